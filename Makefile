@@ -1,0 +1,58 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed; name it by: make PYTHON=python3.11 ...")'
+	@echo "Installing Airflow and this package into $(VENV) (a minute or two) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	@echo "Installing what the tests need into $(VENV) (another minute) ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/.demo ## Run every example DAG against the sandbox and show what it exported
+	@$(BIN)/python demo/run.py
+
+.PHONY: sandbox
+sandbox: $(VENV)/.demo ## Serve the three vendors' APIs locally (port 8800) until interrupted
+	@$(BIN)/python -m airflow_batch_provider.sandbox --port 8800
+
+.PHONY: test
+test: $(VENV)/.dev ## Run all tests
+	@$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check format, lint, types and import directions
+	@echo "ruff format"; $(BIN)/ruff format --check .
+	@echo "ruff check"; $(BIN)/ruff check .
+	@echo "mypy --strict"; $(BIN)/mypy
+	@echo "import directions"; $(BIN)/lint-imports
+	@echo "docker-compose.yaml"; $(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+
+.PHONY: format
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: constraints
+constraints: ## Write constraints.txt anew from what pip resolves today
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet 'apache-airflow==3.3.*' --editable '.[dev]'
+	@$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
+	@wc -l constraints.txt
+
+.PHONY: clean
+clean: ## Remove everything that git ignores
+	@git clean -fdXq

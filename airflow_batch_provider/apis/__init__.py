@@ -1,0 +1,5 @@
+"""What each vendor's API is: requests to make, and how pages, errors and statuses read.
+
+Everything here is pure: no I/O, no Airflow, no HTTP library. An error is read into a value
+(:class:`~.problem.Problem`, :class:`~.parameter.Complaint`); the client maps it to the exception tree.
+"""

@@ -1,0 +1,167 @@
+"""The endpoints of a vendor: what they take, and how their answers read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from airflow_batch_provider.apis.page import PageBody, Row, read_rows
+from airflow_batch_provider.apis.paging import Paging
+from airflow_batch_provider.apis.parameter import Parameter
+from airflow_batch_provider.apis.problem import Kind, Problem, not_json, read_refusal
+from airflow_batch_provider.apis.request import Request
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """What is the same for all endpoints of a vendor.
+
+    :param name: also the Airflow connection type
+    :param title: for people
+    :param base_url: the vendor's own host, without the paths of the endpoints
+    :param key_header: the request header that carries the API key
+    :param key_prefix: what stands before the key in it
+    :param pasted_paths: ends of a base URL that users copy from the vendor's pages though our paths hold them already
+    :param kinds_by_code: what the vendor's error codes mean, where they tell more than the HTTP status
+    """
+
+    name: str
+    title: str
+    base_url: str
+    key_header: str
+    key_prefix: str = ""
+    pasted_paths: tuple[str, ...] = ()
+    kinds_by_code: Mapping[str, Kind]
+
+    def refusal(self, status: int, body: bytes) -> Problem:
+        """Read an answer that is known to be a failure."""
+        return read_refusal(status, body, self.kinds_by_code)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A GET endpoint.
+
+    :param vendor: whose it is
+    :param name: its name in manifests and logs, ``vendor.things``
+    :param path: its path with ``{parameter}`` in it
+    :param parameters: what it takes
+    """
+
+    vendor: Vendor
+    name: str
+    path: str
+    parameters: tuple[Parameter, ...]
+
+    def given(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return the values that were given, under our names, as they go on the wire."""
+        return {
+            parameter.name: str(parameter.domain.encode(values[parameter.name]))
+            for parameter in self.parameters
+            if values.get(parameter.name) is not None
+        }
+
+    def request(self, values: Mapping[str, Any]) -> Request:
+        """Return the request for values that were checked already.
+
+        :param values: by our names; None counts as not given
+        """
+        encoded: dict[str, str] = {}
+        query: dict[str, str] = {}
+        for parameter in self.parameters:
+            value = values.get(parameter.name)
+            text = parameter.domain.encode(parameter.default if value is None else value)
+            if text is None:
+                continue
+            if parameter.wire is None:
+                encoded[parameter.name] = quote(text, safe="")
+            else:
+                query[parameter.wire] = text
+        return Request(self.path.format_map(encoded), query)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a listing.
+
+    :param rows: its rows, in the vendor's order
+    :param following: the request of the next page, None on the last one
+    :param total: the number of rows that the vendor reports for the whole listing
+    """
+
+    rows: Sequence[Row]
+    following: Request | None
+    total: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing(Endpoint):
+    """An endpoint that lists objects in pages.
+
+    :param body: the shape of a page
+    :param paging: how to get from page to page
+    :param total_is_exact: whether fewer rows than the reported total mean that rows are missing
+    """
+
+    body: type[PageBody[Any]]
+    paging: Paging
+    total_is_exact: bool = False
+
+    def page(self, request: Request, rows_read: int, body: bytes) -> Page | Problem:
+        """Read a page.
+
+        :param request: the request that it answers
+        :param rows_read: how many different rows were read before it
+        :param body: the whole body of an answer with status 200
+        """
+        page = read_rows(self.body, body)
+        if isinstance(page, Problem):
+            return self._refusal_in(body) or page
+        facts, rows = page
+        if not facts.success:
+            return self.vendor.refusal(200, body)
+        following = self.paging.following(request, facts, len(rows), rows_read + len(rows))
+        return Page(rows, following, facts.total)
+
+    def _refusal_in(self, body: bytes) -> Problem | None:
+        document = read_object(body)
+        is_refusal = isinstance(document, dict) and document.get("success") is False
+        return self.vendor.refusal(200, body) if is_refusal else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource(Endpoint, Generic[T]):
+    """An endpoint that answers with one object.
+
+    :param unwrap: takes the object out of the body; it raises LookupError or TypeError where it is not there
+    """
+
+    unwrap: Callable[[dict[str, Any]], T]
+
+    def read(self, body: bytes) -> T | Problem:
+        """Read the body of an answer with status 200."""
+        document = read_object(body)
+        if isinstance(document, Problem):
+            return document
+        if document.get("success") is False:
+            return self.vendor.refusal(200, body)
+        try:
+            return self.unwrap(document)
+        except (LookupError, TypeError) as error:
+            return Problem(Kind.WRONG_SHAPE, f"the body is not as documented: {error!r}")
+
+
+def read_object(body: bytes) -> dict[str, Any] | Problem:
+    """Read a body that must be a JSON object."""
+    try:
+        document = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return not_json(body)
+    if not isinstance(document, dict):
+        return Problem(Kind.WRONG_SHAPE, f"the body is a JSON {type(document).__name__}, not an object")
+    return document

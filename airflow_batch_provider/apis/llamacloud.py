@@ -1,0 +1,142 @@
+"""LlamaCloud: v2 batches, and the batch processing jobs of the v1 beta.
+
+Sources: the vendor's pages "List Batches" and "List Batch Jobs", its OpenAPI document of August 2026, and the
+official SDK ``llama-cloud`` (v1 beta: 1.0.0 to 2.13.0, v2: 2.8.0 on), read in November 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.page import PageBody, whole_number
+from airflow_batch_provider.apis.paging import CursorPaging, OffsetPaging
+from airflow_batch_provider.apis.parameter import Identifier, Parameter, Timestamp, WholeNumber, Word
+
+T = TypeVar("T")
+
+REGION_URLS = {
+    "us": "https://api.cloud.llamaindex.ai",
+    "eu": "https://api.cloud.eu.llamaindex.ai",
+}
+
+VENDOR = Vendor(
+    name="llamacloud",
+    title="LlamaCloud",
+    base_url=REGION_URLS["us"],
+    key_header="Authorization",
+    key_prefix="Bearer ",
+    pasted_paths=("/api/v1", "/api/v2", "/api"),
+    kinds_by_code={},
+)
+
+BATCH_STATUSES = ("PENDING", "THROTTLED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
+BATCH_PROCESSING_STATUSES = ("pending", "running", "dispatched", "completed", "failed", "cancelled")
+# In lower case on the wire, although the vendor's description prints them in upper case.
+JOB_TYPES = ("parse", "extract", "classify")
+
+_PROJECT = Parameter("project_id", Identifier(), "project_id")
+_ORGANIZATION = Parameter("organization_id", Identifier(), "organization_id")
+
+
+class _BatchesBody(PageBody[T], Generic[T], kw_only=True):
+    items: list[T]
+    next_page_token: str | int | None = None
+    total_size: Any = None
+
+    @property
+    def rows(self) -> Sequence[T]:
+        return self.items
+
+    @property
+    def next_token(self) -> str | int | None:
+        return self.next_page_token
+
+    @property
+    def total(self) -> int | None:
+        return whole_number(self.total_size)
+
+
+class _BatchProcessingJobsBody(PageBody[T], Generic[T], kw_only=True):
+    # There is a next_page_token too, but no parameter that takes it.
+    items: list[T]
+    total_size: Any = None
+
+    @property
+    def rows(self) -> Sequence[T]:
+        return self.items
+
+    @property
+    def total(self) -> int | None:
+        return whole_number(self.total_size)
+
+
+# No maximum of page_size is declared; its siblings in the same API declare 1 to 100.
+BATCHES = Listing(
+    vendor=VENDOR,
+    name="llamacloud.batches",
+    path="/api/v2/batches",
+    parameters=(
+        Parameter("page_size", WholeNumber(1, 100), "page_size", default=100),
+        Parameter("status", Word(BATCH_STATUSES), "status"),
+        Parameter("source_directory_id", Identifier(), "source_directory_id"),
+        Parameter("created_at_on_or_after", Timestamp(), "created_at_on_or_after"),
+        Parameter("created_at_on_or_before", Timestamp(), "created_at_on_or_before"),
+        _PROJECT,
+        _ORGANIZATION,
+    ),
+    body=_BatchesBody,
+    paging=CursorPaging("page_token"),
+)
+
+BATCH_PROCESSING_JOBS = Listing(
+    vendor=VENDOR,
+    name="llamacloud.batch_processing_jobs",
+    path="/api/v1/beta/batch-processing",
+    parameters=(
+        Parameter("limit", WholeNumber(1, 1000), "limit", default=1000),
+        Parameter("offset", WholeNumber(0), "offset", default=0),
+        Parameter("directory_id", Identifier(), "directory_id"),
+        Parameter("job_type", Word(JOB_TYPES), "job_type"),
+        Parameter("status", Word(BATCH_PROCESSING_STATUSES), "status"),
+        _PROJECT,
+        _ORGANIZATION,
+    ),
+    body=_BatchProcessingJobsBody,
+    paging=OffsetPaging("offset"),
+)
+
+
+def _with_id(document: dict[str, Any]) -> dict[str, Any]:
+    if "id" not in document:
+        raise LookupError("id")
+    return document
+
+
+def _job(document: dict[str, Any]) -> dict[str, Any]:
+    # Nested beside progress_percentage, unlike the list and the answer to a creation.
+    _with_id(document["job"])
+    return document
+
+
+BATCH: Resource[dict[str, Any]] = Resource(
+    vendor=VENDOR,
+    name="llamacloud.batch",
+    path="/api/v2/batches/{batch_id}",
+    parameters=(
+        Parameter("batch_id", Identifier(), required=True),
+        Parameter("expand", Word(("results",)), "expand"),
+        _PROJECT,
+        _ORGANIZATION,
+    ),
+    unwrap=_with_id,
+)
+
+BATCH_PROCESSING_JOB: Resource[dict[str, Any]] = Resource(
+    vendor=VENDOR,
+    name="llamacloud.batch_processing_job",
+    path="/api/v1/beta/batch-processing/{job_id}",
+    parameters=(Parameter("job_id", Identifier(), required=True), _PROJECT, _ORGANIZATION),
+    unwrap=_job,
+)

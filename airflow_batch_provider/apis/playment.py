@@ -1,0 +1,119 @@
+"""TELUS International (Playment, GT Studio): annotation projects, their batches and jobs.
+
+Sources: the vendor's pages "Get project details", "Get batch jobs", "Get job results" and "Error codes"
+(annotationdocs.telusinternational.com), and the official SDK ``playment`` 1.0.5, read in November 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.page import PageBody
+from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
+from airflow_batch_provider.apis.parameter import Identifier, Parameter
+from airflow_batch_provider.apis.problem import Kind
+
+T = TypeVar("T")
+
+VENDOR = Vendor(
+    name="playment",
+    title="TELUS/Playment",
+    base_url="https://api.playment.io",
+    key_header="x-api-key",
+    pasted_paths=("/v1",),
+    # Every failure is documented as HTTP 400, a bad key and the vendor's own passing faults included.
+    kinds_by_code={
+        "auth-failure": Kind.AUTHENTICATION,
+        "core.webutil.token_auth": Kind.AUTHENTICATION,
+        "core.webutil.auther": Kind.AUTHENTICATION,
+        "unauthorized": Kind.AUTHENTICATION,
+        "unauthorized_request": Kind.AUTHENTICATION,
+        "FS_0000": Kind.TRANSIENT,
+        "FS_0008": Kind.TRANSIENT,
+        "api_error": Kind.TRANSIENT,
+        "FS_0006": Kind.NOT_FOUND,
+        "resource_error": Kind.NOT_FOUND,
+    },
+)
+
+_PROJECT = Parameter("project_id", Identifier(), required=True)
+_BATCH = Parameter("batch_id", Identifier(), required=True)
+_JOB = Parameter("job_id", Identifier(), required=True)
+
+
+class _Project(msgspec.Struct, Generic[T]):
+    # A batch list of null stands for none: the vendor's services write an empty list so.
+    batches: list[T] | None
+
+
+class _ProjectBody(PageBody[T], Generic[T], kw_only=True):
+    data: _Project[T]
+
+    @property
+    def rows(self) -> Sequence[T]:
+        return self.data.batches or ()
+
+
+class _Batch(msgspec.Struct, Generic[T]):
+    jobs: list[T] | None
+    next_page_token: str | int | None = None
+
+
+class _BatchBody(PageBody[T], Generic[T], kw_only=True):
+    data: _Batch[T]
+
+    @property
+    def rows(self) -> Sequence[T]:
+        return self.data.jobs or ()
+
+    @property
+    def next_token(self) -> str | int | None:
+        return self.data.next_page_token
+
+
+BATCHES = Listing(
+    vendor=VENDOR,
+    name="playment.batches",
+    path="/v1/projects/{project_id}/details",
+    parameters=(_PROJECT,),
+    body=_ProjectBody,
+    paging=WholePaging(),
+)
+
+# The vendor fixes the page size (100); the token goes into the query, although its page lists it under "path".
+BATCH_JOBS = Listing(
+    vendor=VENDOR,
+    name="playment.batch_jobs",
+    path="/v1/projects/{project_id}/batch/{batch_id}",
+    parameters=(_PROJECT, _BATCH),
+    body=_BatchBody,
+    paging=CursorPaging("page_token"),
+)
+
+
+def _data(document: dict[str, Any]) -> dict[str, Any]:
+    data: dict[str, Any] = document["data"]
+    if not isinstance(data, dict):
+        raise TypeError("data is not an object")
+    return data
+
+
+PROJECT: Resource[dict[str, Any]] = Resource(
+    vendor=VENDOR,
+    name="playment.project",
+    path="/v1/projects/{project_id}/details",
+    parameters=(_PROJECT,),
+    unwrap=_data,
+)
+
+JOB_RESULT: Resource[dict[str, Any]] = Resource(
+    vendor=VENDOR,
+    name="playment.job_result",
+    path="/v1/projects/{project_id}/jobs/{job_id}",
+    parameters=(_PROJECT, _JOB),
+    unwrap=_data,
+)

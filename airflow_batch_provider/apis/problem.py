@@ -1,0 +1,121 @@
+"""How the vendors say that something went wrong, read into a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+LONGEST_MESSAGE = 300
+"""Characters kept of a vendor's message: enough for a sentence, too little for a page of customer data."""
+
+
+class Kind(Enum):
+    """What a problem means for the caller."""
+
+    AUTHENTICATION = "authentication"
+    PAYMENT = "payment"
+    NOT_FOUND = "not found"
+    REFUSED = "refused"
+    RATE_LIMITED = "rate limited"
+    TRANSIENT = "transient"
+    NOT_JSON = "not JSON"
+    WRONG_SHAPE = "wrong shape"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an answer says went wrong.
+
+    :param kind: what it means for the caller
+    :param message: the vendor's own sentence, or ours where it gave none
+    :param code: the vendor's code, where it gave one
+    """
+
+    kind: Kind
+    message: str
+    code: str | None = None
+
+
+KINDS_BY_STATUS: Mapping[int, Kind] = {
+    401: Kind.AUTHENTICATION,
+    402: Kind.PAYMENT,
+    403: Kind.AUTHENTICATION,
+    404: Kind.NOT_FOUND,
+    408: Kind.TRANSIENT,
+    410: Kind.NOT_FOUND,
+    425: Kind.TRANSIENT,
+    429: Kind.RATE_LIMITED,
+}
+"""Below 500; from 500 on the fault is the vendor's and may pass, everything else was refused."""
+
+
+def kind_of_status(status: int) -> Kind:
+    """Return what an HTTP status other than success means."""
+    return KINDS_BY_STATUS.get(status, Kind.TRANSIENT if status >= 500 else Kind.REFUSED)
+
+
+def read_refusal(status: int, body: bytes, kinds_by_code: Mapping[str, Kind]) -> Problem:
+    """Read an answer that is known to be a failure.
+
+    The vendors' envelopes, all of them met in their documentation: ``{"error": {"code", "message"}}`` (Playment),
+    ``{"detail": "..."}`` (TalkifAI, LlamaCloud), ``{"detail": [{"loc", "msg"}]}`` (LlamaCloud, 422),
+    ``{"error": "...", "code": "..."}`` (TalkifAI's introduction), ``{"message": "..."}`` (gateways).
+
+    :param status: the HTTP status; 200 where only the body tells of a failure
+    :param body: the whole body
+    :param kinds_by_code: what the vendor's codes mean; a code tells more than the status
+    """
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        envelope = None
+    if not isinstance(envelope, dict):
+        return Problem(kind_of_status(status), _describe_non_object(body))
+    code = _code(envelope)
+    kind = kinds_by_code.get(code or "", kind_of_status(status))
+    return Problem(kind, _shorten(_message(envelope) or "no message"), code)
+
+
+def not_json(body: bytes) -> Problem:
+    """Return the problem of a body that does not read as JSON, or ends early."""
+    return Problem(Kind.NOT_JSON, _describe_non_object(body))
+
+
+def _describe_non_object(body: bytes) -> str:
+    if not body.strip():
+        return "the body is empty"
+    if body.lstrip()[:1] == b"<":
+        return "the body is a page of HTML, not JSON"
+    return f"the body of {len(body)} bytes is not the JSON that is documented, or ends early"
+
+
+def _code(envelope: dict[str, Any]) -> str | None:
+    for place in (envelope.get("error"), envelope.get("detail"), envelope):
+        if isinstance(place, dict) and isinstance(place.get("code"), (str, int)):
+            return str(place["code"])
+    return None
+
+
+def _message(envelope: dict[str, Any]) -> str | None:
+    for key in ("error", "detail", "message"):
+        place = envelope.get(key)
+        if isinstance(place, dict):
+            place = place.get("message") or place.get("msg")
+        if isinstance(place, list):
+            # `input` and `ctx` are left out on purpose: they repeat what the caller sent.
+            place = "; ".join(
+                f"{'.'.join(map(str, item.get('loc', ())))}: {item.get('msg')}"
+                for item in place
+                if isinstance(item, dict)
+            )
+        if isinstance(place, str) and place.strip():
+            return place
+    return None
+
+
+def _shorten(message: str) -> str:
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "..."

@@ -1,0 +1,90 @@
+"""Sends a request until it is answered, and reads the answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import requests
+import tenacity
+from urllib3.exceptions import HTTPError
+
+from airflow_batch_provider.apis.endpoint import Vendor
+from airflow_batch_provider.apis.problem import Problem
+from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.client import backoff
+from airflow_batch_provider.client.failures import FailureMapping
+from airflow_batch_provider.client.session import Session
+from airflow_batch_provider.client.settings import Settings
+from airflow_batch_provider.exceptions import RateLimitedError, TransientError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Client:
+    """A vendor's API over one connection.
+
+    :param vendor: whose API it is
+    :param settings: how to reach it
+    """
+
+    def __init__(self, vendor: Vendor, settings: Settings) -> None:
+        self.vendor = vendor
+        self.settings = settings
+        self.failures = FailureMapping(vendor, settings)
+        self._session = Session(settings)
+        self._pace = backoff.RequestPace(settings.requests_per_minute)
+
+    def get(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
+        """Send a request, as often as it takes within the connection's ``max_attempts``.
+
+        :param request: what to ask
+        :param read: reads a body with status 200, or says what is wrong with it
+        :raises TransientError: it may pass, but did not within the attempts
+        :raises FatalError: it would not pass
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_pass_soon),
+            stop=tenacity.stop_after_attempt(self.settings.max_attempts),
+            wait=backoff.wait,
+            sleep=backoff.pause,
+            before_sleep=self._log_retry,
+            reraise=True,
+        )
+        return retrying(lambda: self._attempt(request, read))
+
+    def _attempt(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
+        self._pace.wait_for_turn()
+        try:
+            status, headers, body = self._session.get(request.target)
+        except (requests.RequestException, HTTPError) as exception:
+            raise self.failures.of_exception(exception, request.path) from None
+        answer = read(body) if status == 200 else self.vendor.refusal(status, body)
+        if not isinstance(answer, Problem):
+            return answer
+        retry_after = backoff.parse_retry_after(headers.get("Retry-After"))
+        raise self.failures.of_problem(answer, request.path, status, retry_after)
+
+    def _log_retry(self, state: tenacity.RetryCallState) -> None:
+        assert state.outcome
+        assert state.next_action
+        log.warning(
+            "Attempt %d of %d failed, the next one is in %.1f s: %s",
+            state.attempt_number,
+            self.settings.max_attempts,
+            state.next_action.sleep,
+            state.outcome.exception(),
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+
+def _may_pass_soon(error: BaseException) -> bool:
+    if isinstance(error, RateLimitedError) and (error.retry_after or 0) > backoff.LONGEST_RETRY_AFTER:
+        return False
+    return isinstance(error, TransientError)

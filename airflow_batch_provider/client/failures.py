@@ -1,0 +1,137 @@
+"""The one place where what went wrong becomes an exception of ours, with a sentence that says what to mend."""
+
+from __future__ import annotations
+
+import ssl
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from airflow_batch_provider.apis.endpoint import Vendor
+from airflow_batch_provider.apis.problem import Kind, Problem
+from airflow_batch_provider.client.session import BodyTooLarge, RedirectElsewhere
+from airflow_batch_provider.client.settings import Settings
+from airflow_batch_provider.exceptions import (
+    AuthenticationError,
+    BatchProviderError,
+    ConnectionSettingsError,
+    NotFoundError,
+    PaymentRequiredError,
+    RateLimitedError,
+    RequestRefusedError,
+    TransientError,
+    UnexpectedResponseError,
+)
+
+CLASSES: dict[Kind, tuple[type[BatchProviderError], str]] = {
+    Kind.AUTHENTICATION: (
+        AuthenticationError,
+        "Check that the API key (password) of connection {connection!r} is right and may see this",
+    ),
+    Kind.PAYMENT: (PaymentRequiredError, "Check plan and credits of the account behind connection {connection!r}"),
+    Kind.NOT_FOUND: (
+        NotFoundError,
+        "Check the ids of the task, and that the key of connection {connection!r} belongs to their account",
+    ),
+    Kind.REFUSED: (RequestRefusedError, "Check the parameters of the task"),
+    Kind.RATE_LIMITED: (
+        RateLimitedError,
+        "Set requests_per_minute in connection {connection!r} to what the plan allows",
+    ),
+    Kind.TRANSIENT: (TransientError, "The fault is the vendor's and may pass; try again later"),
+    Kind.NOT_JSON: (TransientError, "If it stays so, check host of connection {connection!r}: {base_url}"),
+    Kind.WRONG_SHAPE: (UnexpectedResponseError, "Check host of connection {connection!r}: {base_url}"),
+}
+
+
+class FailureMapping:
+    """Makes exceptions for one vendor and connection. The key never appears in one, even if a vendor repeats it.
+
+    :param vendor: whose answers they are
+    :param settings: the connection to name in them
+    """
+
+    def __init__(self, vendor: Vendor, settings: Settings) -> None:
+        self._vendor = vendor
+        self._settings = settings
+
+    def of_problem(
+        self, problem: Problem, path: str, status: int, retry_after: float | None = None
+    ) -> BatchProviderError:
+        """Return the exception for what an answer says."""
+        error_class, hint = CLASSES[problem.kind]
+        facts = f"HTTP {status}" + (f", code {problem.code}" if problem.code else "")
+        if retry_after is not None and problem.kind in {Kind.RATE_LIMITED, Kind.TRANSIENT}:
+            error_class = RateLimitedError
+            facts += f", to be asked again in {retry_after:.0f} s"
+        error = self._error(error_class, f"answered {facts}: {problem.message}", hint, path, status, problem.code)
+        if isinstance(error, RateLimitedError):
+            error.retry_after = retry_after
+        return error
+
+    def of_exception(self, exception: requests.RequestException | HTTPError, path: str) -> BatchProviderError:
+        """Return the exception for a request that was not answered, or not to the end."""
+        if isinstance(exception, RedirectElsewhere):
+            happened = f"redirects to {exception}, where the API key may not go"
+            return self._error(UnexpectedResponseError, happened, CLASSES[Kind.WRONG_SHAPE][1], path)
+        if isinstance(exception, BodyTooLarge):
+            happened = f"answered with {exception}"
+            return self._error(UnexpectedResponseError, happened, CLASSES[Kind.WRONG_SHAPE][1], path)
+        cause = _innermost(exception)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            hint = "Check host of connection {connection!r} ({base_url}) and the machine's certificates"
+            return self._error(
+                ConnectionSettingsError, f"showed a certificate that does not verify: {_say(cause)}", hint, path
+            )
+        if isinstance(
+            exception,
+            (
+                requests.exceptions.InvalidURL,
+                requests.exceptions.InvalidSchema,
+                requests.exceptions.MissingSchema,
+                requests.exceptions.InvalidProxyURL,
+                requests.exceptions.TooManyRedirects,
+            ),
+        ):
+            hint = "Check host of connection {connection!r}: {base_url}"
+            return self._error(ConnectionSettingsError, f"cannot be asked: {_say(cause)}", hint, path)
+        hint = "Check host of connection {connection!r} ({base_url}) and the network; it may also pass"
+        return self._error(TransientError, f"did not answer: {_say(cause)}", hint, path)
+
+    def _error(
+        self,
+        error_class: type[BatchProviderError],
+        happened: str,
+        hint: str,
+        path: str,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> BatchProviderError:
+        endpoint = f"GET {path}"
+        hint = hint.format(connection=self._settings.connection_id, base_url=self._settings.base_url)
+        message = f"{self._vendor.title} {happened} ({endpoint}). {hint}."
+        return error_class(
+            message.replace(self._settings.api_key, "***"),
+            vendor=self._vendor.name,
+            endpoint=endpoint,
+            status=status,
+            code=code,
+        )
+
+
+def _innermost(exception: BaseException) -> BaseException:
+    """Return the reason behind all others: the outer ones repeat object addresses and the whole URL."""
+    seen: list[BaseException] = []
+    current: object = exception
+    while isinstance(current, BaseException) and current not in seen:
+        seen.append(current)
+        wrapped = [argument for argument in current.args if isinstance(argument, BaseException)]
+        current = next(
+            filter(None, [getattr(current, "reason", None), *wrapped, current.__cause__, current.__context__]), None
+        )
+    return seen[-1]
+
+
+def _say(exception: BaseException) -> str:
+    name = type(exception).__name__
+    return f"{name}: {exception}" if str(exception) else name

@@ -1,0 +1,70 @@
+"""What an Airflow connection of ours holds: the one table behind the form, its validation, and the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Extra:
+    """An extra of a connection.
+
+    :param label: its label in the form
+    :param description: the help below the field
+    :param type: the JSON type of its value
+    :param choices: the values allowed, where they are few
+    :param minimum: the least number allowed
+    :param maximum: the greatest number allowed
+    """
+
+    label: str
+    description: str
+    type: str = "string"
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+_COMMON: Mapping[str, Extra] = {
+    "requests_per_minute": Extra(
+        "Requests per minute", "The most requests a process sends per minute; empty for no limit.", "integer", minimum=1
+    ),
+    "max_concurrency": Extra(
+        "Connections at once", "The most connections a process opens to the vendor; 8 if empty.", "integer", minimum=1
+    ),
+    "connect_timeout": Extra(
+        "Connect timeout", "Seconds to wait for a connection; 10 if empty.", "number", minimum=0.1
+    ),
+    "read_timeout": Extra("Read timeout", "Seconds to wait for data; 60 if empty.", "number", minimum=0.1),
+    "max_attempts": Extra(
+        "Attempts", "How often a request is sent before it fails; 6 if empty.", "integer", minimum=1, maximum=100
+    ),
+    "verify_tls": Extra("Verify TLS", "Check the vendor's certificate. Leave it on.", "boolean"),
+}
+
+EXTRAS: Mapping[str, Mapping[str, Extra]] = {
+    "playment": {
+        "project_id": Extra("Project id", "Used where a task names no project."),
+        **_COMMON,
+    },
+    "llamacloud": {
+        "region": Extra("Region", "Keys belong to one region; us if empty.", choices=("us", "eu")),
+        "project_id": Extra("Project id", "Used where a task names no project; the key's default project if empty."),
+        "organization_id": Extra("Organization id", "Used where a task names no organization."),
+        **_COMMON,
+    },
+    "talkifai": {
+        "organization_id": Extra("Organization id", "Used where a task names no organization."),
+        "auth_header": Extra(
+            "API key header",
+            "How the key is sent: as a Bearer token (the default), or in x-api-key.",
+            choices=("bearer", "x-api-key"),
+        ),
+        **_COMMON,
+    },
+}
+"""The extras of each connection type."""
+
+DEFAULT_PARAMETERS = ("project_id", "organization_id")
+"""Extras that stand in for a parameter of the same name that a task leaves out."""

@@ -1,0 +1,106 @@
+"""What can go wrong, a class for each decision that a caller takes.
+
+::
+
+    BatchProviderError                   any of ours; carries vendor, endpoint, status, code
+    ├── TransientError                   passes by itself: Airflow's task retries apply
+    │   ├── RateLimitedError             ... come back after ``retry_after`` seconds
+    │   └── IncompleteListingError       ... the listing could not be read whole
+    └── FatalError                       a retry would fail again: Airflow does not retry
+        ├── AuthenticationError          the key is wrong or may not see this: mend the connection
+        ├── PaymentRequiredError         the plan is used up
+        ├── NotFoundError                no such project, batch or job
+        ├── RequestRefusedError          the vendor does not take this request
+        ├── UnexpectedResponseError      the answer is not what the vendor documents: is it the right host?
+        ├── InvalidParameterError        a value that may not be sent; also a ValueError
+        ├── ConnectionSettingsError      the Airflow connection is incomplete or wrong; also a ValueError
+        ├── DestinationError             the place for the export cannot be used
+        └── ExportExistsError            ``if_exists="error"`` and there is an export already
+"""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+
+class BatchProviderError(AirflowException):
+    """Any failure of this package.
+
+    :param message: one sentence for people: what happened and what to do
+    :param vendor: the vendor's name, where one was asked
+    :param endpoint: method and path, without the query
+    :param status: the HTTP status, where there was an answer
+    :param code: the vendor's error code, where it gave one
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        vendor: str | None = None,
+        endpoint: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.vendor = vendor
+        self.endpoint = endpoint
+        self.status = status
+        self.code = code
+
+
+class TransientError(BatchProviderError):
+    """It may pass by itself; the client has retried already, Airflow's retries apply on top."""
+
+
+class RateLimitedError(TransientError):
+    """The vendor asks to come back later.
+
+    ``retry_after`` holds the seconds that it asked for, None where it did not say.
+    """
+
+    retry_after: float | None = None
+
+
+class IncompleteListingError(TransientError):
+    """A listing repeated itself, did not end, or held fewer rows than the vendor reports."""
+
+
+class FatalError(BatchProviderError, AirflowFailException):
+    """A retry would fail again, so the task fails at once."""
+
+
+class AuthenticationError(FatalError):
+    """The API key is wrong, expired, or may not see what was asked for."""
+
+
+class PaymentRequiredError(FatalError):
+    """The account's plan or credits do not cover the request."""
+
+
+class NotFoundError(FatalError):
+    """The project, batch or job does not exist, or is hidden from this key."""
+
+
+class RequestRefusedError(FatalError):
+    """The vendor understood the request and refuses it."""
+
+
+class UnexpectedResponseError(FatalError):
+    """The answer is JSON of another shape than the vendor documents, or comes from elsewhere."""
+
+
+class InvalidParameterError(FatalError, ValueError):
+    """A parameter has a value that may not be sent."""
+
+
+class ConnectionSettingsError(FatalError, ValueError):
+    """The Airflow connection lacks something, or holds something that is not understood."""
+
+
+class DestinationError(FatalError):
+    """The destination of an export cannot be used as it is configured."""
+
+
+class ExportExistsError(FatalError):
+    """There is an export at the destination already, and ``if_exists`` says to leave it alone."""

@@ -1,0 +1,96 @@
+"""Writes rows into staged files of at most so many rows each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import IO
+
+from airflow_batch_provider.apis.page import Row
+from airflow_batch_provider.export.formats import Format, PartEncoder
+from airflow_batch_provider.export.manifest import Part
+from airflow_batch_provider.export.staging import Staging
+from airflow_batch_provider.export.store import Store
+
+DIGITS_IN_NAME = 12
+
+
+@dataclass(frozen=True)
+class StagedPart:
+    """A finished file that is not published yet.
+
+    :param name: where it is staged
+    :param part: what it will be
+    """
+
+    name: str
+    part: Part
+
+
+@dataclass
+class _OpenPart:
+    name: str
+    file: IO[bytes]
+    encoder: PartEncoder
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    rows: int = 0
+    size: int = 0
+
+    def write(self, data: bytes) -> None:
+        if data:
+            self.file.write(data)
+            self.digest.update(data)
+            self.size += len(data)
+
+
+class PartWriter:
+    """Writes rows into parts, one after the other; what it holds in memory does not grow with them.
+
+    :param store: the destination
+    :param staging: the place in it for this try
+    :param file_format: how a part is encoded
+    :param rows_per_part: after how many rows the next part begins
+    """
+
+    def __init__(self, store: Store, staging: Staging, file_format: Format, rows_per_part: int) -> None:
+        self._store = store
+        self._staging = staging
+        self._format = file_format
+        self._rows_per_part = rows_per_part
+        self._open: _OpenPart | None = None
+        self.finished: list[StagedPart] = []
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Take rows, in order."""
+        while rows:
+            part = self._open or self._begin()
+            fitting = rows[: self._rows_per_part - part.rows]
+            part.write(part.encoder.add(fitting))
+            part.rows += len(fitting)
+            rows = rows[len(fitting) :]
+            if part.rows == self._rows_per_part:
+                self.finish()
+
+    def _begin(self) -> _OpenPart:
+        name = self._staging.name(f"{len(self.finished):05d}{self._format.suffix}")
+        self._open = _OpenPart(name, self._store.open_new(name), self._format.new_part())
+        return self._open
+
+    def finish(self) -> None:
+        """Finish the part that is open, if one is."""
+        if not self._open:
+            return
+        part = self._open
+        part.write(part.encoder.finish())
+        part.file.close()
+        self._open = None
+        digest = part.digest.hexdigest()
+        path = f"part-{len(self.finished):05d}-{digest[:DIGITS_IN_NAME]}{self._format.suffix}"
+        self.finished.append(StagedPart(part.name, Part(path, part.rows, part.size, digest)))
+
+    def abandon(self) -> None:
+        """Close the file that is open, unfinished; the staging removes it."""
+        if self._open:
+            self._open.file.close()
+            self._open = None

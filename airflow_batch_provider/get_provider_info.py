@@ -1,0 +1,92 @@
+"""What Airflow reads about this package, without importing anything else of it but the table of extras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_batch_provider import __version__
+from airflow_batch_provider.connections import EXTRAS, Extra
+
+_PACKAGE = "airflow_batch_provider"
+
+# Vendor: display name, hook class, documentation, example of the vendor's base URL, of a key.
+_VENDORS = {
+    "playment": (
+        "TELUS/Playment",
+        "PlaymentHook",
+        "https://annotationdocs.telusinternational.com",
+        "https://api.playment.io",
+        "GT Studio: Settings > API Keys",
+    ),
+    "llamacloud": (
+        "LlamaCloud",
+        "LlamaCloudHook",
+        "https://developers.llamaindex.ai",
+        "https://api.cloud.llamaindex.ai",
+        "llx-...",
+    ),
+    "talkifai": (
+        "TalkifAI",
+        "TalkifAIHook",
+        "https://docs.talkifai.dev",
+        "https://api.talkifai.dev",
+        "Studio: Settings > API Keys",
+    ),
+}
+
+
+def _connection_field(extra: Extra) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": [extra.type, "null"]}
+    if extra.choices:
+        schema["enum"] = list(extra.choices)
+    if extra.minimum is not None:
+        schema["minimum"] = extra.minimum
+    if extra.maximum is not None:
+        schema["maximum"] = extra.maximum
+    if extra.type == "boolean":
+        schema["default"] = True
+    return {"label": extra.label, "description": extra.description, "schema": schema}
+
+
+def _connection_type(vendor: str) -> dict[str, Any]:
+    title, hook, _, base_url, key = _VENDORS[vendor]
+    return {
+        "connection-type": vendor,
+        "hook-class-name": f"{_PACKAGE}.hooks.{vendor}.{hook}",
+        "hook-name": title,
+        "ui-field-behaviour": {
+            "hidden-fields": ["login", "extra"],
+            "relabeling": {"password": "API key", "host": "Base URL", "schema": "Scheme"},
+            "placeholders": {
+                "password": key,
+                "host": f"{base_url} (if empty)",
+                "schema": "https (if the base URL names none)",
+                "port": "443 (if the base URL names none)",
+            },
+        },
+        "conn-fields": {name: _connection_field(extra) for name, extra in EXTRAS[vendor].items()},
+    }
+
+
+def _modules(kind: str) -> list[dict[str, Any]]:
+    return [
+        {"integration-name": title, "python-modules": [f"{_PACKAGE}.{kind}.{vendor}"]}
+        for vendor, (title, *_) in _VENDORS.items()
+    ]
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, in the form of Airflow's ``provider.yaml``."""
+    return {
+        "package-name": "airflow-batch-provider",
+        "name": "Third-party batch APIs",
+        "description": "List, wait for and export the batches of TELUS/Playment, LlamaCloud and TalkifAI.",
+        "versions": [__version__],
+        "integrations": [
+            {"integration-name": title, "external-doc-url": url, "tags": ["service"]}
+            for title, _, url, *_ in _VENDORS.values()
+        ],
+        "hooks": _modules("hooks"),
+        "operators": _modules("operators"),
+        "connection-types": [_connection_type(vendor) for vendor in _VENDORS],
+    }

@@ -1,0 +1,117 @@
+"""What the hooks of all vendors share: connection, checks, listings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource, Vendor
+from airflow_batch_provider.apis.parameter import Complaint, first_complaint, first_missing
+from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.connections import DEFAULT_PARAMETERS
+from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
+from airflow_batch_provider.hooks.connection import read_extras, read_settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_batch_provider.client.client import Client
+    from airflow_batch_provider.client.pages import NewRows
+
+T = TypeVar("T")
+
+
+class BatchApiHook(BaseHook):
+    """A vendor's API over an Airflow connection, which is read when it is first needed.
+
+    Subclasses say whose API it is and offer its endpoints as methods.
+    """
+
+    vendor: ClassVar[Vendor]
+
+    def __init__(self, connection_id: str) -> None:
+        super().__init__()
+        self._connection_id = connection_id
+
+    @cached_property
+    def _connection(self) -> Connection:
+        connection: Connection = self.get_connection(self._connection_id)
+        return connection
+
+    @cached_property
+    def _extras(self) -> dict[str, Any]:
+        return read_extras(self.vendor, self._connection)
+
+    @cached_property
+    def _client(self) -> Client:
+        # The HTTP library is imported here, not where DAGs are parsed.
+        from airflow_batch_provider.client.client import Client
+
+        return Client(self.vendor, read_settings(self.vendor, self._connection, self._extras))
+
+    def get_conn(self) -> Client:
+        """Return the client of the connection."""
+        return self._client
+
+    def fill(self, endpoint: Endpoint, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Check values and fill them up from the connection's extras.
+
+        :param endpoint: what they are for
+        :param values: its parameters by our names; None counts as not given
+        :raises InvalidParameterError: a value is not allowed, or one is missing
+        """
+        self._object_to(endpoint, first_complaint(endpoint.parameters, values))
+        filled = {name: value for name, value in values.items() if value is not None}
+        for parameter in endpoint.parameters:
+            if parameter.name in DEFAULT_PARAMETERS and parameter.name not in filled:
+                filled[parameter.name] = self._extras.get(parameter.name)
+        self._object_to(endpoint, first_complaint(endpoint.parameters, filled))
+        self._object_to(endpoint, first_missing(endpoint.parameters, filled))
+        return filled
+
+    def request_for(self, endpoint: Endpoint, values: Mapping[str, Any]) -> Request:
+        """Return the request for values, checked and filled up as :meth:`fill` does it."""
+        return endpoint.request(self.fill(endpoint, values))
+
+    def _object_to(self, endpoint: Endpoint, complaint: Complaint | None) -> None:
+        if complaint:
+            raise InvalidParameterError(f"{endpoint.name}: {complaint}.", vendor=self.vendor.name)
+
+    def read_pages(self, listing: Listing, request: Request) -> Iterator[NewRows]:
+        """Read a listing page by page; see :func:`airflow_batch_provider.client.pages.read_pages`."""
+        from airflow_batch_provider.client.pages import read_pages
+
+        return read_pages(self.get_conn(), listing, request)
+
+    def iter_listing(self, listing: Listing, **values: Any) -> Iterator[dict[str, Any]]:
+        """Yield the vendor's own objects, unchanged; values are checked at once, pages are read as they are needed.
+
+        :param listing: what to list
+        :param values: its parameters
+        """
+        pages = self.read_pages(listing, self.request_for(listing, values))
+        return (json.loads(row.json) for page in pages for row in page.rows)
+
+    def get_resource(self, resource: Resource[T], **values: Any) -> T:
+        """Return one object of the vendor, unchanged.
+
+        :param resource: what to read
+        :param values: its parameters
+        """
+        return self.get_conn().get(self.request_for(resource, values), resource.read)
+
+    def _make_cheap_read(self) -> None:
+        """Make the cheapest read that needs a valid key; an exception says that it failed."""
+        raise TypeError(f"{type(self).__name__} does not say how to test its connection")
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Make one cheap read and tell whether it worked, as Airflow's UI and CLI ask for it."""
+        try:
+            self._make_cheap_read()
+        except BatchProviderError as error:
+            return False, str(error)
+        return True, f"{self.vendor.title} answered and took the key."

@@ -1,0 +1,151 @@
+"""Reads an Airflow connection into the client's settings, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_batch_provider.apis.endpoint import Vendor
+from airflow_batch_provider.apis.llamacloud import REGION_URLS
+from airflow_batch_provider.apis.talkifai import KEY_HEADERS
+from airflow_batch_provider.client.settings import Settings
+from airflow_batch_provider.connections import EXTRAS, Extra
+from airflow_batch_provider.exceptions import ConnectionSettingsError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+_TRUTH = {"true": True, "false": False, "1": True, "0": False}
+_SETTINGS = (
+    "requests_per_minute",
+    "max_concurrency",
+    "connect_timeout",
+    "read_timeout",
+    "max_attempts",
+    "verify_tls",
+)
+
+
+def read_extras(vendor: Vendor, connection: Connection) -> dict[str, Any]:
+    """Return the extras that are filled in, each of its type.
+
+    :param vendor: whose connection it is
+    :param connection: the Airflow connection
+    :raises ConnectionSettingsError: an extra is unknown, or not of its type
+    """
+    known = EXTRAS[vendor.name]
+    extras: dict[str, Any] = connection.extra_dejson
+    unknown = sorted(set(extras) - set(known))
+    if unknown:
+        raise ConnectionSettingsError(
+            f"Connection {connection.conn_id!r} has an unknown extra {unknown[0]!r}; "
+            f"a {vendor.title} connection knows {', '.join(sorted(known))}.",
+            vendor=vendor.name,
+        )
+    return {
+        name: _read_extra(known[name], name, value, str(connection.conn_id))
+        for name, value in extras.items()
+        if value is not None and value != ""  # what the form stores for a field left empty
+    }
+
+
+def _read_extra(extra: Extra, name: str, value: object, connection_id: str) -> object:
+    parsed: object = None
+    if extra.type == "boolean":
+        parsed = _TRUTH.get(str(value).casefold())
+    elif extra.type in {"integer", "number"}:
+        parsed = _number(extra, value)
+    elif isinstance(value, (str, int)) and (not extra.choices or value in extra.choices):
+        parsed = str(value)
+    if parsed is None:
+        raise ConnectionSettingsError(
+            f"Extra {name!r} of connection {connection_id!r} is {value!r}; allowed is {_allowed(extra)}."
+        )
+    return parsed
+
+
+def _number(extra: Extra, value: object) -> float | int | None:
+    try:
+        number = (int if extra.type == "integer" else float)(str(value))
+    except ValueError:
+        return None
+    too_small = extra.minimum is not None and number < extra.minimum
+    too_large = extra.maximum is not None and number > extra.maximum
+    return None if too_small or too_large or number != number else number
+
+
+def _allowed(extra: Extra) -> str:
+    if extra.choices:
+        return "one of " + ", ".join(map(repr, extra.choices))
+    bounds = f" from {extra.minimum} up" if extra.minimum is not None else ""
+    return f"a {extra.type}{bounds}" + (f" to {extra.maximum}" if extra.maximum is not None else "")
+
+
+def read_settings(vendor: Vendor, connection: Connection, extras: Mapping[str, Any]) -> Settings:
+    """Return how to reach the vendor.
+
+    :param vendor: whose connection it is
+    :param connection: the Airflow connection
+    :param extras: its extras, as :func:`read_extras` returns them
+    :raises ConnectionSettingsError: there is no key, or the host makes no URL
+    """
+    key_header, key_prefix = vendor.key_header, vendor.key_prefix
+    if "auth_header" in extras:
+        key_header, key_prefix = KEY_HEADERS[extras["auth_header"]]
+    return Settings(
+        connection_id=str(connection.conn_id),
+        base_url=_base_url(vendor, connection, extras),
+        api_key=_api_key(vendor, connection),
+        key_header=key_header,
+        key_prefix=key_prefix,
+        **{name: extras[name] for name in _SETTINGS if name in extras},
+    )
+
+
+def _api_key(vendor: Vendor, connection: Connection) -> str:
+    key = (connection.password or "").strip()
+    if not key:
+        raise ConnectionSettingsError(
+            f"Connection {connection.conn_id!r} has no API key; put the {vendor.title} key into its password.",
+            vendor=vendor.name,
+        )
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        # The HTTP library would refuse it too, with the key in its message.
+        raise ConnectionSettingsError(
+            f"The API key (password) of connection {connection.conn_id!r} holds spaces or other characters "
+            "that no key has; was more than the key pasted?",
+            vendor=vendor.name,
+        )
+    return key
+
+
+def _base_url(vendor: Vendor, connection: Connection, extras: Mapping[str, Any]) -> str:
+    host = (connection.host or "").strip()
+    if not host:
+        return REGION_URLS[extras["region"]] if "region" in extras else vendor.base_url
+    url = host if "://" in host else f"{connection.schema or 'https'}://{host}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port or connection.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ConnectionSettingsError(
+            f"Host of connection {connection.conn_id!r} makes no base URL; "
+            f"leave it empty for {vendor.base_url}, or write one like it.",
+            vendor=vendor.name,
+        )
+    if "@" in parts.netloc:
+        raise ConnectionSettingsError(
+            f"Host of connection {connection.conn_id!r} holds credentials; the API key belongs into its password.",
+            vendor=vendor.name,
+        )
+    path = parts.path.rstrip("/")
+    for pasted in vendor.pasted_paths:
+        if path.endswith(pasted):
+            path = path.removesuffix(pasted)
+            break
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{name}" + (f":{port}" if port else "") + path

@@ -1,0 +1,79 @@
+"""TELUS/Playment: batches of a project, and jobs of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_batch_provider.apis import playment
+from airflow_batch_provider.exceptions import NotFoundError
+from airflow_batch_provider.hooks.base import BatchApiHook
+
+
+class PlaymentHook(BatchApiHook):
+    """TELUS International (Playment, GT Studio) annotation projects.
+
+    Each method takes ``project_id=None`` for the project of the connection.
+
+    :param playment_conn_id: the Airflow connection, of type ``playment``; its password is the API key
+    """
+
+    vendor = playment.VENDOR
+    conn_name_attr = "playment_conn_id"
+    default_conn_name = "playment_default"
+    conn_type = "playment"
+    hook_name = "TELUS/Playment"
+
+    def __init__(self, playment_conn_id: str = default_conn_name) -> None:
+        super().__init__(playment_conn_id)
+        self.playment_conn_id = playment_conn_id
+
+    def iter_batches(self, project_id: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the batches of a project. The vendor gives them all in one answer.
+
+        :param project_id: the project
+        """
+        return self.iter_listing(playment.BATCHES, project_id=project_id)
+
+    def iter_batch_jobs(self, project_id: str | None, batch_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the jobs of a batch, 100 per request; the vendor knows no other page size.
+
+        :param project_id: the project that has the batch
+        :param batch_id: the batch
+        """
+        return self.iter_listing(playment.BATCH_JOBS, project_id=project_id, batch_id=batch_id)
+
+    def get_project(self, project_id: str | None = None) -> dict[str, Any]:
+        """Return a project's details: name, kind of data, batches.
+
+        :param project_id: the project
+        """
+        return self.get_resource(playment.PROJECT, project_id=project_id)
+
+    def get_batch(self, project_id: str | None, batch_id: str) -> dict[str, Any]:
+        """Return a batch with its status and counters, from the details of its project: the vendor has no other place.
+
+        :param project_id: the project that has the batch
+        :param batch_id: the batch
+        :raises NotFoundError: the project has no such batch
+        """
+        self.request_for(playment.BATCH_JOBS, {"project_id": project_id, "batch_id": batch_id})
+        for batch in self.iter_batches(project_id):
+            if batch["id"] == batch_id:
+                return batch
+        raise NotFoundError(
+            f"TELUS/Playment: the project has no batch {batch_id!r}. Check project_id and batch_id.",
+            vendor=self.vendor.name,
+            endpoint=f"GET {playment.BATCHES.path}",
+        )
+
+    def get_job_result(self, project_id: str | None, job_id: str) -> dict[str, Any]:
+        """Return a job with its ``result``, the address of the annotations; empty until the job is completed.
+
+        :param project_id: the project that has the job
+        :param job_id: the job
+        """
+        return self.get_resource(playment.JOB_RESULT, project_id=project_id, job_id=job_id)
+
+    def _make_cheap_read(self) -> None:
+        self.get_project()

@@ -1,0 +1,57 @@
+"""TalkifAI: batch calling jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_batch_provider.apis import talkifai
+from airflow_batch_provider.hooks.base import BatchApiHook
+
+
+class TalkifAIHook(BatchApiHook):
+    """TalkifAI batch calling.
+
+    :param talkifai_conn_id: the Airflow connection, of type ``talkifai``; its password is the API key
+    """
+
+    vendor = talkifai.VENDOR
+    conn_name_attr = "talkifai_conn_id"
+    default_conn_name = "talkifai_default"
+    conn_type = "talkifai"
+    hook_name = "TalkifAI"
+
+    def __init__(self, talkifai_conn_id: str = default_conn_name) -> None:
+        super().__init__(talkifai_conn_id)
+        self.talkifai_conn_id = talkifai_conn_id
+
+    def iter_batch_jobs(
+        self,
+        organization_id: str | None = None,
+        status: str | None = None,
+        *,
+        page: int | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the batch calling jobs of an organization.
+
+        :param organization_id: the organization; that of the connection if left out
+        :param status: only those in this state: ``pending``, ``scheduled``, ``running``, ``completed``, ``failed``
+            or ``cancelled``
+        :param page: the page to begin with, 1 by default
+        :param page_size: rows per request, 1 to 100 (default)
+        """
+        return self.iter_listing(
+            talkifai.BATCH_JOBS, organization_id=organization_id, status=status, page=page, page_size=page_size
+        )
+
+    def get_batch_job(self, batch_job_id: str) -> dict[str, Any]:
+        """Return a batch calling job with its counters, and at most one of its contacts.
+
+        :param batch_job_id: the job
+        """
+        return self.get_resource(talkifai.BATCH_JOB, batch_job_id=batch_job_id)
+
+    def _make_cheap_read(self) -> None:
+        request = self.request_for(talkifai.BATCH_JOBS, {"page_size": 1})
+        next(self.read_pages(talkifai.BATCH_JOBS, request))

@@ -1,0 +1,1 @@
+"""Operators: exports of the vendors' listings to object storage."""

@@ -1,0 +1,135 @@
+"""What the export operators of all vendors share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.parameter import Complaint, Domain, WholeNumber, Word
+from airflow_batch_provider.exceptions import ExportExistsError, InvalidParameterError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_batch_provider.export.manifest import TaskRun
+    from airflow_batch_provider.hooks.base import BatchApiHook
+
+FILE_FORMATS = Word(("jsonl",))
+COMPRESSIONS = Word(("gzip",))
+IF_EXISTS = Word(("replace", "error", "skip"))
+ROWS_PER_PART = WholeNumber(1)
+
+
+class ListingExportOperator(BaseOperator):
+    """Exports a whole listing to object storage: published complete, or not at all.
+
+    The destination is a folder of its own for each export. It gets ``part-...`` files and, last, a ``_MANIFEST.json``
+    that names them with rows, bytes and SHA-256; an export that was there before stays whole until then. The task
+    returns a summary of the manifest.
+
+    Subclasses name the listing, its parameters and the hook. All parameters are templates; values are checked when the
+    task runs.
+
+    :param destination: the folder: a URI such as ``s3://aws_default@raw/playment/{{ ds }}`` or ``file:///data/exports``,
+        an absolute path, or an ``ObjectStoragePath``
+    :param destination_conn_id: the Airflow connection for a URI that names none
+    :param file_format: ``jsonl``, one object per line as the vendor sent it
+    :param compression: ``gzip`` (default) or None
+    :param rows_per_part: rows in each file but the last
+    :param if_exists: what to do where another export is published already: ``replace`` it (default), fail with
+        ``error``, or ``skip`` the work and return the summary of what is there
+    :raises InvalidParameterError: a value is not allowed; says which and what is
+    :raises FatalError: it would fail again, so Airflow does not retry
+    :raises TransientError: it may pass; Airflow's retries apply
+    """
+
+    listing: ClassVar[Listing]
+    parameter_names: ClassVar[Sequence[str]]
+    template_fields: Sequence[str] = (
+        "destination",
+        "destination_conn_id",
+        "file_format",
+        "compression",
+        "rows_per_part",
+        "if_exists",
+    )
+
+    def __init__(
+        self,
+        *,
+        destination: str | ObjectStoragePath,
+        destination_conn_id: str | None = None,
+        file_format: str = "jsonl",
+        compression: str | None = "gzip",
+        rows_per_part: int | str = 100_000,
+        if_exists: str = "replace",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.destination = destination
+        self.destination_conn_id = destination_conn_id
+        self.file_format = file_format
+        self.compression = compression
+        self.rows_per_part = rows_per_part
+        self.if_exists = if_exists
+
+    def _hook(self) -> BatchApiHook:
+        raise TypeError(f"{type(self).__name__} does not say which hook it uses")
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Export the listing and return the manifest's summary."""
+        # These import the HTTP library and fsspec, which parsing a DAG must not cost.
+        from airflow_batch_provider.export.export import Work, export
+        from airflow_batch_provider.export.formats import Format
+        from airflow_batch_provider.export.publishing import published
+        from airflow_batch_provider.export.store import open_store
+
+        self._check("file_format", self.file_format, FILE_FORMATS)
+        self._check("compression", self.compression or "gzip", COMPRESSIONS)
+        self._check("if_exists", self.if_exists, IF_EXISTS)
+        self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)
+        hook = self._hook()
+        values = hook.fill(self.listing, {name: getattr(self, name) for name in self.parameter_names})
+        store = open_store(self.destination, self.destination_conn_id or None)
+        work = Work(
+            listing=self.listing.name,
+            params=self.listing.given(values),
+            file_format=Format(self.file_format, self.compression or None),
+            rows_per_part=int(self.rows_per_part),
+            task_run=_task_run(context),
+        )
+        before = published(store)
+        if before and self.if_exists == "skip":
+            self.log.info("Left the export of %s at %s as it is", before.finished_at, store.uri)
+            return before.summary(store.uri)
+        if before and self.if_exists == "error" and before.export_id != work.id:
+            raise ExportExistsError(
+                f"{store.uri} holds an export of {before.finished_at} already; choose another destination "
+                "or if_exists='replace'."
+            )
+        manifest = export(hook.read_pages(self.listing, self.listing.request(values)), store, work)
+        return manifest.summary(store.uri)
+
+    def _check(self, name: str, value: object, domain: Domain) -> None:
+        if domain.encode(value) is None:
+            raise InvalidParameterError(f"{type(self).__name__}: {Complaint(name, value, domain.allowed)}.")
+
+
+def _task_run(context: Context) -> TaskRun:
+    """Return who runs, as far as the context says it: it is empty in users' unit tests."""
+    from airflow_batch_provider.export.manifest import TaskRun
+
+    task_instance: Any = context.get("ti")
+    if task_instance is None:
+        return TaskRun()
+    logical_date: Any = context.get("logical_date")
+    return TaskRun(
+        dag_id=task_instance.dag_id,
+        task_id=task_instance.task_id,
+        run_id=task_instance.run_id,
+        logical_date=logical_date.isoformat() if logical_date else None,
+        map_index=task_instance.map_index,
+    )

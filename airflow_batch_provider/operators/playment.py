@@ -1,0 +1,57 @@
+"""Exports from TELUS/Playment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from airflow_batch_provider.apis import playment
+from airflow_batch_provider.hooks.playment import PlaymentHook
+from airflow_batch_provider.operators.export import ListingExportOperator
+
+
+class PlaymentExportBatchesOperator(ListingExportOperator):
+    """Exports the batches of a TELUS/Playment project.
+
+    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ListingExportOperator` too.
+
+    :param project_id: the project; that of the connection if left out
+    :param playment_conn_id: the Airflow connection with the API key
+    """
+
+    listing = playment.BATCHES
+    parameter_names: ClassVar[Sequence[str]] = ("project_id",)
+    template_fields = (*ListingExportOperator.template_fields, *parameter_names, "playment_conn_id")
+
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        playment_conn_id: str = PlaymentHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.playment_conn_id = playment_conn_id
+
+    def _hook(self) -> PlaymentHook:
+        return PlaymentHook(playment_conn_id=self.playment_conn_id)
+
+
+class PlaymentExportBatchJobsOperator(PlaymentExportBatchesOperator):
+    """Exports the jobs of a TELUS/Playment batch.
+
+    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ListingExportOperator` too.
+
+    :param batch_id: the batch
+    :param project_id: the project that has it; that of the connection if left out
+    :param playment_conn_id: the Airflow connection with the API key
+    """
+
+    listing = playment.BATCH_JOBS
+    parameter_names: ClassVar[Sequence[str]] = ("project_id", "batch_id")
+    template_fields = (*PlaymentExportBatchesOperator.template_fields, "batch_id")
+
+    def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch_id = batch_id

@@ -1,0 +1,24 @@
+"""Every day, the jobs of all batches of a TELUS/Playment project, one mapped export for each batch."""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG, get_current_context, task
+
+from airflow_batch_provider.hooks.playment import PlaymentHook
+from airflow_batch_provider.operators.playment import PlaymentExportBatchJobsOperator
+
+with DAG("playment_project_jobs", schedule="@daily", start_date=pendulum.datetime(2026, 1, 1), catchup=False):
+
+    @task
+    def list_batches() -> list[dict[str, str]]:
+        """Return batch and destination of each export; the batches are numbered, their ids stay out of paths."""
+        context = get_current_context()
+        day = context.get("ds") or context["dag_run"].run_after.strftime("%Y-%m-%d")
+        folder = f"{{{{ var.value.exports }}}}/playment/project_jobs/{day}"
+        return [
+            {"batch_id": batch["id"], "destination": f"{folder}/{number:03d}"}
+            for number, batch in enumerate(PlaymentHook().iter_batches())
+        ]
+
+    PlaymentExportBatchJobsOperator.partial(task_id="export").expand_kwargs(list_batches())
