@@ -1,0 +1,88 @@
+"""The command line: ``python -m airflow_batch_provider.sandbox``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from airflow_batch_provider.sandbox.app import create_app
+from airflow_batch_provider.sandbox.server import Server
+from airflow_batch_provider.sandbox.settings import LAST_PAGE_FORMS, MAX_JOBS, Settings
+
+DEFAULT = Settings()
+OPTIONS = (
+    ("--host", str, "ADDRESS", "127.0.0.1", "address to listen on"),
+    ("--port", int, "N", 8080, "port to listen on; 0 takes a free one"),
+    ("--jobs", int, "N", DEFAULT.jobs, f"rows in each big listing of each vendor, 0 to {MAX_JOBS}"),
+    ("--latency", float, "SECONDS", DEFAULT.latency, "delay of each API answer"),
+    ("--seed", int, "N", DEFAULT.seed, "chooses keys, ids and which batches fail"),
+    (
+        *("--failure-rate", float, "P", DEFAULT.failure_rate),
+        "share of API requests, 0 to 1, answered with a transient fault: Playment HTTP 400 with code FS_0000,"
+        " LlamaCloud 503, TalkifAI 429 or 500",
+    ),
+    (
+        *("--duration", float, "SECONDS", DEFAULT.duration),
+        "time until the last batch is finished; some are finished from the start",
+    ),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    described = argparse.ArgumentParser(
+        prog="python -m airflow_batch_provider.sandbox",
+        description="Serves the batch APIs of Playment, LlamaCloud and TalkifAI with made-up data, to try"
+        " DAGs without an account. GET / tells the API keys and ids. Prints one line once it listens; ends"
+        " at SIGTERM or SIGINT.",
+    )
+    for name, kind, metavar, default, text in OPTIONS:
+        help_text = f"{text} (default: %(default)s)"
+        described.add_argument(name, type=kind, metavar=metavar, default=default, help=help_text)
+    described.add_argument(
+        "--last-page",
+        choices=LAST_PAGE_FORMS,
+        default=DEFAULT.last_page,
+        help="next_page_token on a last page: key absent, null or an empty string (default: %(default)s)",
+    )
+    return described
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the sandbox until a signal ends it.
+
+    :param argv: arguments of the command line; default those of the process.
+    """
+    described = parser()
+    options = vars(described.parse_args(argv))
+    host, port = options.pop("host"), options.pop("port")
+    if not 0 <= port <= 65535:
+        described.error(f"port must be from 0 to 65535, not {port}")
+    try:
+        app = create_app(Settings(**options))
+    except ValueError as wrong:
+        described.error(str(wrong))
+    # uvicorn stops at these signals and, when it has stopped, raises them again: the exit code is 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    try:
+        server = Server(app, host, port, _tell)
+    except OSError as error:
+        sys.exit(f"cannot listen on {host} port {port}: {error.strerror or error}")
+    server.run()
+
+
+def _tell(url: str) -> None:
+    print(f"sandbox listening on {url}", flush=True)  # noqa: T201 - a script that starts it waits for this line
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The three APIs and a landing page as one ASGI application."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from airflow_batch_provider.sandbox.faults import Gate, Refused
+from airflow_batch_provider.sandbox.llamacloud import LlamaCloud
+from airflow_batch_provider.sandbox.playment import BIG, Playment
+from airflow_batch_provider.sandbox.settings import Settings
+from airflow_batch_provider.sandbox.talkifai import TalkifAI
+from airflow_batch_provider.sandbox.world import World
+
+
+def create_app(settings: Settings | None = None, clock: Callable[[], float] = time.time) -> Starlette:
+    """Build the sandbox; its time runs from now.
+
+    ``app.state.how_to`` is the landing page, ``app.state.requests`` the latest API requests as texts such as
+    ``GET /path?query``.
+
+    :param settings: what to serve and how to behave.
+    :param clock: gives Unix seconds; tests pass one that they move by hand.
+    """
+    settings = settings or Settings()
+    world, gate = World(settings, clock), Gate(settings)
+    playment, llamacloud, talkifai = Playment(world), LlamaCloud(world), TalkifAI(world)
+    how_to = _how_to(playment, llamacloud, talkifai)
+
+    async def landing(request: Request) -> Response:
+        return JSONResponse(how_to)
+
+    app = Starlette(
+        routes=[
+            Route("/", landing),
+            *(route for vendor in (playment, llamacloud, talkifai) for route in gate.routes(vendor)),
+        ],
+        exception_handlers={Refused: _refused, HTTPException: _not_served},
+    )
+    app.router.redirect_slashes = False
+    app.state.how_to, app.state.requests = how_to, gate.requests
+    return app
+
+
+def _how_to(playment: Playment, llamacloud: LlamaCloud, talkifai: TalkifAI) -> dict[str, Any]:
+    project, batch_id = f"/v1/projects/{playment.project_id}", playment.batch_ids[BIG]
+    return {
+        "about": "The batch APIs of Playment, LlamaCloud and TalkifAI with made-up data. Set this server's"
+        " URL as the host of an Airflow connection and a key from below as its password.",
+        "playment": {"api_key": playment.api_key, "project_id": playment.project_id, "batch_id": batch_id},
+        "llamacloud": {"api_key": llamacloud.api_key},
+        "talkifai": {"api_key": talkifai.api_key, "organization_id": talkifai.organization_id},
+        "listings": {
+            "playment.batches": f"{project}/details",
+            "playment.batch_jobs": f"{project}/batch/{batch_id}",
+            "llamacloud.batches": "/api/v2/batches",
+            "llamacloud.batch_processing_jobs": "/api/v1/beta/batch-processing",
+            "talkifai.batch_jobs": f"/batch/jobs?organizationId={talkifai.organization_id}",
+        },
+    }
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return error.response
+
+
+def _not_served(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)

@@ -1,0 +1,232 @@
+"""LlamaCloud's batches (v2) and batch processing jobs (v1 beta).
+
+Read from its "List Batches", "Get Batch", "List Batch Jobs" and "Get Batch Job Status" pages and its OpenAPI
+description.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from airflow_batch_provider.sandbox.faults import Handler, Refused
+from airflow_batch_provider.sandbox.query import Query
+from airflow_batch_provider.sandbox.world import Matches, Stage, World, utc
+
+BATCH_STATUSES = ("PENDING", "THROTTLED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
+JOB_STATUSES = ("pending", "running", "dispatched", "completed", "failed", "cancelled")
+JOB_TYPES = ("parse", "extract", "classify")
+DIRECTORIES = 4
+ODD_TOTALS = {20: 0, 13: 2**53 + 1}  # from none to more than a double can hold exactly
+ERROR = 'Worker lost: "Zeitüberschreitung" (東京)\nattempt 3 of 3'
+
+
+def token_of(position: int) -> str:
+    """Give the page token of a row; its "+", "/" and "=" find out clients that do not encode it."""
+    return base64.b64encode(b"\xfb\xef\xff" + struct.pack(">Q", position)).decode()  # ++//AAAA...=
+
+
+def position_of(token: str, count: int) -> int | None:
+    """Give the row index of a page token, or None if the token is not one of this listing."""
+    try:
+        position = int.from_bytes(base64.b64decode(token, validate=True)[3:], "big")
+    except ValueError:
+        return None
+    return position if position <= count and token_of(position) == token else None
+
+
+def timestamp(milliseconds: int | None) -> str | None:
+    """Give a time as LlamaCloud writes it: UTC, three digits of fraction, ``Z``."""
+    return None if milliseconds is None else utc(milliseconds) + "Z"
+
+
+class LlamaCloud:
+    """The endpoints of one project.
+
+    :param world: the seeded data.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rows = world.settings.jobs
+        self.api_key = f"llx-sandbox-{world.digest('llamacloud key')}"
+        self.project_id = f"prj-{world.uuid('llamacloud project')}"
+        self.organization_id = world.uuid("llamacloud organization")
+        self._directories = [f"dir-{world.uuid('llamacloud directory', n)}" for n in range(DIRECTORIES)]
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """The endpoints of both generations."""
+        return {
+            "/api/v2/batches": self.list_batches,
+            "/api/v2/batches/{id}": self.get_batch,
+            "/api/v1/beta/batch-processing": self.list_jobs,
+            "/api/v1/beta/batch-processing/{id}": self.get_job,
+        }
+
+    def transient_fault(self, draw: float) -> Response:
+        """Give an overloaded server's answer."""
+        return JSONResponse({"detail": "Service temporarily unavailable"}, 503)
+
+    async def list_batches(self, request: Request) -> Response:
+        """List v2 batches; page after page by token."""
+        query = self._admit(request)
+        # Neither default nor maximum is documented; sibling listings of v2 say 1 to 100.
+        size = query.integer("page_size", 50, 1, 100)
+        status = query.choice("status", BATCH_STATUSES)
+        directory = query.text("source_directory_id")
+        after = query.milliseconds("created_at_on_or_after", -math.inf)
+        before = query.milliseconds("created_at_on_or_before", math.inf)
+        position = position_of(query.text("page_token") or token_of(0), self._rows)
+        if position is None:
+            query.refuse("page_token", "value_error", "Invalid page token", None)
+        self._check(query)
+        elapsed = self._world.elapsed()
+        span = self._world.created_between(self._rows, after, before)
+        found = Matches.of(
+            range(max(span.start, position or 0), max(span.stop, position or 0)),
+            lambda index: (
+                status in (None, self._batch_status(index, self._world.stage(index, elapsed)))
+                and directory in (None, self._directories[index % DIRECTORIES])
+            ),
+        )
+        # The token holds the next row, not how many to skip: rows that leave the filter shift nothing.
+        rows = found.rows(0, size + 1)
+        token = token_of(rows[size]) if len(rows) > size else None
+        return self._page([self._batch(index, elapsed) for index in rows[:size]], token)
+
+    async def get_batch(self, request: Request) -> Response:
+        """Give one v2 batch, with the results of its files if asked for."""
+        query = self._admit(request)
+        expand = query.choice("expand", ("results",)) is not None
+        self._check(query)
+        index = self._find("bat-", "llamacloud batch", request)
+        return JSONResponse(self._batch(index, self._world.elapsed(), expand))
+
+    async def list_jobs(self, request: Request) -> Response:
+        """List v1 batch processing jobs by limit and offset.
+
+        ``total_size`` is filled "when requested", which no parameter does, and no parameter takes the
+        ``next_page_token`` either; both are documented fields.
+        """
+        query = self._admit(request)
+        limit, offset = query.integer("limit", 50, 1, 1000), query.integer("offset", 0, 0)
+        status, job_type = query.choice("status", JOB_STATUSES), query.choice("job_type", JOB_TYPES)
+        directory = query.text("directory_id")
+        self._check(query)
+        elapsed = self._world.elapsed()
+        found = Matches.of(
+            range(self._rows),
+            lambda index: (
+                status in (None, self._job_status(index, self._world.stage(index, elapsed)))
+                and job_type in (None, JOB_TYPES[index % 3])
+                and directory in (None, self._job_directory(index))
+            ),
+        )
+        token = token_of(offset + limit) if offset + limit < len(found) else None
+        return self._page([self._job(index, elapsed) for index in found.rows(offset, limit)], token)
+
+    async def get_job(self, request: Request) -> Response:
+        """Give one v1 batch processing job: nested, unlike in the list."""
+        self._check(self._admit(request))
+        index, elapsed = self._find("bjb-", "llamacloud job", request), self._world.elapsed()
+        percentage = round(100 * self._world.progress(index, elapsed).done, 1)
+        return JSONResponse({"job": self._job(index, elapsed), "progress_percentage": percentage})
+
+    def _admit(self, request: Request) -> Query:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or key.strip() != self.api_key:
+            raise Refused(JSONResponse({"detail": "Invalid API Key"}, 401))
+        query = Query(request)
+        for name, ours in (("project_id", self.project_id), ("organization_id", self.organization_id)):
+            # Rows carry "prj-<UUID>" while the parameter is declared as a UUID: both are taken.
+            if query.text(name) not in (None, ours, ours.removeprefix("prj-")):
+                raise Refused(JSONResponse({"detail": f"The API key has no access to this {name}"}, 403))
+        return query
+
+    def _check(self, query: Query) -> None:
+        if query.problems:
+            raise Refused(JSONResponse({"detail": query.problems}, 422))
+
+    def _page(self, items: list[dict[str, Any]], token: str | None) -> Response:
+        return JSONResponse({"items": items, **self._world.settings.next_page_token(token), "total_size": None})
+
+    def _find(self, prefix: str, kind: str, request: Request) -> int:
+        text = str(request.path_params["id"])
+        index = self._world.find(kind, text.removeprefix(prefix), self._rows)
+        if index is None or not text.startswith(prefix):
+            raise Refused(JSONResponse({"detail": "Batch not found"}, 404))
+        return index
+
+    def _batch_status(self, index: int, stage: Stage) -> str:
+        return ("THROTTLED" if index % 3 == 0 else "PENDING") if stage == "waiting" else stage.upper()
+
+    def _job_status(self, index: int, stage: Stage) -> str:
+        if stage == "running" and index % 3 == 0:
+            return "dispatched"
+        return "pending" if stage == "waiting" else stage
+
+    def _job_directory(self, index: int) -> str | None:
+        """Give a job's directory; every fourth job was made from a list of files and has none."""
+        return None if index % DIRECTORIES == 3 else self._directories[index % DIRECTORIES]
+
+    def _batch(self, index: int, elapsed: float, expand: bool = False) -> dict[str, Any]:
+        product = "extract_v2" if index % 3 == 1 else "parse_v2"
+        progress = self._world.progress(index, elapsed)
+        return {
+            "id": f"bat-{self._world.uuid('llamacloud batch', index)}",
+            "config": {"job": {"configuration_id": "cfg-PARSE_AGENTIC", "type": product}},
+            "project_id": self.project_id,
+            "source_directory_id": self._directories[index % DIRECTORIES],
+            "status": self._batch_status(index, progress.stage),
+            "created_at": timestamp(self._world.created(index)),
+            # Null unless asked for; a failed batch "cannot provide a reliable per-file result set".
+            "results": self._results(index, product) if expand and progress.stage == "completed" else None,
+            "updated_at": timestamp(progress.updated),
+        }
+
+    def _results(self, index: int, product: str) -> list[dict[str, Any]]:
+        """Give up to four files; in every third batch the first one could not be mapped to a job."""
+        results: list[dict[str, Any]] = []
+        for file in range(index % 5):
+            lost = file == 0 and index % 3 == 0
+            job = {"id": f"pjb-{self._world.uuid(f'llamacloud file job/{index}', file)}", "type": product}
+            results.append(
+                {
+                    "source_directory_file_id": f"dfl-{self._world.uuid(f'llamacloud file/{index}', file)}",
+                    "error_message": ERROR if lost else None,
+                    "job_reference": None if lost else job,
+                }
+            )
+        return results
+
+    def _job(self, index: int, elapsed: float) -> dict[str, Any]:
+        progress, created = self._world.progress(index, elapsed), timestamp(self._world.created(index))
+        total = ODD_TOTALS.get(index % 60, index % 60 * 3 + 1)
+        processed, begun = progress.count(total), progress.started is not None
+        return {
+            "id": f"bjb-{self._world.uuid('llamacloud job', index)}",
+            "job_type": JOB_TYPES[index % 3],
+            "project_id": self.project_id,
+            "status": self._job_status(index, progress.stage),
+            "total_items": total,
+            "completed_at": timestamp(progress.ended),
+            "created_at": created,
+            "directory_id": self._job_directory(index),
+            "effective_at": created,
+            "error_message": ERROR if progress.stage == "failed" else None,
+            # A job with failed items is "completed" all the same.
+            "failed_items": min(2, processed) if index % 5 == 2 else 0,
+            "job_record_id": f"rec-{index}" if begun else None,
+            "processed_items": processed,
+            "skipped_items": min(1, processed) if index % 5 == 3 else 0,
+            "started_at": timestamp(progress.started),
+            "updated_at": timestamp(progress.updated),
+            "workflow_id": f"wf-{index}" if begun else None,
+        }

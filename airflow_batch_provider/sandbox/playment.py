@@ -1,0 +1,205 @@
+"""The annotation API of TELUS International (Playment).
+
+Read from its "Get project details", "Get batch jobs", "Get job results" and "Error codes" pages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from airflow_batch_provider.sandbox.faults import Handler, Refused
+from airflow_batch_provider.sandbox.world import PERIOD, Matches, World, utc
+
+PAGE_SIZE = 100  # fixed; no parameter changes it
+NANOSECONDS_BETWEEN_JOBS = 1_046_000
+INDIA_AHEAD = (5 * 60 + 30) * 60_000  # milliseconds
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+TOKEN = re.compile(r"[0-9]{1,19}")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of the project: how many jobs (None: as set), the share of them done at the start."""
+
+    name: str
+    jobs: int | None
+    done_at_start: float = 1.0
+    description: str = ""
+    is_default: bool = False
+
+
+BATCHES = (
+    Batch("default", 7, is_default=True),
+    Batch("Batch 1", None, 0.5, "These are the jobs created on 23rd August"),
+    Batch("empty", 0),
+    Batch('Straßenszenen "Nacht" 東京', 100, description="first line\nsecond line, with a \\ and a 'quote'"),
+    Batch("one page and one job", 101, 0.0),
+    Batch("b2", 3, 0.3),
+)
+BIG = 1
+
+
+def failure(code: str, message: str) -> JSONResponse:
+    """Give a failure: HTTP 400, as documented for all, a wrong key and faults of their own included."""
+    return JSONResponse({"error": {"code": code, "message": message}, "success": False}, 400)
+
+
+class Playment:
+    """The endpoints of one project with six batches.
+
+    :param world: the seeded data.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.api_key = f"playment-sandbox-{world.digest('playment key')}"
+        self.project_id = world.uuid("playment project")
+        self.batch_ids = [world.uuid("playment batch", number) for number in range(len(BATCHES))]
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """The endpoints; current documents say v1, the official SDK reads v0."""
+        endpoints: dict[str, Handler] = {
+            "details": self.project_details,
+            "batch/{batch_id}": self.batch_jobs,
+            "jobs/{job_id}": self.job_result,
+        }
+        return {f"/v{v}/projects/{{project_id}}/{path}": endpoints[path] for v in (0, 1) for path in endpoints}
+
+    def transient_fault(self, draw: float) -> Response:
+        """Give Playment's "try again later", which is an HTTP 400 too."""
+        return failure("FS_0000", "Something went wrong at our end. Please try again later")
+
+    async def project_details(self, request: Request) -> Response:
+        """List the batches of the project, all at once."""
+        self._admit(request)
+        elapsed = self._world.elapsed()
+        batches = [self._batch(number, elapsed) for number in range(len(BATCHES))]
+        return self._success({"name": "Project XYZ", "base": "IMAGE", "batches": batches})
+
+    async def batch_jobs(self, request: Request) -> Response:
+        """List the jobs of a batch, a page of 100; the token is the time of the last job so far."""
+        self._admit(request)
+        batch_id = self._path_id(request, "batch_id")
+        if batch_id not in self.batch_ids:
+            raise Refused(failure("FS_0006", "Batch not found"))
+        number = self.batch_ids.index(batch_id)
+        start = self._position(number, request.query_params.get("page_token", ""))
+        total, elapsed = self._size(number), self._world.elapsed()
+        end = min(start + PAGE_SIZE, total)
+        token = self._created(number) * 1000 + end * NANOSECONDS_BETWEEN_JOBS
+        return self._success(
+            {
+                "id": "",  # empty in the documented sample, as is the next
+                "project_id": "",
+                "name": BATCHES[number].name,
+                "jobs": [self._job(number, index, elapsed) for index in range(start, end)],
+                **self._world.settings.next_page_token(str(token) if end < total else None),
+            }
+        )
+
+    async def job_result(self, request: Request) -> Response:
+        """Give one job with the address of its result, which is empty until the job is completed."""
+        self._admit(request)
+        job_id = self._path_id(request, "job_id")
+        for number, batch_id in enumerate(self.batch_ids):
+            index = self._world.find(f"playment job/{number}", job_id, self._size(number))
+            if index is not None:
+                job = self._job(number, index, self._world.elapsed())
+                done, work_flow_id = job["status"] == "completed", self._world.uuid("playment work flow")
+                return self._success(
+                    {
+                        "project_id": self.project_id,
+                        "reference_id": job["reference_id"],
+                        "job_id": job_id,
+                        "batch_id": batch_id,
+                        "status": job["status"],
+                        "work_flow_id": work_flow_id,
+                        "priority_weight": 5,
+                        "tag": work_flow_id,
+                        "result": f"https://results.playment.invalid/{job_id}.json" if done else "",
+                    }
+                )
+        raise Refused(failure("FS_0006", "Job not found"))
+
+    def _success(self, data: dict[str, Any]) -> Response:
+        return JSONResponse({"data": data, "success": True})
+
+    def _admit(self, request: Request) -> None:
+        if request.headers.get("x-api-key") != self.api_key:
+            raise Refused(failure("auth-failure", "Invalid API key"))
+        if self._path_id(request, "project_id") != self.project_id:
+            raise Refused(failure("unauthorized", "You do not have access to this project"))
+
+    def _path_id(self, request: Request, name: str) -> str:
+        value = str(request.path_params[name])
+        if not UUID.fullmatch(value):
+            raise Refused(failure("GE_0001", f"Invalid UUID passed: {name}"))
+        return value
+
+    def _position(self, number: int, token: str) -> int:
+        """Give the job at which the page of a token begins; blank is the first page, as documented."""
+        if not token:
+            return 0
+        if TOKEN.fullmatch(token):
+            index, off = divmod(int(token) - self._created(number) * 1000, NANOSECONDS_BETWEEN_JOBS)
+            if off == 0 and 0 < index <= self._size(number):
+                return index
+        raise Refused(failure("invalid_request_error", "Page token is invalid"))
+
+    def _size(self, number: int) -> int:
+        limit, jobs = BATCHES[number].jobs, self._world.settings.jobs
+        return jobs if limit is None else min(limit, jobs)
+
+    def _created(self, number: int) -> int:
+        """Give when a batch was created, in Unix microseconds: a day before the one before it."""
+        seconds = self._world.started // 1000 - (number + 1) * 86_400
+        return seconds * 1_000_000 + 203_229 + number * 30_781
+
+    def _done(self, number: int, index: int, elapsed: float) -> bool:
+        """Tell whether a job is completed: some are at the start, the others follow evenly, in mixed order."""
+        share, at_start = (index * 37 % PERIOD + 1) / PERIOD, BATCHES[number].done_at_start
+        left = (share - at_start) * self._world.settings.duration
+        return share <= at_start or elapsed * (1 - at_start) >= left
+
+    def _annotations(self, index: int) -> int:
+        return index % PERIOD % 13
+
+    def _job(self, number: int, index: int, elapsed: float) -> dict[str, Any]:
+        done = self._done(number, index, elapsed)
+        # The reference is the customer's own text.
+        odd = {3: f'Köln/"Dom" {index}', 5: f"東京 {index}\nsecond line"}.get(index % PERIOD)
+        return {
+            "id": self._world.uuid(f"playment job/{number}", index),
+            "reference_id": odd or f"{index + 1:03d}",
+            "status": "completed" if done else "pending",
+            "frames": 1,
+            "annotations": self._annotations(index) if done else 0,
+        }
+
+    def _batch(self, number: int, elapsed: float) -> dict[str, Any]:
+        batch, total, created = BATCHES[number], self._size(number), self._created(number)
+        done = Matches.of(range(total), lambda index: self._done(number, index, elapsed))
+        over = batch.done_at_start >= 1 or elapsed >= self._world.settings.duration
+        local, fraction = utc(created // 1000 + INDIA_AHEAD)[:-4], f"{created % 1_000_000:06d}"
+        return {
+            "id": self.batch_ids[number],
+            "name": batch.name,
+            "description": batch.description,
+            "is_default": batch.is_default,
+            "total_jobs": total,
+            "completed_jobs": len(done),
+            "total_frames": total,
+            "completed_frames": len(done),
+            "annotations": done.total(self._annotations),
+            # As documented: Indian time, and no zero at the end of the fraction (Batch 1: .23401).
+            "created_at": f"{local}.{fraction.rstrip('0')}+05:30",
+            # Only "Complete" is documented. The default batch takes new jobs for ever: never complete.
+            "status": "Complete" if over and not batch.is_default else "In Progress",
+        }

@@ -1,0 +1,189 @@
+"""TalkifAI's batch calling jobs, read from its "List Batch Jobs" and "Get Batch Job" pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from airflow_batch_provider.sandbox.faults import Handler, Refused
+from airflow_batch_provider.sandbox.query import Query
+from airflow_batch_provider.sandbox.world import Matches, Progress, World, utc
+
+STATUSES = ("pending", "scheduled", "running", "completed", "failed", "cancelled")
+CONTACT_STATUSES = (
+    *("pending", "queued", "dialing", "no_answer", "busy", "timeout"),
+    *("completed", "failed", "blocked", "invalid_number", "carrier_error", "cancelled"),
+)
+# The named codes (invalid_page ...) are in no sample body, only prose is.
+REFUSALS = {
+    "status": "Invalid status filter value",
+    "page": "Invalid page number: must be >= 1",
+    "pageSize": "Invalid page size: must be between 1 and 100",
+    "contactStatus": "Invalid contact status filter value",
+    "contactsPage": "Invalid contacts page number: must be >= 1",
+    "contactsPageSize": "Invalid contacts page size: must be between 1 and 500",
+}
+NAMES = {3: 'Büro "Süd", 更新', 5: "First line\nSecond line", 11: "O'Brien & Söhne, 50 % \\ résumé"}
+
+
+def refused(status: int, detail: str) -> Refused:
+    """Give an error in TalkifAI's form."""
+    return Refused(JSONResponse({"detail": detail}, status))
+
+
+def timestamp(milliseconds: int | None) -> str | None:
+    """Give a time as TalkifAI writes it: UTC, whole seconds, ``Z``."""
+    return None if milliseconds is None else f"{utc(milliseconds)[:-4]}Z"
+
+
+def contacts_of(index: int) -> int:
+    """Give the number of contacts of a job: from none to more than the largest page."""
+    return {7: 0, 12: 601}.get(index % 60, index % 60 * 2 + 1)
+
+
+def failed_calls(index: int, processed: int) -> range:
+    """Give the contacts whose calls failed; the job is "completed" all the same, as in the sample."""
+    return range(4, processed, 9) if index % 2 else range(0)
+
+
+class TalkifAI:
+    """The endpoints of one organization.
+
+    :param world: the seeded data.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rows = world.settings.jobs
+        self.api_key = f"talkifai-sandbox-{world.digest('talkifai key')}"
+        self.organization_id = f"org_{world.digest('talkifai organization')}"
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """The endpoints."""
+        return {"/batch/jobs": self.list_jobs, "/batch/jobs/{batch_job_id}": self.get_job}
+
+    def transient_fault(self, draw: float) -> Response:
+        """Give a rate limit that is over at once, or a server error."""
+        if draw < 0.5:
+            limits = {"Retry-After": "0", "X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0"}
+            return JSONResponse({"detail": "Rate limit exceeded"}, 429, limits)
+        return JSONResponse({"detail": "Failed to list batch jobs"}, 500)
+
+    async def list_jobs(self, request: Request) -> Response:
+        """List the batch jobs of an organization by page."""
+        query = self._admit(request)
+        if not query.text("organizationId"):
+            raise refused(400, "organizationId is required")
+        status, page = query.choice("status", STATUSES), query.integer("page", 1, 1)
+        size = query.integer("pageSize", 20, 1, 100)
+        self._check(query)
+        if query.text("organizationId") != self.organization_id:
+            raise refused(403, "You do not have access to this organization")
+        elapsed = self._world.elapsed()
+        found = Matches.of(range(self._rows), lambda index: status in (None, self._status(index, elapsed)))
+        jobs = [self._job(index, elapsed) for index in found.rows((page - 1) * size, size)]
+        return JSONResponse({"batchJobs": jobs, "total": len(found), "page": page, "pageSize": size})
+
+    async def get_job(self, request: Request) -> Response:
+        """Give one batch job and a page of its contacts."""
+        query = self._admit(request)
+        status, page = query.choice("contactStatus", CONTACT_STATUSES), query.integer("contactsPage", 1, 1)
+        size = query.integer("contactsPageSize", 50, 1, 500)
+        self._check(query)
+        text = str(request.path_params["batch_job_id"])
+        index = self._world.find("talkifai job", text.removeprefix("batch_"), self._rows)
+        if index is None or not text.startswith("batch_"):
+            raise refused(404, "Batch job not found")
+        elapsed = self._world.elapsed()
+        progress, ends = self._world.progress(index, elapsed), self._world.life(index).ends
+        statuses = [self._contact_status(index, contact, progress) for contact in range(contacts_of(index))]
+        chosen = [contact for contact, word in enumerate(statuses) if status in (None, word)]
+        start, running = (page - 1) * size, progress.stage == "running" and ends is not None
+        return JSONResponse(
+            {
+                **self._job(index, elapsed),
+                "statusBreakdown": Counter(statuses),
+                "estimatedCompletionTime": timestamp(self._world.moment(ends or 0)) if running else None,
+                "contacts": [
+                    self._contact(index, contact, statuses[contact], timestamp(progress.updated))
+                    for contact in chosen[start : start + size]
+                ],
+                "contactsTotal": len(chosen),
+                "contactsPage": page,
+                "contactsPageSize": size,
+                "contactsHasMore": start + size < len(chosen),
+            }
+        )
+
+    def _admit(self, request: Request) -> Query:
+        # The endpoint pages say Bearer, the authentication page says x-api-key.
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        key = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")
+        if key != self.api_key:
+            raise refused(401, "Invalid or missing API key")
+        return Query(request)
+
+    def _check(self, query: Query) -> None:
+        for problem in query.problems:
+            raise refused(400, REFUSALS[problem["loc"][-1]])
+
+    def _status(self, index: int, elapsed: float) -> str:
+        stage = self._world.stage(index, elapsed)
+        return ("scheduled" if index % 3 == 0 else "pending") if stage == "waiting" else stage
+
+    def _job(self, index: int, elapsed: float) -> dict[str, Any]:
+        progress, begins = self._world.progress(index, elapsed), self._world.life(index).begins
+        total = contacts_of(index)
+        processed = progress.count(total)
+        failed = len(failed_calls(index, processed))
+        scheduled = None if begins is None or index % 3 else self._world.moment(begins)
+        return {
+            "id": f"batch_{self._world.uuid('talkifai job', index)}",
+            "name": NAMES.get(index % 60, f"Campaign {index + 1}"),
+            "description": "Follow up on expiring subscriptions" if index % 2 else None,
+            "status": self._status(index, elapsed),
+            "organizationId": self.organization_id,
+            "agentId": f"agent_{index % 4}",
+            "fromPhoneNumberId": f"phone_{index % 2}",
+            "totalContacts": total,
+            "contactsProcessed": processed,
+            "successfulCalls": processed - failed,
+            "failedCalls": failed,
+            "scheduledStartTime": timestamp(scheduled),
+            "actualStartTime": timestamp(progress.started),
+            "completedAt": timestamp(progress.ended),
+            "createdAt": timestamp(self._world.created(index)),
+            "concurrentCallLimit": 5,
+            "retryPolicy": {"maxAttempts": 3, "retryableStatuses": ["no_answer", "busy", "timeout"]},
+        }
+
+    def _contact_status(self, index: int, contact: int, progress: Progress) -> str:
+        processed = progress.count(contacts_of(index))
+        if contact < processed:
+            return "failed" if contact in failed_calls(index, processed) else "completed"
+        if progress.stage == "cancelled":
+            return "cancelled"
+        return "dialing" if progress.stage == "running" and contact == processed else "pending"
+
+    def _contact(self, index: int, contact: int, status: str, last: str | None) -> dict[str, Any]:
+        final, failed = status in ("completed", "failed"), status == "failed"
+        return {
+            "id": f"contact_{self._world.uuid(f'talkifai contact/{index}', contact)}",
+            "phoneNumber": f"+1555{index % 1000:03d}{contact:04d}",  # 555 is nobody's area code
+            "contactData": {"name": f"Contact {contact + 1}"},
+            "status": status,
+            "errorCode": "480" if failed else None,
+            "attemptCount": 3 if failed else int(final or status == "dialing"),
+            "maxAttempts": 3,
+            "lastAttemptAt": last if final else None,
+            "nextRetryAt": None,
+            "completedAt": last if final else None,
+            "roomName": f"room-{index}-{contact}" if final else None,
+            "failureReason": "Temporarily unavailable" if failed else None,
+            "callDuration": 30 + contact % 90 if status == "completed" else None,
+        }

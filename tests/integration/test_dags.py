@@ -1,0 +1,97 @@
+"""Every example DAG runs to success against the sandbox, scheduled and by hand, and exports what the vendor holds."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
+from airflow_batch_provider.hooks.playment import PlaymentHook
+from airflow_batch_provider.hooks.talkifai import TalkifAIHook
+from airflow_batch_provider.sandbox import Sandbox
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
+
+LISTINGS = {
+    "playment_batches": ("playment/batches", lambda how: PlaymentHook().iter_batches()),
+    "playment_batch_jobs": (
+        "playment/batch_jobs",
+        lambda how: PlaymentHook().iter_batch_jobs(None, how["playment"]["batch_id"]),
+    ),
+    "llamacloud_batches": ("llamacloud/batches", lambda how: LlamaCloudHook().iter_batches()),
+    "llamacloud_batch_processing_jobs": (
+        "llamacloud/batch_processing_jobs",
+        lambda how: LlamaCloudHook().iter_batch_processing_jobs(),
+    ),
+    "talkifai_batch_jobs": ("talkifai/batch_jobs", lambda how: TalkifAIHook().iter_batch_jobs()),
+}
+
+
+@pytest.fixture(scope="session")
+def dags() -> dict[str, Any]:
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(Path(__file__).parents[2] / "dags"))
+    assert bag.import_errors == {}
+    return dict(bag.dags)
+
+
+def exported_rows(folder: Path) -> list[dict[str, Any]]:
+    manifest = json.loads((folder / "_MANIFEST.json").read_text())
+    files = {path.name for path in folder.iterdir()}
+    assert files == {"_MANIFEST.json", *(part["path"] for part in manifest["parts"])}
+    rows = []
+    for part in manifest["parts"]:
+        content = (folder / part["path"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == part["sha256"]
+        assert len(content) == part["bytes"]
+        rows += [json.loads(line) for line in gzip.decompress(content).splitlines()]
+    assert len(rows) == manifest["rows"]
+    return rows
+
+
+def test_there_is_an_example_for_every_listing(dags: dict[str, Any]) -> None:
+    assert set(dags) == {*LISTINGS, "playment_project_jobs"}
+
+
+@pytest.mark.parametrize("dag_id", LISTINGS)
+def test_a_scheduled_run_exports_the_whole_listing(
+    dag_id: str, dags: dict[str, Any], vendors: Sandbox, exports: Path
+) -> None:
+    folder, listing = LISTINGS[dag_id]
+    run = dags[dag_id].test(logical_date=DAY)
+    assert run.state == "success"
+    rows = exported_rows(exports / folder / "2026-03-01")
+    assert [row["id"] for row in rows] == [row["id"] for row in listing(vendors.how_to)]
+    assert rows
+
+
+@pytest.mark.parametrize("dag_id", [*LISTINGS, "playment_project_jobs"])
+def test_a_run_by_hand_without_a_logical_date_takes_the_day_it_runs(
+    dag_id: str, dags: dict[str, Any], vendors: Sandbox, exports: Path
+) -> None:
+    run = dags[dag_id].test(logical_date=None, run_after=DAY)
+    assert run.state == "success"
+    manifests = [json.loads(path.read_text()) for path in exports.rglob("2026-03-01/**/_MANIFEST.json")]
+    assert manifests
+    assert all(manifest["logical_date"] is None for manifest in manifests)
+    assert all(manifest["dag_id"] == dag_id and manifest["run_id"] == run.run_id for manifest in manifests)
+
+
+def test_the_mapped_dag_exports_every_batch_of_the_project(
+    dags: dict[str, Any], vendors: Sandbox, exports: Path
+) -> None:
+    assert dags["playment_project_jobs"].test(logical_date=DAY).state == "success"
+    folders = sorted((exports / "playment/project_jobs/2026-03-01").iterdir())
+    hook = PlaymentHook()
+    for folder, batch in zip(folders, hook.iter_batches(), strict=True):
+        expected = [job["id"] for job in hook.iter_batch_jobs(None, batch["id"])]
+        assert [row["id"] for row in exported_rows(folder)] == expected
