@@ -31,7 +31,7 @@ sandbox: $(VENV)/.demo ## Serve the three vendors' APIs locally (port 8800) unti
 
 .PHONY: test
 test: $(VENV)/.dev ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check format, lint, types and import directions

@@ -1,0 +1,47 @@
+"""What README and compose file say is what the package does."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from airflow_batch_provider.connections import EXTRAS
+from airflow_batch_provider.sandbox import Settings, serve
+from airflow_batch_provider.testing import connections
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_extra_of_a_connection_is_in_the_readme() -> None:
+    table = README[README.index("## Connections") : README.index("## Test your DAGs")]
+    documented = set(
+        re.findall(r"`([a-z_]+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if "|" in line))
+    )
+    assert documented == {name for extras in EXTRAS.values() for name in extras}
+
+
+@pytest.mark.parametrize("module", sorted((ROOT / "airflow_batch_provider/operators").glob("[a-z]*.py")))
+def test_every_export_operator_is_in_the_readme(module: Path) -> None:
+    classes = [node.name for node in ast.parse(module.read_text()).body if isinstance(node, ast.ClassDef)]
+    public = [name for name in classes if re.search(r"Export\w+Operator", name) and not name.startswith("_")]
+    assert all(f"`{name}`" in README for name in public)
+
+
+def test_every_link_of_the_readme_leads_to_a_file() -> None:
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_compose_file_holds_the_keys_that_the_sandbox_takes() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
+    environment = compose["services"]["airflow"]["environment"]
+    with serve(Settings()) as sandbox:
+        for name, connection in connections(sandbox).items():
+            expected = yaml.safe_load(connection.replace(sandbox.url, "http://sandbox:8800"))
+            given = yaml.safe_load(environment[name])
+            assert given == {key: value for key, value in expected.items() if value}
