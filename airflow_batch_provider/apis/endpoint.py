@@ -128,6 +128,17 @@ class Listing(Endpoint):
         following = self.paging.following(request, facts, len(rows), rows_read + len(rows))
         return Page(rows, following, facts.total)
 
+    def rows_expected(self, first: Request, page: Page) -> int | None:
+        """
+        Return how many different rows the listing must give, None where the vendor does not say it for sure.
+
+        :param first: the request that the reading began with
+        :param page: the latest page
+        """
+        if not self.total_is_exact or page.total is None:
+            return None
+        return page.total - self.paging.rows_before(first)
+
     def _refusal_in(self, body: bytes) -> Problem | None:
         document = read_object(body)
         is_refusal = isinstance(document, dict) and document.get("success") is False
