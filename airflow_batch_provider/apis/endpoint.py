@@ -103,12 +103,12 @@ class Page:
 class Listing(Endpoint):
     """An endpoint that lists objects in pages.
 
-    :param body: the shape of a page
+    :param bodies: the shapes that a page may have, the documented one first
     :param paging: how to get from page to page
     :param total_is_exact: whether fewer rows than the reported total mean that rows are missing
     """
 
-    body: type[PageBody[Any]]
+    bodies: tuple[type[PageBody[Any]], ...]
     paging: Paging
     total_is_exact: bool = False
 
@@ -119,7 +119,7 @@ class Listing(Endpoint):
         :param rows_read: how many different rows were read before it
         :param body: the whole body of an answer with status 200
         """
-        page = read_rows(self.body, body)
+        page = read_rows(self.bodies, body)
         if isinstance(page, Problem):
             return self._refusal_in(body) or page
         facts, rows = page
@@ -129,8 +129,7 @@ class Listing(Endpoint):
         return Page(rows, following, facts.total)
 
     def rows_expected(self, first: Request, page: Page) -> int | None:
-        """
-        Return how many different rows the listing must give, None where the vendor does not say it for sure.
+        """Return how many different rows the listing must give, None where the vendor does not say it for sure.
 
         :param first: the request that the reading began with
         :param page: the latest page

@@ -86,7 +86,7 @@ BATCHES = Listing(
         _PROJECT,
         _ORGANIZATION,
     ),
-    body=_BatchesBody,
+    bodies=(_BatchesBody,),
     paging=CursorPaging("page_token"),
 )
 
@@ -103,13 +103,13 @@ BATCH_PROCESSING_JOBS = Listing(
         _PROJECT,
         _ORGANIZATION,
     ),
-    body=_BatchProcessingJobsBody,
+    bodies=(_BatchProcessingJobsBody,),
     paging=OffsetPaging("offset"),
 )
 
 
-def _with_id(document: dict[str, Any]) -> dict[str, Any]:
-    if "id" not in document:
+def _with_id(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict) or "id" not in document:
         raise LookupError("id")
     return document
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from contextlib import suppress
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from airflow_batch_provider.apis.problem import Kind, Problem, not_json
+from airflow_batch_provider.apis.surrogates import Hidden, hide_lone_surrogates
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class Row(NamedTuple):
     :param json: the object as one line of JSON, to the value as the vendor sent it
     """
 
-    id: str
+    id: str | int
     status: str
     json: bytes
 
@@ -68,51 +69,64 @@ class _Key(msgspec.Struct):
     status: Any = None
 
 
-def read_rows(shape: type[PageBody[Any]], body: bytes) -> tuple[PageBody[Any], list[Row]] | Problem:
+def read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], list[Row]] | Problem:
     """Read a page.
 
-    :param shape: the generic shape of the listing's page
+    :param shapes: the generic shapes that the listing's page may have, the documented one first
     :param body: the whole body
     :return: the page and its rows, or what is wrong with it
     """
     try:
         if not body.isascii():
             body.decode()  # msgspec skips over text in raw rows without looking at its encoding
-        page, lines, keys = _decode(shape, body)
+        return _read_rows(shapes, body)
     except msgspec.ValidationError as error:
         return Problem(Kind.WRONG_SHAPE, f"the body is not as documented: {error}")
     except RecursionError:
         return Problem(Kind.WRONG_SHAPE, "the body is nested too deeply to be read")
     except ValueError:
         return not_json(body)
-    rows = []
-    for number, (line, key) in enumerate(zip(lines, keys, strict=True)):
-        identifier = str(key.id)
-        if not identifier.strip():
-            return Problem(Kind.WRONG_SHAPE, f"row {number} of the page has a blank id")
-        rows.append(Row(identifier, key.status if isinstance(key.status, str) else NO_STATUS, line))
-    return page, rows
 
 
-def _decode(shape: type[PageBody[Any]], body: bytes) -> tuple[PageBody[Any], list[bytes], list[_Key]]:
+def _read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], list[Row]] | Problem:
     try:
-        page = msgspec.json.decode(body, type=shape[msgspec.Raw])  # type: ignore[index]
-        lines = [_one_line(bytes(raw)) for raw in page.rows]
-        return page, lines, [msgspec.json.decode(line, type=_Key) for line in lines]
+        page = _decode(shapes, body)
+        rows = [_row(bytes(raw)) for raw in page.rows]
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        # msgspec refuses a lone surrogate escape ("\ud800"), which JSON allows and Python's parser takes.
-        document = json.loads(body, parse_constant=_refuse_constant)
-        page = msgspec.convert(document, type=shape[Any])  # type: ignore[index]
-        lines = [json.dumps(row, separators=(",", ":"), allow_nan=False).encode() for row in page.rows]
-        return page, lines, [msgspec.convert(row, type=_Key) for row in page.rows]
+        hidden = hide_lone_surrogates(body)
+        if hidden is None:
+            raise
+        page = _decode(shapes, hidden.body)
+        rows = [_restore(hidden, _row(bytes(raw))) for raw in page.rows]
+        if hidden.marker in str(page.next_token):
+            return Problem(Kind.WRONG_SHAPE, "the token of the next page is no text that can be sent back")
+    for number, row in enumerate(rows):
+        if not str(row.id).strip():
+            return Problem(Kind.WRONG_SHAPE, f"row {number} of the page has a blank id")
+    return page, rows
 
 
-def _one_line(row: bytes) -> bytes:
+def _decode(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> PageBody[Any]:
+    documented, *others = shapes
+    try:
+        page: PageBody[Any] = msgspec.json.decode(body, type=documented[msgspec.Raw])  # type: ignore[index]
+    except msgspec.ValidationError:
+        for shape in others:
+            with suppress(msgspec.ValidationError):
+                return _decode([shape], body)
+        raise
+    return page
+
+
+def _row(raw: bytes) -> Row:
     # Line breaks can only stand between tokens: inside a text they must be escaped, and msgspec insists on that.
-    return msgspec.json.format(row, indent=-1) if b"\n" in row or b"\r" in row else row
+    line = msgspec.json.format(raw, indent=-1) if b"\n" in raw or b"\r" in raw else raw
+    key = msgspec.json.decode(line, type=_Key)
+    return Row(key.id, key.status if isinstance(key.status, str) else NO_STATUS, line)
 
 
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+def _restore(hidden: Hidden, row: Row) -> Row:
+    identifier = hidden.restore_text(row.id) if isinstance(row.id, str) else row.id
+    return Row(identifier, hidden.restore_text(row.status), hidden.restore_json(row.json))

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import pendulum
-from pendulum.parsing.exceptions import ParserError
-
 
 class Domain(Protocol):
     """The values that a parameter may take."""
@@ -35,6 +32,8 @@ class Identifier:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             return None
         text = str(value)
+        if not text.isascii() and text != text.encode("utf-8", "ignore").decode():
+            return None  # a lone surrogate, which has no place in a URL
         # A path segment of dots would be resolved by clients and proxies into another resource's path.
         return None if not text.strip() or text in {".", ".."} else text
 
@@ -97,11 +96,9 @@ class Timestamp:
         """See :class:`Domain`."""
         if isinstance(value, str):
             try:
-                value = pendulum.parse(value, exact=True)
-            except (ParserError, ValueError):
+                value = datetime.fromisoformat(value)
+            except ValueError:
                 return None
-            if isinstance(value, pendulum.Date) and not isinstance(value, datetime):
-                value = datetime(value.year, value.month, value.day, tzinfo=UTC)
         if not isinstance(value, datetime):
             return None
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()

@@ -80,7 +80,7 @@ BATCHES = Listing(
     name="playment.batches",
     path="/v1/projects/{project_id}/details",
     parameters=(_PROJECT,),
-    body=_ProjectBody,
+    bodies=(_ProjectBody,),
     paging=WholePaging(),
 )
 
@@ -90,7 +90,7 @@ BATCH_JOBS = Listing(
     name="playment.batch_jobs",
     path="/v1/projects/{project_id}/batch/{batch_id}",
     parameters=(_PROJECT, _BATCH),
-    body=_BatchBody,
+    bodies=(_BatchBody,),
     paging=CursorPaging("page_token"),
 )
 

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-LONGEST_MESSAGE = 300
-"""Characters kept of a vendor's message: enough for a sentence, too little for a page of customer data."""
-
 
 class Kind(Enum):
     """What a problem means for the caller."""
@@ -76,7 +73,7 @@ def read_refusal(status: int, body: bytes, kinds_by_code: Mapping[str, Kind]) ->
         return Problem(kind_of_status(status), _describe_non_object(body))
     code = _code(envelope)
     kind = kinds_by_code.get(code or "", kind_of_status(status))
-    return Problem(kind, _shorten(_message(envelope) or "no message"), code)
+    return Problem(kind, _message(envelope) or "no message", code)
 
 
 def not_json(body: bytes) -> Problem:
@@ -107,15 +104,12 @@ def _message(envelope: dict[str, Any]) -> str | None:
         if isinstance(place, list):
             # `input` and `ctx` are left out on purpose: they repeat what the caller sent.
             place = "; ".join(
-                f"{'.'.join(map(str, item.get('loc', ())))}: {item.get('msg')}"
-                for item in place
-                if isinstance(item, dict)
+                f"{_location(item.get('loc'))}: {item.get('msg')}" for item in place if isinstance(item, dict)
             )
         if isinstance(place, str) and place.strip():
             return place
     return None
 
 
-def _shorten(message: str) -> str:
-    line = " ".join(message.split())
-    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "..."
+def _location(loc: object) -> str:
+    return ".".join(map(str, loc)) if isinstance(loc, list) else str(loc)

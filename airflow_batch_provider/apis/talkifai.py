@@ -34,41 +34,39 @@ VENDOR = Vendor(
 STATUSES = ("pending", "scheduled", "running", "completed", "failed", "cancelled")
 
 
-class _Jobs(msgspec.Struct, Generic[T]):
-    rows: list[T] = msgspec.field(name="batchJobs")
-    total: Any = None
-    page_size: Any = msgspec.field(default=None, name="pageSize")
-
-
 class _JobsBody(PageBody[T], Generic[T], kw_only=True):
-    # The vendor's introduction wraps every answer in {"success", "data"}; the endpoint pages do not.
-    data: _Jobs[T] | msgspec.UnsetType = msgspec.UNSET
-    bare_rows: list[T] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="batchJobs")
-    bare_total: Any = msgspec.field(default=None, name="total")
-    bare_page_size: Any = msgspec.field(default=None, name="pageSize")
-
-    def __post_init__(self) -> None:
-        if self.bare_rows is msgspec.UNSET and self.data is msgspec.UNSET:
-            raise ValueError("Object missing required field `batchJobs`")
-
-    @property
-    def _jobs(self) -> _Jobs[T]:
-        if self.bare_rows is not msgspec.UNSET:
-            return _Jobs(self.bare_rows, self.bare_total, self.bare_page_size)
-        assert self.data is not msgspec.UNSET
-        return self.data
+    jobs: list[T] = msgspec.field(name="batchJobs")
+    reported_total: Any = msgspec.field(default=None, name="total")
+    reported_size: Any = msgspec.field(default=None, name="pageSize")
 
     @property
     def rows(self) -> Sequence[T]:
-        return self._jobs.rows
+        return self.jobs
 
     @property
     def total(self) -> int | None:
-        return whole_number(self._jobs.total)
+        return whole_number(self.reported_total)
 
     @property
     def page_size(self) -> int | None:
-        return whole_number(self._jobs.page_size)
+        return whole_number(self.reported_size)
+
+
+class _WrappedJobsBody(PageBody[T], Generic[T], kw_only=True):
+    # The vendor's introduction wraps every answer in {"success", "data"}; the endpoint pages do not.
+    data: _JobsBody[T]
+
+    @property
+    def rows(self) -> Sequence[T]:
+        return self.data.rows
+
+    @property
+    def total(self) -> int | None:
+        return self.data.total
+
+    @property
+    def page_size(self) -> int | None:
+        return self.data.page_size
 
 
 BATCH_JOBS = Listing(
@@ -81,7 +79,7 @@ BATCH_JOBS = Listing(
         Parameter("page", WholeNumber(1), "page", default=1),
         Parameter("page_size", WholeNumber(1, 100), "pageSize", default=100),
     ),
-    body=_JobsBody,
+    bodies=(_JobsBody, _WrappedJobsBody),
     paging=NumberPaging("page", "pageSize"),
     total_is_exact=True,
 )

@@ -28,7 +28,7 @@ def pause(seconds: float) -> None:
 def wait(state: RetryCallState) -> float:
     """Return the seconds before the next attempt: what the vendor asked for, else exponential with full jitter."""
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, RateLimitedError) and error.retry_after is not None:
+    if isinstance(error, RateLimitedError) and error.retry_after:  # 0 asks for nothing
         return error.retry_after
     return _jittered(state)
 
@@ -47,7 +47,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

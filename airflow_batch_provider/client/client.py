@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 from collections.abc import Callable
 from typing import TypeVar
@@ -35,7 +36,10 @@ class Client:
         self.vendor = vendor
         self.settings = settings
         self.failures = FailureMapping(vendor, settings)
-        self._session = Session(settings)
+        try:
+            self._session = Session(settings)
+        except (requests.RequestException, HTTPError, ValueError) as exception:
+            raise self.failures.of_exception(exception, "/") from None
         self._pace = backoff.RequestPace(settings.requests_per_minute)
 
     def get(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
@@ -61,12 +65,15 @@ class Client:
         try:
             status, headers, body = self._session.get(request.target)
         except (requests.RequestException, HTTPError) as exception:
-            raise self.failures.of_exception(exception, request.path) from None
-        answer = read(body) if status == 200 else self.vendor.refusal(status, body)
-        if not isinstance(answer, Problem):
-            return answer
-        retry_after = backoff.parse_retry_after(headers.get("Retry-After"))
-        raise self.failures.of_problem(answer, request.path, status, retry_after)
+            failure = self.failures.of_exception(exception, request.path)
+        else:
+            body = body.removeprefix(codecs.BOM_UTF8)
+            answer = read(body) if status == 200 else self.vendor.refusal(status, body)
+            if not isinstance(answer, Problem):
+                return answer
+            retry_after = backoff.parse_retry_after(headers.get("Retry-After"))
+            failure = self.failures.of_problem(answer, request.path, status, retry_after)
+        raise failure  # outside the handler: what was caught holds the request, and so the key
 
     def _log_retry(self, state: tenacity.RetryCallState) -> None:
         assert state.outcome

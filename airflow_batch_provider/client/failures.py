@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from urllib.parse import quote
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -22,6 +23,9 @@ from airflow_batch_provider.exceptions import (
     TransientError,
     UnexpectedResponseError,
 )
+
+LONGEST_MESSAGE = 300
+"""Characters kept of a vendor's message: enough for a sentence, too little for a page of customer data."""
 
 CLASSES: dict[Kind, tuple[type[BatchProviderError], str]] = {
     Kind.AUTHENTICATION: (
@@ -60,16 +64,19 @@ class FailureMapping:
     ) -> BatchProviderError:
         """Return the exception for what an answer says."""
         error_class, hint = CLASSES[problem.kind]
-        facts = f"HTTP {status}" + (f", code {problem.code}" if problem.code else "")
+        code = self._tell(problem.code) if problem.code else None
+        facts = f"HTTP {status}" + (f", code {code}" if code else "")
         if retry_after is not None and problem.kind in {Kind.RATE_LIMITED, Kind.TRANSIENT}:
             error_class = RateLimitedError
             facts += f", to be asked again in {retry_after:.0f} s"
-        error = self._error(error_class, f"answered {facts}: {problem.message}", hint, path, status, problem.code)
+        error = self._error(error_class, f"answered {facts}: {self._tell(problem.message)}", hint, path, status, code)
         if isinstance(error, RateLimitedError):
             error.retry_after = retry_after
         return error
 
-    def of_exception(self, exception: requests.RequestException | HTTPError, path: str) -> BatchProviderError:
+    def of_exception(
+        self, exception: requests.RequestException | HTTPError | ValueError, path: str
+    ) -> BatchProviderError:
         """Return the exception for a request that was not answered, or not to the end."""
         if isinstance(exception, RedirectElsewhere):
             happened = f"redirects to {exception}, where the API key may not go"
@@ -81,22 +88,24 @@ class FailureMapping:
         if isinstance(cause, ssl.SSLCertVerificationError):
             hint = "Check host of connection {connection!r} ({base_url}) and the machine's certificates"
             return self._error(
-                ConnectionSettingsError, f"showed a certificate that does not verify: {_say(cause)}", hint, path
+                ConnectionSettingsError,
+                f"showed a certificate that does not verify: {self._tell(_say(cause))}",
+                hint,
+                path,
             )
-        if isinstance(
-            exception,
-            (
-                requests.exceptions.InvalidURL,
-                requests.exceptions.InvalidSchema,
-                requests.exceptions.MissingSchema,
-                requests.exceptions.InvalidProxyURL,
-                requests.exceptions.TooManyRedirects,
-            ),
-        ):
+        # What requests raises about a URL is a ValueError too.
+        if isinstance(exception, (ValueError, requests.TooManyRedirects)):
             hint = "Check host of connection {connection!r}: {base_url}"
-            return self._error(ConnectionSettingsError, f"cannot be asked: {_say(cause)}", hint, path)
+            return self._error(ConnectionSettingsError, f"cannot be asked: {self._tell(_say(cause))}", hint, path)
         hint = "Check host of connection {connection!r} ({base_url}) and the network; it may also pass"
-        return self._error(TransientError, f"did not answer: {_say(cause)}", hint, path)
+        return self._error(TransientError, f"did not answer: {self._tell(_say(cause))}", hint, path)
+
+    def _tell(self, text: str) -> str:
+        """Return what a vendor says so that it can be told: without the key, printable, and short."""
+        for key in (self._settings.api_key, quote(self._settings.api_key, safe="")):
+            text = text.replace(key, "***")
+        line = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+        return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "..."
 
     def _error(
         self,
@@ -111,7 +120,7 @@ class FailureMapping:
         hint = hint.format(connection=self._settings.connection_id, base_url=self._settings.base_url)
         message = f"{self._vendor.title} {happened} ({endpoint}). {hint}."
         return error_class(
-            message.replace(self._settings.api_key, "***"),
+            message,
             vendor=self._vendor.name,
             endpoint=endpoint,
             status=status,

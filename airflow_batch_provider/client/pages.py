@@ -46,23 +46,23 @@ def read_pages(client: Client, listing: Listing, request: Request) -> Iterator[N
     asked: set[bytes] = set()
     barren = 0
     next_request: Request | None = request
-    expected: int | None = None
+    expected = 0
     while next_request:
         asked.add(_digest(next_request.target))
         try:
             page = client.get(next_request, partial(listing.page, next_request, len(seen)))
         except (NotFoundError, RequestRefusedError):
-            if expected is not None and len(seen) >= expected:
+            if 0 < expected <= len(seen):
                 return  # some servers refuse the page after the last one
             raise
         known = len(seen)
-        new = [row for row in page.rows if _add(seen, _digest(row.id))]
+        new = [row for row in page.rows if _add(seen, _digest(repr(row.id)))]
         yield NewRows(new, len(page.rows) - len(new), page.total)
         barren = 0 if len(seen) > known else barren + 1
         next_request = page.following
-        expected = listing.rows_expected(request, page)
+        expected = max(listing.rows_expected(request, page) or 0, expected)
         if next_request is None:
-            if expected is not None and len(seen) < expected:
+            if len(seen) < expected:
                 raise _incomplete(client, listing, f"ended after {len(seen)} rows of {expected} that it reports")
         elif _digest(next_request.target) in asked:
             raise _incomplete(client, listing, f"repeats a page after {len(seen)} rows")
@@ -71,8 +71,7 @@ def read_pages(client: Client, listing: Listing, request: Request) -> Iterator[N
 
 
 def _digest(text: str) -> bytes:
-    # A lone surrogate is a possible, if odd, part of an id.
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _add(seen: set[bytes], digest: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -28,7 +29,8 @@ class _SameOriginSession(requests.Session):
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         if self.should_strip_auth(response.request.url, prepared_request.url):  # type: ignore[no-untyped-call]
-            raise RedirectElsewhere(str(prepared_request.url).partition("?")[0])
+            target = urlsplit(str(prepared_request.url))
+            raise RedirectElsewhere(f"{target.scheme}://{target.netloc.rpartition('@')[2]}")
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
 
 
