@@ -6,6 +6,7 @@
     ├── TransientError                   passes by itself: Airflow's task retries apply
     │   ├── RateLimitedError             ... come back after ``retry_after`` seconds
     │   └── IncompleteListingError       ... the listing could not be read whole
+    ├── BatchTimeoutError                a wait reached its timeout; also an AirflowSensorTimeout
     └── FatalError                       a retry would fail again: Airflow does not retry
         ├── AuthenticationError          the key is wrong or may not see this: mend the connection
         ├── PaymentRequiredError         the plan is used up
@@ -14,13 +15,17 @@
         ├── UnexpectedResponseError      the answer is not what the vendor documents: is it the right host?
         ├── InvalidParameterError        a value that may not be sent; also a ValueError
         ├── ConnectionSettingsError      the Airflow connection is incomplete or wrong; also a ValueError
+        ├── BatchFailedError                 the batch that was waited for failed
+        ├── BatchCancelledError              ... was cancelled
+        ├── BatchItemsFailedError            ... finished with failed files or calls, and these count as a failure
+        ├── BatchStalledError                ... did not move for ``stalled_after``
         ├── DestinationError             the place for the export cannot be used
         └── ExportExistsError            ``if_exists="error"`` and there is an export already
 """
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
 
 
 class BatchProviderError(AirflowException):
@@ -96,6 +101,26 @@ class InvalidParameterError(FatalError, ValueError):
 
 class ConnectionSettingsError(FatalError, ValueError):
     """The Airflow connection lacks something, or holds something that is not understood."""
+
+
+class BatchFailedError(FatalError):
+    """The batch failed, in the vendor's own words."""
+
+
+class BatchCancelledError(FatalError):
+    """The batch was cancelled."""
+
+
+class BatchItemsFailedError(FatalError):
+    """The batch finished, but files or calls of it failed, and ``fail_on_item_failures`` is set."""
+
+
+class BatchStalledError(FatalError):
+    """Neither status nor counters nor the vendor's time of change moved for ``stalled_after``."""
+
+
+class BatchTimeoutError(BatchProviderError, AirflowSensorTimeout):
+    """The batch was not finished within the sensor's timeout."""
 
 
 class DestinationError(FatalError):

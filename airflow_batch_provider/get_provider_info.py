@@ -88,5 +88,10 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": _modules("hooks"),
         "operators": _modules("operators"),
+        "sensors": _modules("sensors"),
+        "triggers": [
+            {"integration-name": title, "python-modules": [f"{_PACKAGE}.triggers.batch"]}
+            for title, *_ in _VENDORS.values()
+        ],
         "connection-types": [_connection_type(vendor) for vendor in _VENDORS],
     }

@@ -6,9 +6,10 @@ official SDK ``llama-cloud`` (v1 beta: 1.0.0 to 2.13.0, v2: 2.8.0 on), read in N
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, outcome_of, read_counts
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody, whole_number
 from airflow_batch_provider.apis.paging import CursorPaging, OffsetPaging
@@ -31,8 +32,22 @@ VENDOR = Vendor(
     kinds_by_code={},
 )
 
-BATCH_STATUSES = ("PENDING", "THROTTLED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
-BATCH_PROCESSING_STATUSES = ("pending", "running", "dispatched", "completed", "failed", "cancelled")
+BATCH_OUTCOMES = {
+    "PENDING": Outcome.PENDING,
+    "THROTTLED": Outcome.PENDING,
+    "RUNNING": Outcome.RUNNING,
+    "COMPLETED": Outcome.SUCCEEDED,
+    "FAILED": Outcome.FAILED,
+    "CANCELLED": Outcome.CANCELLED,
+}
+BATCH_PROCESSING_OUTCOMES = {
+    "pending": Outcome.PENDING,
+    "running": Outcome.RUNNING,
+    "dispatched": Outcome.RUNNING,
+    "completed": Outcome.SUCCEEDED,
+    "failed": Outcome.FAILED,
+    "cancelled": Outcome.CANCELLED,
+}
 # In lower case on the wire, although the vendor's description prints them in upper case.
 JOB_TYPES = ("parse", "extract", "classify")
 
@@ -79,7 +94,7 @@ BATCHES = Listing(
     path="/api/v2/batches",
     parameters=(
         Parameter("page_size", WholeNumber(1, 100), "page_size", default=100),
-        Parameter("status", Word(BATCH_STATUSES), "status"),
+        Parameter("status", Word(tuple(BATCH_OUTCOMES)), "status"),
         Parameter("source_directory_id", Identifier(), "source_directory_id"),
         Parameter("created_at_on_or_after", Timestamp(), "created_at_on_or_after"),
         Parameter("created_at_on_or_before", Timestamp(), "created_at_on_or_before"),
@@ -99,7 +114,7 @@ BATCH_PROCESSING_JOBS = Listing(
         Parameter("offset", WholeNumber(0), "offset", default=0),
         Parameter("directory_id", Identifier(), "directory_id"),
         Parameter("job_type", Word(JOB_TYPES), "job_type"),
-        Parameter("status", Word(BATCH_PROCESSING_STATUSES), "status"),
+        Parameter("status", Word(tuple(BATCH_PROCESSING_OUTCOMES)), "status"),
         _PROJECT,
         _ORGANIZATION,
     ),
@@ -139,4 +154,58 @@ BATCH_PROCESSING_JOB: Resource[dict[str, Any]] = Resource(
     path="/api/v1/beta/batch-processing/{job_id}",
     parameters=(Parameter("job_id", Identifier(), required=True), _PROJECT, _ORGANIZATION),
     unwrap=_job,
+)
+
+
+def _batch_state(batch: Mapping[str, Any]) -> BatchState:
+    # COMPLETED says that every file got a job or an error, not that none failed.
+    status, counts = batch.get("status"), {}
+    results = batch.get("results")
+    if isinstance(results, list):
+        failed = sum(isinstance(result, dict) and bool(result.get("error_message")) for result in results)
+        counts = {"files": len(results), "failed_files": failed}
+    return BatchState(
+        str(batch["id"]),
+        str(status),
+        outcome_of(status, BATCH_OUTCOMES),
+        counts,
+        failed_items=counts.get("failed_files", 0),
+        updated_at=batch.get("updated_at"),
+    )
+
+
+def _job_state(job: Mapping[str, Any]) -> BatchState:
+    job = job.get("job", job)  # nested where it is read alone
+    status = job.get("status")
+    counts = read_counts(job, ("total_items", "processed_items", "failed_items", "skipped_items"))
+    return BatchState(
+        str(job["id"]),
+        str(status),
+        outcome_of(status, BATCH_PROCESSING_OUTCOMES),
+        counts,
+        failed_items=counts.get("failed_items", 0),
+        reason=job.get("error_message"),
+        updated_at=job.get("updated_at"),
+    )
+
+
+BATCH_KIND = BatchKind(
+    name="llamacloud.batch",
+    listing=BATCHES,
+    scope=("project_id", "organization_id"),
+    unfinished=("PENDING", "THROTTLED", "RUNNING"),
+    single=BATCH,
+    id_parameter="batch_id",
+    single_values={"expand": "results"},
+    state=_batch_state,
+)
+
+BATCH_PROCESSING_JOB_KIND = BatchKind(
+    name="llamacloud.batch_processing_job",
+    listing=BATCH_PROCESSING_JOBS,
+    scope=("project_id", "organization_id"),
+    unfinished=("pending", "running", "dispatched"),
+    single=BATCH_PROCESSING_JOB,
+    id_parameter="job_id",
+    state=_job_state,
 )

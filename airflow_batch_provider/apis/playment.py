@@ -6,11 +6,12 @@ Sources: the vendor's pages "Get project details", "Get batch jobs", "Get job re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, outcome_of, read_counts
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
@@ -116,4 +117,43 @@ JOB_RESULT: Resource[dict[str, Any]] = Resource(
     path="/v1/projects/{project_id}/jobs/{job_id}",
     parameters=(_PROJECT, _JOB),
     unwrap=_data,
+)
+
+
+BATCH_OUTCOMES = {"Complete": Outcome.SUCCEEDED, "completed": Outcome.SUCCEEDED}
+"""``Complete`` is the only word that is documented; jobs say ``completed``, so that is taken too."""
+
+_COUNTERS = ("total_jobs", "completed_jobs", "total_frames", "completed_frames", "annotations")
+
+
+def _batch_state(batch: Mapping[str, Any]) -> BatchState:
+    # The status alone counts: by its counters an empty batch would be complete.
+    status = batch.get("status")
+    return BatchState(str(batch["id"]), str(status), outcome_of(status, BATCH_OUTCOMES), read_counts(batch, _COUNTERS))
+
+
+def project_state(batches: Sequence[Mapping[str, Any]]) -> BatchState:
+    """Return the state of a project: finished once it has batches, and each but the default one is.
+
+    The default batch takes the jobs that name no batch, so it is never closed.
+
+    :param batches: the batches of the project
+    """
+    states = [_batch_state(batch) for batch in batches if not batch.get("is_default")]
+    finished = sum(state.outcome.is_terminal for state in states)
+    counts = {"batches": len(states), "finished": finished}
+    for state in states:
+        for name, count in state.counts.items():
+            counts[name] = counts.get(name, 0) + count
+    is_over = bool(states) and finished == len(states)
+    return BatchState(
+        ALL,
+        "Complete" if is_over else "In Progress",
+        Outcome.SUCCEEDED if is_over else Outcome.RUNNING,
+        counts,
+    )
+
+
+BATCH_KIND = BatchKind(
+    name="playment.batch", listing=BATCHES, scope=("project_id",), state=_batch_state, together=project_state
 )

@@ -7,11 +7,12 @@ endpoint pages, and the connection can say otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, outcome_of, read_counts
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody, whole_number
 from airflow_batch_provider.apis.paging import NumberPaging
@@ -31,7 +32,14 @@ VENDOR = Vendor(
     kinds_by_code={},
 )
 
-STATUSES = ("pending", "scheduled", "running", "completed", "failed", "cancelled")
+OUTCOMES = {
+    "pending": Outcome.PENDING,
+    "scheduled": Outcome.PENDING,
+    "running": Outcome.RUNNING,
+    "completed": Outcome.SUCCEEDED,
+    "failed": Outcome.FAILED,
+    "cancelled": Outcome.CANCELLED,
+}
 
 
 class _JobsBody(PageBody[T], Generic[T], kw_only=True):
@@ -75,7 +83,7 @@ BATCH_JOBS = Listing(
     path="/batch/jobs",
     parameters=(
         Parameter("organization_id", Identifier(), "organizationId", required=True),
-        Parameter("status", Word(STATUSES), "status"),
+        Parameter("status", Word(tuple(OUTCOMES)), "status"),
         Parameter("page", WholeNumber(1), "page", default=1),
         Parameter("page_size", WholeNumber(1, 100), "pageSize", default=100),
     ),
@@ -102,4 +110,28 @@ BATCH_JOB: Resource[dict[str, Any]] = Resource(
         Parameter("contacts_page_size", WholeNumber(1, 500), "contactsPageSize", default=1),
     ),
     unwrap=_job,
+)
+
+
+def _state(job: Mapping[str, Any]) -> BatchState:
+    # "completed" jobs of the vendor's own samples have failed calls.
+    status = job.get("status")
+    counts = read_counts(job, ("totalContacts", "contactsProcessed", "successfulCalls", "failedCalls"))
+    return BatchState(
+        str(job["id"]),
+        str(status),
+        outcome_of(status, OUTCOMES),
+        counts,
+        failed_items=counts.get("failedCalls", 0),
+    )
+
+
+BATCH_JOB_KIND = BatchKind(
+    name="talkifai.batch_job",
+    listing=BATCH_JOBS,
+    scope=("organization_id",),
+    unfinished=("pending", "scheduled", "running"),
+    single=BATCH_JOB,
+    id_parameter="batch_job_id",
+    state=_state,
 )

@@ -67,7 +67,7 @@ class RequestPace:
 
     def wait_for_turn(self) -> None:
         """Return when the next request may be sent."""
-        if not self._interval:
+        if not self._interval and not self._next:
             return
         with self._lock:
             now = time.monotonic()
@@ -75,3 +75,24 @@ class RequestPace:
             self._next = turn + self._interval
         if turn > now:
             pause(turn - now)
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody send a request for a while, as the vendor asked."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+    def held_for(self) -> float:
+        """Return the seconds until a request may be sent, 0 or less where it may be now."""
+        return self._next - time.monotonic()
+
+
+_shared_paces: dict[tuple[str, int | None], RequestPace] = {}
+
+
+def shared_pace(connection_id: str, requests_per_minute: int | None) -> RequestPace:
+    """Return the one pace of a connection in this process.
+
+    :param connection_id: the Airflow connection
+    :param requests_per_minute: what it allows; another number begins another pace
+    """
+    return _shared_paces.setdefault((connection_id, requests_per_minute), RequestPace(requests_per_minute))

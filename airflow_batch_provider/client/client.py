@@ -30,9 +30,10 @@ class Client:
 
     :param vendor: whose API it is
     :param settings: how to reach it
+    :param pace: when requests may be sent; one of its own, by the settings, if left out
     """
 
-    def __init__(self, vendor: Vendor, settings: Settings) -> None:
+    def __init__(self, vendor: Vendor, settings: Settings, pace: backoff.RequestPace | None = None) -> None:
         self.vendor = vendor
         self.settings = settings
         self.failures = FailureMapping(vendor, settings)
@@ -40,7 +41,7 @@ class Client:
             self._session = Session(settings)
         except (requests.RequestException, HTTPError, ValueError) as exception:
             raise self.failures.of_exception(exception, "/") from None
-        self._pace = backoff.RequestPace(settings.requests_per_minute)
+        self.pace = pace or backoff.RequestPace(settings.requests_per_minute)
 
     def get(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
         """Send a request, as often as it takes within the connection's ``max_attempts``.
@@ -61,7 +62,7 @@ class Client:
         return retrying(lambda: self._attempt(request, read))
 
     def _attempt(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
-        self._pace.wait_for_turn()
+        self.pace.wait_for_turn()
         try:
             status, headers, body = self._session.get(request.target)
         except (requests.RequestException, HTTPError) as exception:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource, Vendor
 from airflow_batch_provider.apis.parameter import Complaint, first_complaint, first_missing
 from airflow_batch_provider.apis.request import Request
@@ -44,7 +45,7 @@ class BatchApiHook(BaseHook):
 
     @cached_property
     def _extras(self) -> dict[str, Any]:
-        return read_extras(self.vendor, self._connection)
+        return read_extras(self.vendor, self._connection_id, self._connection.extra_dejson)
 
     @cached_property
     def _client(self) -> Client:
@@ -57,25 +58,36 @@ class BatchApiHook(BaseHook):
         """Return the client of the connection."""
         return self._client
 
-    def fill(self, endpoint: Endpoint, values: Mapping[str, Any]) -> dict[str, Any]:
+    def fill(self, endpoint: Endpoint, values: Mapping[str, Any], *, may_lack: bool = False) -> dict[str, Any]:
         """Check values and fill them up from the connection's extras.
 
         :param endpoint: what they are for
         :param values: its parameters by our names; None counts as not given
+        :param may_lack: whether a value that the vendor needs may be missing
         :raises InvalidParameterError: a value is not allowed, or one is missing
         """
         self._object_to(endpoint, first_complaint(endpoint.parameters, values))
         filled = {name: value for name, value in values.items() if value is not None}
         for parameter in endpoint.parameters:
-            if parameter.name in DEFAULT_PARAMETERS and parameter.name not in filled:
-                filled[parameter.name] = self._extras.get(parameter.name)
+            if parameter.name in DEFAULT_PARAMETERS and parameter.name not in filled and parameter.name in self._extras:
+                filled[parameter.name] = self._extras[parameter.name]
         self._object_to(endpoint, first_complaint(endpoint.parameters, filled))
-        self._object_to(endpoint, first_missing(endpoint.parameters, filled))
+        if not may_lack:
+            self._object_to(endpoint, first_missing(endpoint.parameters, filled))
         return filled
 
     def request_for(self, endpoint: Endpoint, values: Mapping[str, Any]) -> Request:
         """Return the request for values, checked and filled up as :meth:`fill` does it."""
         return endpoint.request(self.fill(endpoint, values))
+
+    def listing_scope(self, kind: BatchKind, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return where to look for batches of a kind, filled up from the connection.
+
+        :param kind: the kind of batch
+        :param values: what a task says, by the names of ``kind.scope``
+        """
+        filled = self.fill(kind.listing, values, may_lack=kind.single is not None)
+        return {name: value for name, value in kind.listing.given(filled).items() if name in kind.scope}
 
     def _object_to(self, endpoint: Endpoint, complaint: Complaint | None) -> None:
         if complaint:

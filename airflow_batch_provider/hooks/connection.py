@@ -28,24 +28,24 @@ _SETTINGS = (
 )
 
 
-def read_extras(vendor: Vendor, connection: Connection) -> dict[str, Any]:
+def read_extras(vendor: Vendor, connection_id: str, extras: Mapping[str, Any]) -> dict[str, Any]:
     """Return the extras that are filled in, each of its type.
 
     :param vendor: whose connection it is
-    :param connection: the Airflow connection
+    :param connection_id: its id
+    :param extras: its extras as they were saved
     :raises ConnectionSettingsError: an extra is unknown, or not of its type
     """
     known = EXTRAS[vendor.name]
-    extras: dict[str, Any] = connection.extra_dejson
     unknown = sorted(set(extras) - set(known))
     if unknown:
         raise ConnectionSettingsError(
-            f"Connection {connection.conn_id!r} has an unknown extra {unknown[0]!r}; "
+            f"Connection {connection_id!r} has an unknown extra {unknown[0]!r}; "
             f"a {vendor.title} connection knows {', '.join(sorted(known))}.",
             vendor=vendor.name,
         )
     return {
-        name: _read_extra(known[name], name, value, str(connection.conn_id))
+        name: _read_extra(known[name], name, value, connection_id)
         for name, value in extras.items()
         if value is not None and value != ""  # what the form stores for a field left empty
     }

@@ -21,7 +21,7 @@ def settings(vendor: Vendor = playment.VENDOR, extra: dict[str, Any] | None = No
 
     fields = {"password": "the-key", **fields}
     connection = Connection(conn_id="c", conn_type=vendor.name, extra=json.dumps(extra or {}), **fields)
-    return read_settings(vendor, connection, read_extras(vendor, connection))
+    return read_settings(vendor, connection, read_extras(vendor, "c", connection.extra_dejson))
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)

@@ -1,0 +1,1 @@
+"""Sensors: wait until a batch is finished."""

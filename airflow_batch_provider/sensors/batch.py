@@ -1,0 +1,176 @@
+"""What the sensors of all vendors share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseSensorOperator, PokeReturnValue, conf
+
+from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome
+from airflow_batch_provider.exceptions import TransientError
+from airflow_batch_provider.triggers.batch import MAX_POLL_FAILURES, BatchStatusTrigger
+from airflow_batch_provider.waiting import verdict
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_batch_provider.hooks.base import BatchApiHook
+
+SECONDS_FOR_THE_TRIGGER_TO_SAY_IT_FIRST = 60
+
+
+class BatchSensor(BaseSensorOperator):
+    """Waits until a batch is finished. Waiting never cancels a batch.
+
+    It succeeds on the vendor's documented word for success only, and returns id, status, counters and a message. A
+    failed or cancelled batch, one that does not exist and a refused key fail the task at once, without retries. A
+    status word that is not documented is waited on. Faults that may pass are waited out.
+
+    Beside these it takes all parameters of Airflow's sensors; ``timeout``, ``soft_fail`` and ``retries`` mean the same
+    in each mode.
+
+    :param deferrable: wait in the triggerer, where all waits on a connection share their polls; default from
+        ``[operators] default_deferrable``
+    :param fail_on_item_failures: fail where the batch finished but files or calls of it failed; by default it succeeds
+        and says so
+    :param stalled_after: seconds after which a batch fails the task of which neither status nor counters nor time of
+        change moved; None (default) for never. In ``reschedule`` mode it needs Airflow 3.3.
+    :param max_poll_failures: how many polls in a row may fail
+    :raises BatchFailedError: the batch failed
+    :raises BatchCancelledError: it was cancelled
+    :raises BatchItemsFailedError: parts of it failed, and ``fail_on_item_failures`` is set
+    :raises BatchStalledError: it did not move for ``stalled_after``
+    :raises BatchTimeoutError: it was not finished within ``timeout``
+    """
+
+    kind: ClassVar[BatchKind]
+    template_fields: Sequence[str] = ("fail_on_item_failures", "stalled_after", "max_poll_failures")
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        fail_on_item_failures: bool = False,
+        stalled_after: float | timedelta | None = None,
+        max_poll_failures: int = MAX_POLL_FAILURES,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+        self.fail_on_item_failures = fail_on_item_failures
+        self.stalled_after = stalled_after.total_seconds() if isinstance(stalled_after, timedelta) else stalled_after
+        self.max_poll_failures = max_poll_failures
+        self._poll_failures = 0
+        self._seen: BatchState | None = None
+        self._movement: verdict.Movement | None = None
+
+    def _hook(self) -> BatchApiHook:
+        raise TypeError(f"{type(self).__name__} does not say which hook it uses")
+
+    def _connection_id(self) -> str:
+        raise TypeError(f"{type(self).__name__} does not say which connection it uses")
+
+    def _batch_id(self) -> str:
+        raise TypeError(f"{type(self).__name__} does not say what it waits for")
+
+    def _scope(self) -> Mapping[str, Any]:
+        raise TypeError(f"{type(self).__name__} does not say where it looks")
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Look at the batch once; in deferrable mode, hand over to the triggerer if it is not finished."""
+        from airflow_batch_provider.waiting.reader import StateReader
+
+        hook = self._hook()
+        scope = hook.listing_scope(self.kind, self._scope())
+        if self.kind.single is not None:
+            hook.fill(self.kind.single, {self.kind.id_parameter: self._batch_id()})
+        try:
+            state = StateReader(hook.get_conn(), self.kind, scope).one(self._batch_id())
+        except TransientError as error:
+            self._poll_failures += 1
+            end = verdict.of_error(error, self._poll_failures, self.max_poll_failures)
+            if end:
+                raise
+            self.log.warning("Poll %d in a row failed: %s", self._poll_failures, error)
+            return False
+        self._poll_failures = 0
+        now = time.time()
+        movement = self._movement_before(context, state, now).after(state, now)
+        self._remember(context, movement)
+        self._log_changes(state)
+        title = self.kind.listing.vendor.title
+        end = verdict.of_state(title, state, fail_on_item_failures=self.fail_on_item_failures) or movement.stalled(
+            title, state, now, self.stalled_after
+        )
+        if end:
+            return PokeReturnValue(is_done=True, xcom_value=self._result(end))
+        if self.deferrable:
+            self._defer(scope, movement, now)
+        return False
+
+    def _defer(self, scope: Mapping[str, str], movement: verdict.Movement, now: float) -> None:
+        self.defer(
+            trigger=BatchStatusTrigger(
+                kind=self.kind.name,
+                connection_id=self._connection_id(),
+                batch_id=self._batch_id(),
+                scope=scope,
+                poll_interval=self.poke_interval,
+                end_time=now + self.timeout,
+                timeout=self.timeout,
+                fail_on_item_failures=self.fail_on_item_failures,
+                stalled_after=self.stalled_after,
+                mark=movement.mark,
+                moved_at=movement.since,
+                max_poll_failures=self.max_poll_failures,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout + SECONDS_FOR_THE_TRIGGER_TO_SAY_IT_FIRST),
+        )
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Return or raise what ended the wait in the triggerer."""
+        return self._result(verdict.read_event(event))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume; with ``soft_fail``, a fault that may pass is not skipped, as it is not in the other modes either."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException as skip:
+            if isinstance(skip.__cause__, TransientError) and not self.never_fail:
+                raise skip.__cause__ from None
+            raise
+
+    def _result(self, end: verdict.Verdict) -> dict[str, Any]:
+        result = end.result()
+        if result.get("failed_items"):
+            self.log.warning("Finished, but %s items failed. %s", result["failed_items"], end.message)
+        return result
+
+    def _log_changes(self, state: BatchState) -> None:
+        title = self.kind.listing.vendor.title
+        if self._seen is None or self._seen.mark != state.mark:
+            self.log.info("%s: %s", title, state)
+            if state.outcome is Outcome.UNKNOWN:
+                self.log.warning("%s: %r is no status that is documented; waiting goes on", title, state.status)
+        self._seen = state
+
+    def _movement_before(self, context: Context, state: BatchState, now: float) -> verdict.Movement:
+        if self._movement is None and self.reschedule and self.stalled_after is not None:
+            store: Any = context.get("task_state_store")  # Airflow 3.3: each poke is a process of its own
+            kept = store.get(_MOVEMENT_KEY) if store is not None else None
+            if isinstance(kept, dict):
+                return verdict.Movement(str(kept["mark"]), float(kept["since"]))
+        return self._movement or verdict.Movement(state.mark, now)
+
+    def _remember(self, context: Context, movement: verdict.Movement) -> None:
+        self._movement = movement
+        store: Any = context.get("task_state_store")
+        if store is not None and self.reschedule and self.stalled_after is not None:
+            store.set(_MOVEMENT_KEY, {"mark": movement.mark, "since": movement.since})
+
+
+_MOVEMENT_KEY = "batch_provider_movement"

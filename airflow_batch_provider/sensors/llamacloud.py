@@ -1,0 +1,86 @@
+"""Waits on LlamaCloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_batch_provider.apis import llamacloud
+from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
+from airflow_batch_provider.sensors.batch import BatchSensor
+
+
+class _LlamaCloudSensor(BatchSensor):
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+        llamacloud_conn_id: str = LlamaCloudHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.organization_id = organization_id
+        self.llamacloud_conn_id = llamacloud_conn_id
+
+    def _hook(self) -> LlamaCloudHook:
+        return LlamaCloudHook(llamacloud_conn_id=self.llamacloud_conn_id)
+
+    def _connection_id(self) -> str:
+        return self.llamacloud_conn_id
+
+    def _scope(self) -> Mapping[str, Any]:
+        return {"project_id": self.project_id, "organization_id": self.organization_id}
+
+
+class LlamaCloudBatchSensor(_LlamaCloudSensor):
+    """Waits until a LlamaCloud batch (v2) is completed: every file got a job or an error.
+
+    Failed items are the files that could not be mapped to a job. Takes the parameters of
+    :class:`~airflow_batch_provider.sensors.batch.BatchSensor` too.
+
+    :param batch_id: the batch
+    :param project_id: the project; that of the connection, else of the key, if left out
+    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param llamacloud_conn_id: the Airflow connection with the API key
+    """
+
+    kind = llamacloud.BATCH_KIND
+    template_fields = (
+        *BatchSensor.template_fields,
+        "batch_id",
+        "project_id",
+        "organization_id",
+        "llamacloud_conn_id",
+    )
+
+    def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch_id = batch_id
+
+    def _batch_id(self) -> str:
+        return self.batch_id
+
+
+class LlamaCloudBatchProcessingJobSensor(_LlamaCloudSensor):
+    """Waits until a LlamaCloud batch processing job (v1 beta) is completed.
+
+    Failed items are those of ``failed_items``. Takes the parameters of
+    :class:`~airflow_batch_provider.sensors.batch.BatchSensor` too.
+
+    :param job_id: the job
+    :param project_id: the project; that of the connection, else of the key, if left out
+    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param llamacloud_conn_id: the Airflow connection with the API key
+    """
+
+    kind = llamacloud.BATCH_PROCESSING_JOB_KIND
+    template_fields = (*BatchSensor.template_fields, "job_id", "project_id", "organization_id", "llamacloud_conn_id")
+
+    def __init__(self, *, job_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_id = job_id
+
+    def _batch_id(self) -> str:
+        return self.job_id

@@ -1,0 +1,72 @@
+"""Waits on TELUS/Playment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_batch_provider.apis import playment
+from airflow_batch_provider.apis.batch_state import ALL
+from airflow_batch_provider.hooks.playment import PlaymentHook
+from airflow_batch_provider.sensors.batch import BatchSensor
+
+
+class _PlaymentSensor(BatchSensor):
+    kind = playment.BATCH_KIND
+
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        playment_conn_id: str = PlaymentHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.playment_conn_id = playment_conn_id
+
+    def _hook(self) -> PlaymentHook:
+        return PlaymentHook(playment_conn_id=self.playment_conn_id)
+
+    def _connection_id(self) -> str:
+        return self.playment_conn_id
+
+    def _scope(self) -> Mapping[str, Any]:
+        return {"project_id": self.project_id}
+
+
+class PlaymentProjectSensor(_PlaymentSensor):
+    """Waits until all batches of a TELUS/Playment project are complete, but the default one, which is never closed.
+
+    A project without other batches is waited on. Takes the parameters of
+    :class:`~airflow_batch_provider.sensors.batch.BatchSensor` too.
+
+    :param project_id: the project; that of the connection if left out
+    :param playment_conn_id: the Airflow connection with the API key
+    """
+
+    template_fields = (*BatchSensor.template_fields, "project_id", "playment_conn_id")
+
+    def _batch_id(self) -> str:
+        return ALL
+
+
+class PlaymentBatchSensor(_PlaymentSensor):
+    """Waits until a TELUS/Playment batch is complete, by its status; counters are only reported.
+
+    Takes the parameters of :class:`~airflow_batch_provider.sensors.batch.BatchSensor` too.
+
+    :param batch_id: the batch
+    :param project_id: the project that has it; that of the connection if left out
+    :param playment_conn_id: the Airflow connection with the API key
+    """
+
+    template_fields = (*BatchSensor.template_fields, "batch_id", "project_id", "playment_conn_id")
+
+    def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch_id = batch_id
+
+    def _batch_id(self) -> str:
+        self._hook().fill(playment.BATCH_JOBS, {"batch_id": self.batch_id}, may_lack=True)
+        return self.batch_id

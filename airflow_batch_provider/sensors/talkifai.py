@@ -1,0 +1,50 @@
+"""Waits on TalkifAI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_batch_provider.apis import talkifai
+from airflow_batch_provider.hooks.talkifai import TalkifAIHook
+from airflow_batch_provider.sensors.batch import BatchSensor
+
+
+class TalkifAIBatchJobSensor(BatchSensor):
+    """Waits until a TalkifAI batch calling job is completed.
+
+    Failed items are failed calls. Takes the parameters of
+    :class:`~airflow_batch_provider.sensors.batch.BatchSensor` too.
+
+    :param batch_job_id: the job
+    :param organization_id: the organization, to share polls with other waits; that of the connection if left out
+    :param talkifai_conn_id: the Airflow connection with the API key
+    """
+
+    kind = talkifai.BATCH_JOB_KIND
+    template_fields = (*BatchSensor.template_fields, "batch_job_id", "organization_id", "talkifai_conn_id")
+
+    def __init__(
+        self,
+        *,
+        batch_job_id: str,
+        organization_id: str | None = None,
+        talkifai_conn_id: str = TalkifAIHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.batch_job_id = batch_job_id
+        self.organization_id = organization_id
+        self.talkifai_conn_id = talkifai_conn_id
+
+    def _hook(self) -> TalkifAIHook:
+        return TalkifAIHook(talkifai_conn_id=self.talkifai_conn_id)
+
+    def _connection_id(self) -> str:
+        return self.talkifai_conn_id
+
+    def _batch_id(self) -> str:
+        return self.batch_job_id
+
+    def _scope(self) -> Mapping[str, Any]:
+        return {"organization_id": self.organization_id}

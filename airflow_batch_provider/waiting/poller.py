@@ -1,0 +1,235 @@
+"""One poll for many waits: all waits of an event loop that watch the same connection and listing share a poller."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from airflow.providers.common.compat.sdk import Stats
+
+from airflow_batch_provider.apis.batch_state import BatchState
+from airflow_batch_provider.client.backoff import RequestPace
+from airflow_batch_provider.exceptions import BatchProviderError, FatalError, RateLimitedError
+from airflow_batch_provider.waiting.reader import Listed, StateReader
+
+log = logging.getLogger(__name__)
+
+Seen = BatchState | Exception
+"""What a poll tells a wait: a state, or why there is none."""
+
+LONGEST_BACKOFF = 300.0
+"""Seconds between polls of a vendor that is unwell and does not say how long."""
+
+SINGLES_AT_ONCE = 4
+POLLS_UNTIL_LISTING_IS_TRIED_AGAIN = 20
+
+
+class Wait:
+    """One wait's place at a poller.
+
+    :param batch_id: what it waits for
+    :param interval: seconds between two looks
+    """
+
+    def __init__(self, batch_id: str, interval: float) -> None:
+        self.batch_id = batch_id
+        self.interval = interval
+        self.due = 0.0
+        self._seen: asyncio.Queue[Seen] = asyncio.Queue()
+
+    def tell(self, seen: Seen) -> None:
+        """Hand over what was seen."""
+        self._seen.put_nowait(seen)
+
+    async def next(self) -> BatchState:
+        """Return the next state.
+
+        :raises BatchProviderError: the poll failed
+        """
+        seen = await self._seen.get()
+        if isinstance(seen, BatchState):
+            return seen
+        raise seen
+
+
+class Poller:
+    """Polls for waits of one kind, scope and connection, as long as there are any.
+
+    Ticks lie on a grid that is shifted by chance: waits of one interval share each tick, whenever they joined, and the
+    pollers of many processes do not ask all at once.
+
+    :param open_reader: makes the reader, when the first wait joins
+    """
+
+    def __init__(self, open_reader: Callable[[], Awaitable[StateReader]]) -> None:
+        self._open_reader = open_reader
+        self._waits: set[Wait] = set()
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._origin = -random.random() * 3600  # noqa: S311 - jitter, no secret
+        self._failures = 0
+        self._not_before = 0.0
+        self._listing_cost = 0
+        self._polls_without_listing = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits."""
+        return not self._waits
+
+    @asynccontextmanager
+    async def join(self, batch_id: str, interval: float) -> AsyncIterator[Wait]:
+        """Take part, until the block is left.
+
+        :param batch_id: what to look at
+        :param interval: seconds between two looks
+        """
+        wait = Wait(batch_id, interval)
+        wait.due = self._next_tick(interval)
+        self._waits.add(wait)
+        self._changed.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+        try:
+            yield wait
+        finally:
+            self._waits.discard(wait)
+            if not self._waits:
+                self._task.cancel()
+                self._task = None
+
+    def _next_tick(self, interval: float) -> float:
+        now = asyncio.get_running_loop().time()
+        return self._origin + (math.floor((now - self._origin) / interval) + 1) * interval
+
+    async def _run(self) -> None:
+        try:
+            reader = await self._open_reader()
+            try:
+                while True:
+                    await self._until_due(reader.client.pace)
+                    await self._poll(reader)
+            finally:
+                reader.client.close()
+        except Exception as error:  # noqa: BLE001 - a poller that ends must tell those who wait, whatever ended it
+            self._tell(list(self._waits), error)
+
+    async def _until_due(self, pace: RequestPace) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._changed.clear()
+            due = max(min((wait.due for wait in self._waits), default=math.inf), self._not_before)
+            seconds = max(due - loop.time(), pace.held_for())
+            if seconds <= 0:
+                return
+            try:
+                await asyncio.wait_for(self._changed.wait(), None if math.isinf(seconds) else seconds)
+            except TimeoutError:
+                return
+
+    async def _poll(self, reader: StateReader) -> None:
+        now = asyncio.get_running_loop().time()
+        due = [wait for wait in self._waits if wait.due <= now]
+        Stats.incr("batch_provider.polls", tags={"kind": reader.kind.name})
+        Stats.gauge("batch_provider.waits", len(self._waits), tags={"kind": reader.kind.name})
+        failure: BatchProviderError | None = None
+        try:
+            failure = await self._look(reader, due)
+        finally:
+            for wait in due:
+                wait.due = self._next_tick(wait.interval)
+        self._back_off(failure, due, reader.client.pace)
+
+    async def _look(self, reader: StateReader, due: list[Wait]) -> BatchProviderError | None:
+        """Tell each wait what there is to see; return the failure that says that the vendor is unwell."""
+        wanted = {wait.batch_id for wait in due}
+        if reader.kind.single is None:
+            return await self._look_at_whole(reader, due)
+        listed = Listed()
+        if self._listing_pays(reader, len(wanted)):
+            try:
+                listed = await asyncio.to_thread(reader.unfinished, wanted)
+                self._listing_cost = listed.requests
+            except FatalError as error:
+                # Perhaps only the listing is refused; reading each alone tells which wait it concerns.
+                log.warning("%s cannot be listed, so each wait is polled singly: %s", reader.kind.name, error)
+                self._listing_cost = len(wanted) + 1
+            except BatchProviderError as error:
+                self._tell(due, error)
+                return error
+        self._tell_states(due, listed)
+        return await self._confirm(reader, [wait for wait in due if wait.batch_id not in listed.states])
+
+    async def _look_at_whole(self, reader: StateReader, due: list[Wait]) -> BatchProviderError | None:
+        try:
+            listed = await asyncio.to_thread(reader.whole)
+        except BatchProviderError as error:
+            self._tell(due, error)
+            return None if isinstance(error, FatalError) else error
+        for wait in due:
+            try:
+                wait.tell(reader.among(wait.batch_id, listed.states))
+            except FatalError as error:
+                wait.tell(error)
+        return None
+
+    def _listing_pays(self, reader: StateReader, wanted: int) -> bool:
+        """Whether the listing takes fewer requests than reading each alone, as far as the last time tells."""
+        self._polls_without_listing += 1
+        if self._polls_without_listing > POLLS_UNTIL_LISTING_IS_TRIED_AGAIN:
+            self._listing_cost = 0
+        pays = reader.can_list and wanted > max(self._listing_cost, len(reader.kind.unfinished))
+        if pays:
+            self._polls_without_listing = 0
+        return pays
+
+    async def _confirm(self, reader: StateReader, waits: list[Wait]) -> BatchProviderError | None:
+        """Read each alone; a batch that a listing does not show may have ended, or slipped past between two pages."""
+        by_id: dict[str, list[Wait]] = {}
+        for wait in waits:
+            by_id.setdefault(wait.batch_id, []).append(wait)
+        gate = asyncio.Semaphore(SINGLES_AT_ONCE)
+        failures: list[BatchProviderError] = []
+
+        async def read(batch_id: str) -> None:
+            async with gate:
+                if failures:
+                    self._tell(by_id[batch_id], failures[0])  # the vendor is unwell: ask no more of it now
+                    return
+                try:
+                    seen: Seen = await asyncio.to_thread(reader.one, batch_id)
+                except BatchProviderError as error:
+                    seen = error
+                    if not isinstance(error, FatalError):
+                        failures.append(error)
+            self._tell(by_id[batch_id], seen)
+
+        await asyncio.gather(*map(read, by_id))
+        return failures[0] if failures else None
+
+    def _tell_states(self, waits: Iterable[Wait], listed: Listed) -> None:
+        for wait in waits:
+            if wait.batch_id in listed.states:
+                wait.tell(listed.states[wait.batch_id])
+
+    def _tell(self, waits: Iterable[Wait], seen: Seen) -> None:
+        for wait in waits:
+            wait.tell(seen)
+
+    def _back_off(self, failure: BatchProviderError | None, due: list[Wait], pace: RequestPace) -> None:
+        if failure is None:
+            self._failures = 0
+            return
+        Stats.incr("batch_provider.poll_failures")
+        self._failures += 1
+        interval = min((wait.interval for wait in due), default=1.0)
+        seconds = min(LONGEST_BACKOFF, interval * 2**self._failures) * random.uniform(0.5, 1)  # noqa: S311
+        if isinstance(failure, RateLimitedError) and failure.retry_after is not None:
+            seconds = failure.retry_after
+            pace.hold(seconds)  # for all pollers of the connection
+        self._not_before = asyncio.get_running_loop().time() + seconds
+        log.warning("Polling again in %.0f s at the earliest: %s", seconds, failure)

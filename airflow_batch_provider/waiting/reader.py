@@ -1,0 +1,98 @@
+"""Reads the states of batches over a client, one by one or many at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
+from airflow_batch_provider.apis.parameter import first_missing
+from airflow_batch_provider.client.client import Client
+from airflow_batch_provider.client.pages import read_pages
+from airflow_batch_provider.exceptions import NotFoundError
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a listing told.
+
+    :param states: the states found, by id
+    :param requests: how many requests it took
+    """
+
+    states: Mapping[str, BatchState] = field(default_factory=dict)
+    requests: int = 0
+
+
+class StateReader:
+    """Reads states of one kind of batch within one scope.
+
+    :param client: where to ask
+    :param kind: what to ask for
+    :param scope: the values of ``kind.scope``, checked already
+    """
+
+    def __init__(self, client: Client, kind: BatchKind, scope: Mapping[str, str]) -> None:
+        self.client = client
+        self.kind = kind
+        self.scope = scope
+
+    @property
+    def can_list(self) -> bool:
+        """Whether the scope says all that the listing needs; one batch may be read without."""
+        return first_missing(self.kind.listing.parameters, self.scope) is None
+
+    def one(self, batch_id: str) -> BatchState:
+        """Read one batch.
+
+        :param batch_id: its id, or :data:`~airflow_batch_provider.apis.batch_state.ALL`
+        :raises NotFoundError: there is no such batch
+        """
+        if self.kind.single is None:
+            return self.among(batch_id, self.whole().states)
+        values = {**self.scope, **self.kind.single_values, self.kind.id_parameter: batch_id}
+        return self.kind.state(self.client.get(self.kind.single.request(values), self.kind.single.read))
+
+    def among(self, batch_id: str, states: Mapping[str, BatchState]) -> BatchState:
+        """Return a batch's state out of those of a listing that holds all batches."""
+        state = states.get(batch_id)
+        if state is None:
+            raise NotFoundError(
+                f"{self.client.vendor.title}: there is no batch {batch_id!r} in {self.kind.listing.name} of "
+                f"{dict(self.scope)}. Check the ids of the task.",
+                vendor=self.client.vendor.name,
+                endpoint=f"GET {self.kind.listing.path}",
+            )
+        return state
+
+    def whole(self) -> Listed:
+        """Read the whole listing."""
+        rows, requests = [], 0
+        for page in read_pages(self.client, self.kind.listing, self.kind.listing.request(self.scope)):
+            requests += 1
+            rows += [json.loads(row.json) for row in page.rows]
+        states = {state.id: state for state in map(self.kind.state, rows)}
+        if self.kind.together is not None:
+            states[ALL] = replace(self.kind.together(rows), id="/".join(self.scope.values()))
+        return Listed(states, requests)
+
+    def unfinished(self, wanted: set[str]) -> Listed:
+        """Read the unfinished batches until all wanted ones are found, at no more requests than one for each.
+
+        :param wanted: the ids to look for
+        """
+        found: dict[str, BatchState] = {}
+        requests = 0
+        for word in self.kind.unfinished:
+            if len(found) == len(wanted) or requests >= len(wanted):
+                break
+            request = self.kind.listing.request({**self.scope, "status": word})
+            for page in read_pages(self.client, self.kind.listing, request):
+                requests += 1
+                for row in page.rows:
+                    if str(row.id) in wanted:
+                        found[str(row.id)] = self.kind.state(json.loads(row.json))
+                if len(found) == len(wanted) or requests >= len(wanted):
+                    break
+        return Listed(found, requests)
