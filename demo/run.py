@@ -56,7 +56,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def sandbox(log: TextIO) -> Iterator[str]:
-    command = [sys.executable, "-m", "airflow_batch_provider.sandbox", "--port", "0"]
+    command = [sys.executable, "-m", "airflow_batch_provider.sandbox", "--port", "0", "--duration", "5"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
     try:
         line = process.stdout.readline()

@@ -1,19 +1,27 @@
-"""Waits for a batch in the triggerer."""
+"""Waits for batches in the triggerer: for one that a task waits for, or for any, to start DAGs."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
+import json
+import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 from airflow_batch_provider.apis.batch_state import BatchState, Outcome
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.kinds import KINDS
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 300.0
+"""Seconds between two looks of a watcher whose looks fail."""
 
 MAX_POLL_FAILURES = 10
 """Polls in a row that may fail before a wait gives up."""
@@ -82,8 +90,7 @@ class BatchStatusTrigger(BaseTrigger):
         yield TriggerEvent((await self._wait()).to_event())  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> verdict.Verdict:
-        # It imports the HTTP library, which takes longer than the event loop may stand still.
-        pollers = await asyncio.to_thread(importlib.import_module, "airflow_batch_provider.waiting.pollers")
+        pollers = await _import_pollers()
         kind = KINDS[self.kind]
         title = kind.listing.vendor.title
         loop = asyncio.get_running_loop()
@@ -123,3 +130,93 @@ class BatchStatusTrigger(BaseTrigger):
             self.log.info("%s: %s", title, state)
         if state.outcome is Outcome.UNKNOWN and (before is None or before.status != state.status):
             self.log.warning("%s: %r is no status that is documented; waiting goes on", title, state.status)
+
+
+class BatchFinishedEventTrigger(BaseEventTrigger):
+    """Fires for each batch that finishes, with its id, status and counters; for an ``AssetWatcher``.
+
+    Each look reads the whole listing, so that a batch which began and finished between two looks is seen as well. What
+    was finished before the first look fires nothing. Which batches fired is kept in Airflow's asset state store
+    (Airflow 3.3): after a restart of the triggerer, those that finished meanwhile fire. Watchers of one connection and
+    scope share their looks. A triggerer that is killed right after an event may fire it once more.
+
+    :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job`` or ``talkifai.batch_job``
+    :param connection_id: the Airflow connection
+    :param scope: project or organization, as the kind's listing takes them; those of the connection if left out
+    :param poll_interval: seconds between two looks
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        connection_id: str,
+        scope: Mapping[str, str] | None = None,
+        poll_interval: float = 60.0,
+        **_from_other_versions: Any,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if kind not in KINDS:
+            raise ValueError(f"kind={kind!r} is not allowed; allowed is one of {', '.join(map(repr, KINDS))}.")
+        self.kind = kind
+        self.connection_id = connection_id
+        self.scope = dict(scope or {})
+        self.poll_interval = poll_interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what is needed to make this trigger again, in another process."""
+        names = ("kind", "connection_id", "scope", "poll_interval")
+        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
+
+    def shared_stream_key(self) -> Hashable:
+        """Return what triggers must have in common to share their looks."""
+        return (type(self).__name__, self.kind, self.connection_id, *sorted(self.scope.items()), self.poll_interval)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield all finished batches, look by look; a look that fails is made again, later and later."""
+        pollers = await _import_pollers()
+        failures = 0
+        while True:
+            try:
+                reader = await pollers.open_reader(KINDS[kwargs["kind"]], kwargs["connection_id"], kwargs["scope"])
+                while True:
+                    finished = await asyncio.to_thread(reader.finished)
+                    failures = 0
+                    yield [verdict.summary(state) for state in finished]
+                    await asyncio.sleep(kwargs["poll_interval"])
+            except BatchProviderError as error:
+                # Even a refused key may be mended; a watcher that ends would never fire again.
+                failures += 1
+                seconds = min(LONGEST_PAUSE, kwargs["poll_interval"] * 2**failures)
+                log.error("Looking again in %.0f s: %s", seconds, error)
+                await asyncio.sleep(seconds)
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+        """Fire for those that have not fired yet."""
+        store: Any = getattr(self, "asset_state_store", None)
+        key = "finished-" + _digest(json.dumps([self.kind, self.connection_id, sorted(self.scope.items())]))
+        kept = await store.aget(key) if store is not None else None
+        fired = set(map(str, kept)) if isinstance(kept, list) else None
+        async for finished in shared_stream:
+            now = {_digest(state["id"]): state for state in finished}
+            new = [] if fired is None else [state for digest, state in now.items() if digest not in fired]
+            for state in new:
+                yield TriggerEvent(state)  # type: ignore[no-untyped-call]
+            if (new or fired is None) and store is not None:
+                await store.aset(key, sorted({*(fired or ()), *now}))
+            fired = {*(fired or ()), *now}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Fire without sharing, as before Airflow 3.3."""
+        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
+            yield event
+
+
+async def _import_pollers() -> Any:
+    # It imports the HTTP library, which takes longer than the event loop may stand still.
+    return await asyncio.to_thread(importlib.import_module, "airflow_batch_provider.waiting.pollers")
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

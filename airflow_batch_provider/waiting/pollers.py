@@ -35,15 +35,22 @@ def poller_for(kind: BatchKind, connection_id: str, scope: Mapping[str, str]) ->
         del known[key]
     key = (kind.name, connection_id, tuple(sorted(scope.items())))
     if key not in known:
-        known[key] = Poller(partial(_open_reader, kind, connection_id, scope))
+        known[key] = Poller(partial(open_reader, kind, connection_id, scope))
     return known[key]
 
 
-async def _open_reader(kind: BatchKind, connection_id: str, scope: Mapping[str, str]) -> StateReader:
+async def open_reader(kind: BatchKind, connection_id: str, scope: Mapping[str, str]) -> StateReader:
+    """Return a reader of states, its connection read without blocking the event loop.
+
+    :param kind: the kind of batch
+    :param connection_id: the Airflow connection
+    :param scope: the values of ``kind.scope``; those left out are the connection's
+    """
     vendor = kind.listing.vendor
     connection = await get_async_connection(connection_id)
     extras = read_extras(vendor, connection_id, await get_async_extra_dejson(connection))
     # The poller itself tries again, later: a retry here would hold a thread while it sleeps.
     settings = replace(read_settings(vendor, connection, extras), max_attempts=1)
     pace = shared_pace(connection_id, settings.requests_per_minute)
-    return StateReader(await asyncio.to_thread(Client, vendor, settings, pace), kind, scope)
+    defaults = {name: str(extras[name]) for name in kind.scope if name in extras}
+    return StateReader(await asyncio.to_thread(Client, vendor, settings, pace), kind, {**defaults, **scope})

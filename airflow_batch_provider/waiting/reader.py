@@ -77,6 +77,10 @@ class StateReader:
             states[ALL] = replace(self.kind.together(rows), id="/".join(self.scope.values()))
         return Listed(states, requests)
 
+    def finished(self) -> list[BatchState]:
+        """Read the whole listing and return those that will not change any more."""
+        return [state for id_, state in self.whole().states.items() if id_ != ALL and state.outcome.is_terminal]
+
     def unfinished(self, wanted: set[str]) -> Listed:
         """Read the unfinished batches until all wanted ones are found, at no more requests than one for each.
 

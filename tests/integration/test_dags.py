@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+from pytest_mock import MockerFixture
 
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
-from airflow_batch_provider.sandbox import Sandbox
+from airflow_batch_provider.sandbox import Sandbox, Settings
+from airflow_batch_provider.testing import sandbox
+from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
@@ -58,8 +62,16 @@ def exported_rows(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def test_there_is_an_example_for_every_listing(dags: dict[str, Any]) -> None:
-    assert set(dags) == {*LISTINGS, "playment_project_jobs"}
+WAITING = {
+    "playment_wait_and_export": "playment/waited_for",
+    "playment_project_wait_and_export": "playment/project_waited_for",
+    "llamacloud_wait_and_export": "llamacloud/completed",
+    "talkifai_wait_and_export": "talkifai/completed",
+}
+
+
+def test_there_is_an_example_for_every_listing_and_every_way_to_wait(dags: dict[str, Any]) -> None:
+    assert set(dags) == {*LISTINGS, "playment_project_jobs", *WAITING, "playment_on_finished_batch"}
 
 
 @pytest.mark.parametrize("dag_id", LISTINGS)
@@ -95,3 +107,41 @@ def test_the_mapped_dag_exports_every_batch_of_the_project(
     for folder, batch in zip(folders, hook.iter_batches(), strict=True):
         expected = [job["id"] for job in hook.iter_batch_jobs(None, batch["id"])]
         assert [row["id"] for row in exported_rows(folder)] == expected
+
+
+def unfinished(dag_id: str) -> dict[str, str]:
+    """Return parameters that name a batch which is at work and will be completed."""
+    if dag_id == "llamacloud_wait_and_export":
+        return {"batch_id": list(LlamaCloudHook().iter_batches(status="RUNNING"))[3]["id"]}
+    if dag_id == "talkifai_wait_and_export":
+        return {"job_id": list(TalkifAIHook().iter_batch_jobs(status="running"))[3]["id"]}
+    return {}
+
+
+def poll_often(task: Any) -> None:
+    if isinstance(task, MappedOperator):
+        task.partial_kwargs["poke_interval"] = 0.2
+    else:
+        task.poke_interval = 0.2
+
+
+@pytest.mark.parametrize("dag_id", WAITING)
+def test_a_deferred_wait_ends_in_an_export(
+    dag_id: str, dags: dict[str, Any], exports: Path, mocker: MockerFixture
+) -> None:
+    deferred = mocker.spy(BatchStatusTrigger, "run")
+    poll_often(dags[dag_id].get_task("wait"))
+    with sandbox(Settings(duration=4)):
+        assert dags[dag_id].test(logical_date=DAY, run_conf=unfinished(dag_id)).state == "success"
+    assert deferred.call_count >= 1
+    manifests = [json.loads(path.read_text()) for path in exports.rglob("2026-03-01/**/_MANIFEST.json")]
+    assert manifests
+    assert {status for manifest in manifests for status in manifest["status_counts"]} <= {"completed", "COMPLETED"}
+
+
+def test_the_dag_on_finished_batches_exports_nothing_where_it_is_run_by_hand(
+    dags: dict[str, Any], vendors: Sandbox, exports: Path
+) -> None:
+    run = dags["playment_on_finished_batch"].test(logical_date=DAY)
+    assert run.state == "success"
+    assert not list(exports.rglob("_MANIFEST.json"))

@@ -5,7 +5,7 @@ import ssl
 import pytest
 import requests
 import urllib3
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_batch_provider import exceptions
 from airflow_batch_provider.apis import llamacloud
@@ -128,4 +128,4 @@ def test_every_error_is_one_of_ours_and_of_airflows() -> None:
             assert issubclass(error_class, exceptions.BatchProviderError), name
             if error_class is not exceptions.BatchProviderError:
                 transient = issubclass(error_class, exceptions.TransientError)
-                assert transient is not issubclass(error_class, AirflowFailException), name
+                assert transient is not issubclass(error_class, (AirflowFailException, AirflowSensorTimeout)), name

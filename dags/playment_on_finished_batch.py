@@ -1,0 +1,35 @@
+"""Runs when a TELUS/Playment batch finishes, and exports the jobs of each that did, by dynamic mapping."""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG, Asset, AssetWatcher, get_current_context, task
+
+from airflow_batch_provider.operators.playment import PlaymentExportBatchJobsOperator
+from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger
+
+finished = Asset(
+    "playment_finished_batches",
+    watchers=[
+        AssetWatcher(
+            name="playment_batches",
+            trigger=BatchFinishedEventTrigger(
+                kind="playment.batch", connection_id="playment_default", poll_interval=30
+            ),
+        )
+    ],
+)
+
+with DAG("playment_on_finished_batch", schedule=[finished], start_date=pendulum.datetime(2026, 1, 1), catchup=False):
+
+    @task
+    def finished_batches() -> list[dict[str, str]]:
+        """Return batch and destination of each export: a run may stand for several batches."""
+        context = get_current_context()
+        folder = "{{ var.value.exports }}/playment/finished/{{ dag_run.run_after | ts_nodash }}"
+        batches = [event.extra["payload"] for event in context["triggering_asset_events"][finished]]
+        return [
+            {"batch_id": batch["id"], "destination": f"{folder}/{number:03d}"} for number, batch in enumerate(batches)
+        ]
+
+    PlaymentExportBatchJobsOperator.partial(task_id="export").expand_kwargs(finished_batches())

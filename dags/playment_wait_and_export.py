@@ -1,0 +1,32 @@
+"""Waits for a TELUS/Playment batch, in the triggerer, then exports its jobs."""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG, Param, get_current_context, task
+
+from airflow_batch_provider.hooks.playment import PlaymentHook
+from airflow_batch_provider.operators.playment import PlaymentExportBatchJobsOperator
+from airflow_batch_provider.sensors.playment import PlaymentBatchSensor
+
+with DAG(
+    "playment_wait_and_export",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    params={"batch_id": Param(None, type=["null", "string"], description="Empty for the largest batch")},
+):
+
+    @task
+    def choose_batch() -> str:
+        """Return the id of the batch to wait for."""
+        given: str | None = get_current_context()["params"]["batch_id"]
+        return given or max(PlaymentHook().iter_batches(), key=lambda batch: batch["total_jobs"])["id"]
+
+    batch_id = choose_batch()
+    wait = PlaymentBatchSensor(task_id="wait", batch_id=batch_id, deferrable=True, poke_interval=10)
+    wait >> PlaymentExportBatchJobsOperator(
+        task_id="export",
+        batch_id=batch_id,
+        destination="{{ var.value.exports }}/playment/waited_for/{{ ds | default(dag_run.run_after | ds) }}",
+    )
