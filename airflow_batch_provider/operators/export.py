@@ -47,6 +47,7 @@ class ListingExportOperator(BaseOperator):
     """
 
     listing: ClassVar[Listing]
+    hook_class: ClassVar[type[BatchApiHook]]
     parameter_names: ClassVar[Sequence[str]]
     template_fields: Sequence[str] = (
         "destination",
@@ -76,9 +77,6 @@ class ListingExportOperator(BaseOperator):
         self.rows_per_part = rows_per_part
         self.if_exists = if_exists
 
-    def _hook(self) -> BatchApiHook:
-        raise TypeError(f"{type(self).__name__} does not say which hook it uses")
-
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the listing and return the manifest's summary."""
         # These import the HTTP library and fsspec, which parsing a DAG must not cost.
@@ -91,7 +89,7 @@ class ListingExportOperator(BaseOperator):
         self._check("compression", self.compression or "gzip", COMPRESSIONS)
         self._check("if_exists", self.if_exists, IF_EXISTS)
         self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)
-        hook = self._hook()
+        hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
         values = hook.fill(self.listing, {name: getattr(self, name) for name in self.parameter_names})
         store = open_store(self.destination, self.destination_conn_id or None)
         work = Work(

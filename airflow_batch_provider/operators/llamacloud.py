@@ -11,6 +11,8 @@ from airflow_batch_provider.operators.export import ListingExportOperator
 
 
 class _LlamaCloudExportOperator(ListingExportOperator):
+    hook_class = LlamaCloudHook
+
     def __init__(
         self,
         *,
@@ -25,9 +27,6 @@ class _LlamaCloudExportOperator(ListingExportOperator):
         self.project_id = project_id
         self.organization_id = organization_id
         self.llamacloud_conn_id = llamacloud_conn_id
-
-    def _hook(self) -> LlamaCloudHook:
-        return LlamaCloudHook(llamacloud_conn_id=self.llamacloud_conn_id)
 
 
 class LlamaCloudExportBatchesOperator(_LlamaCloudExportOperator):

@@ -20,6 +20,7 @@ class PlaymentExportBatchesOperator(ListingExportOperator):
     """
 
     listing = playment.BATCHES
+    hook_class = PlaymentHook
     parameter_names: ClassVar[Sequence[str]] = ("project_id",)
     template_fields = (*ListingExportOperator.template_fields, *parameter_names, "playment_conn_id")
 
@@ -33,9 +34,6 @@ class PlaymentExportBatchesOperator(ListingExportOperator):
         super().__init__(**kwargs)
         self.project_id = project_id
         self.playment_conn_id = playment_conn_id
-
-    def _hook(self) -> PlaymentHook:
-        return PlaymentHook(playment_conn_id=self.playment_conn_id)
 
 
 class PlaymentExportBatchJobsOperator(PlaymentExportBatchesOperator):

@@ -22,6 +22,7 @@ class TalkifAIExportBatchJobsOperator(ListingExportOperator):
     """
 
     listing = talkifai.BATCH_JOBS
+    hook_class = TalkifAIHook
     parameter_names = ("organization_id", "status", "page_size")
     template_fields = (*ListingExportOperator.template_fields, *parameter_names, "talkifai_conn_id")
 
@@ -39,6 +40,3 @@ class TalkifAIExportBatchJobsOperator(ListingExportOperator):
         self.status = status
         self.page_size = page_size
         self.talkifai_conn_id = talkifai_conn_id
-
-    def _hook(self) -> TalkifAIHook:
-        return TalkifAIHook(talkifai_conn_id=self.talkifai_conn_id)

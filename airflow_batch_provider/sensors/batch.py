@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseSensorOperator, PokeReturnValue, conf
 
-from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome
-from airflow_batch_provider.exceptions import TransientError
+from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
+from airflow_batch_provider.apis.parameter import Complaint, Identifier
+from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
 from airflow_batch_provider.triggers.batch import MAX_POLL_FAILURES, BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict
+from airflow_batch_provider.waiting.changes import log_changes
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -47,6 +49,8 @@ class BatchSensor(BaseSensorOperator):
     """
 
     kind: ClassVar[BatchKind]
+    id_field: ClassVar[str | None]
+    hook_class: ClassVar[type[BatchApiHook]]
     template_fields: Sequence[str] = ("fail_on_item_failures", "stalled_after", "max_poll_failures")
 
     def __init__(
@@ -67,28 +71,15 @@ class BatchSensor(BaseSensorOperator):
         self._seen: BatchState | None = None
         self._movement: verdict.Movement | None = None
 
-    def _hook(self) -> BatchApiHook:
-        raise TypeError(f"{type(self).__name__} does not say which hook it uses")
-
-    def _connection_id(self) -> str:
-        raise TypeError(f"{type(self).__name__} does not say which connection it uses")
-
-    def _batch_id(self) -> str:
-        raise TypeError(f"{type(self).__name__} does not say what it waits for")
-
-    def _scope(self) -> Mapping[str, Any]:
-        raise TypeError(f"{type(self).__name__} does not say where it looks")
-
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at the batch once; in deferrable mode, hand over to the triggerer if it is not finished."""
         from airflow_batch_provider.waiting.reader import StateReader
 
-        hook = self._hook()
-        scope = hook.listing_scope(self.kind, self._scope())
-        if self.kind.single is not None:
-            hook.fill(self.kind.single, {self.kind.id_parameter: self._batch_id()})
+        batch_id = self._checked_id()
+        hook = self.hook_class(self._connection_id)
+        scope = hook.listing_scope(self.kind, {name: getattr(self, name) for name in self.kind.scope})
         try:
-            state = StateReader(hook.get_conn(), self.kind, scope).one(self._batch_id())
+            state = StateReader(hook.get_conn(), self.kind, scope).one(batch_id)
         except TransientError as error:
             self._poll_failures += 1
             end = verdict.of_error(error, self._poll_failures, self.max_poll_failures)
@@ -100,23 +91,37 @@ class BatchSensor(BaseSensorOperator):
         now = time.time()
         movement = self._movement_before(context, state, now).after(state, now)
         self._remember(context, movement)
-        self._log_changes(state)
         title = self.kind.listing.vendor.title
+        log_changes(self.log, title, self._seen, state)
+        self._seen = state
         end = verdict.of_state(title, state, fail_on_item_failures=self.fail_on_item_failures) or movement.stalled(
             title, state, now, self.stalled_after
         )
         if end:
             return PokeReturnValue(is_done=True, xcom_value=self._result(end))
         if self.deferrable:
-            self._defer(scope, movement, now)
+            self._defer(batch_id, scope, movement, now)
         return False
 
-    def _defer(self, scope: Mapping[str, str], movement: verdict.Movement, now: float) -> None:
+    @property
+    def _connection_id(self) -> str:
+        return str(getattr(self, self.hook_class.conn_name_attr))
+
+    def _checked_id(self) -> str:
+        if self.id_field is None:
+            return ALL
+        value, domain = getattr(self, self.id_field), Identifier()
+        batch_id = domain.encode(value)
+        if batch_id is None:
+            raise InvalidParameterError(f"{type(self).__name__}: {Complaint(self.id_field, value, domain.allowed)}.")
+        return batch_id
+
+    def _defer(self, batch_id: str, scope: Mapping[str, str], movement: verdict.Movement, now: float) -> None:
         self.defer(
             trigger=BatchStatusTrigger(
                 kind=self.kind.name,
-                connection_id=self._connection_id(),
-                batch_id=self._batch_id(),
+                connection_id=self._connection_id,
+                batch_id=batch_id,
                 scope=scope,
                 poll_interval=self.poke_interval,
                 end_time=now + self.timeout,
@@ -149,14 +154,6 @@ class BatchSensor(BaseSensorOperator):
         if result.get("failed_items"):
             self.log.warning("Finished, but %s items failed. %s", result["failed_items"], end.message)
         return result
-
-    def _log_changes(self, state: BatchState) -> None:
-        title = self.kind.listing.vendor.title
-        if self._seen is None or self._seen.mark != state.mark:
-            self.log.info("%s: %s", title, state)
-            if state.outcome is Outcome.UNKNOWN:
-                self.log.warning("%s: %r is no status that is documented; waiting goes on", title, state.status)
-        self._seen = state
 
     def _movement_before(self, context: Context, state: BatchState, now: float) -> verdict.Movement:
         if self._movement is None and self.reschedule and self.stalled_after is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from airflow_batch_provider.apis import llamacloud
@@ -11,6 +10,8 @@ from airflow_batch_provider.sensors.batch import BatchSensor
 
 
 class _LlamaCloudSensor(BatchSensor):
+    hook_class = LlamaCloudHook
+
     def __init__(
         self,
         *,
@@ -23,15 +24,6 @@ class _LlamaCloudSensor(BatchSensor):
         self.project_id = project_id
         self.organization_id = organization_id
         self.llamacloud_conn_id = llamacloud_conn_id
-
-    def _hook(self) -> LlamaCloudHook:
-        return LlamaCloudHook(llamacloud_conn_id=self.llamacloud_conn_id)
-
-    def _connection_id(self) -> str:
-        return self.llamacloud_conn_id
-
-    def _scope(self) -> Mapping[str, Any]:
-        return {"project_id": self.project_id, "organization_id": self.organization_id}
 
 
 class LlamaCloudBatchSensor(_LlamaCloudSensor):
@@ -47,6 +39,7 @@ class LlamaCloudBatchSensor(_LlamaCloudSensor):
     """
 
     kind = llamacloud.BATCH_KIND
+    id_field = "batch_id"
     template_fields = (
         *BatchSensor.template_fields,
         "batch_id",
@@ -58,9 +51,6 @@ class LlamaCloudBatchSensor(_LlamaCloudSensor):
     def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.batch_id = batch_id
-
-    def _batch_id(self) -> str:
-        return self.batch_id
 
 
 class LlamaCloudBatchProcessingJobSensor(_LlamaCloudSensor):
@@ -76,11 +66,9 @@ class LlamaCloudBatchProcessingJobSensor(_LlamaCloudSensor):
     """
 
     kind = llamacloud.BATCH_PROCESSING_JOB_KIND
+    id_field = "job_id"
     template_fields = (*BatchSensor.template_fields, "job_id", "project_id", "organization_id", "llamacloud_conn_id")
 
     def __init__(self, *, job_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job_id = job_id
-
-    def _batch_id(self) -> str:
-        return self.job_id

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from airflow_batch_provider.apis import playment
-from airflow_batch_provider.apis.batch_state import ALL
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.sensors.batch import BatchSensor
 
 
 class _PlaymentSensor(BatchSensor):
     kind = playment.BATCH_KIND
+    hook_class = PlaymentHook
 
     def __init__(
         self,
@@ -25,15 +24,6 @@ class _PlaymentSensor(BatchSensor):
         self.project_id = project_id
         self.playment_conn_id = playment_conn_id
 
-    def _hook(self) -> PlaymentHook:
-        return PlaymentHook(playment_conn_id=self.playment_conn_id)
-
-    def _connection_id(self) -> str:
-        return self.playment_conn_id
-
-    def _scope(self) -> Mapping[str, Any]:
-        return {"project_id": self.project_id}
-
 
 class PlaymentProjectSensor(_PlaymentSensor):
     """Waits until all batches of a TELUS/Playment project are complete, but the default one, which is never closed.
@@ -45,10 +35,8 @@ class PlaymentProjectSensor(_PlaymentSensor):
     :param playment_conn_id: the Airflow connection with the API key
     """
 
+    id_field = None
     template_fields = (*BatchSensor.template_fields, "project_id", "playment_conn_id")
-
-    def _batch_id(self) -> str:
-        return ALL
 
 
 class PlaymentBatchSensor(_PlaymentSensor):
@@ -61,12 +49,9 @@ class PlaymentBatchSensor(_PlaymentSensor):
     :param playment_conn_id: the Airflow connection with the API key
     """
 
+    id_field = "batch_id"
     template_fields = (*BatchSensor.template_fields, "batch_id", "project_id", "playment_conn_id")
 
     def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.batch_id = batch_id
-
-    def _batch_id(self) -> str:
-        self._hook().fill(playment.BATCH_JOBS, {"batch_id": self.batch_id}, may_lack=True)
-        return self.batch_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from airflow_batch_provider.apis import talkifai
@@ -22,6 +21,8 @@ class TalkifAIBatchJobSensor(BatchSensor):
     """
 
     kind = talkifai.BATCH_JOB_KIND
+    id_field = "batch_job_id"
+    hook_class = TalkifAIHook
     template_fields = (*BatchSensor.template_fields, "batch_job_id", "organization_id", "talkifai_conn_id")
 
     def __init__(
@@ -36,15 +37,3 @@ class TalkifAIBatchJobSensor(BatchSensor):
         self.batch_job_id = batch_job_id
         self.organization_id = organization_id
         self.talkifai_conn_id = talkifai_conn_id
-
-    def _hook(self) -> TalkifAIHook:
-        return TalkifAIHook(talkifai_conn_id=self.talkifai_conn_id)
-
-    def _connection_id(self) -> str:
-        return self.talkifai_conn_id
-
-    def _batch_id(self) -> str:
-        return self.batch_job_id
-
-    def _scope(self) -> Mapping[str, Any]:
-        return {"organization_id": self.organization_id}

@@ -13,9 +13,10 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
-from airflow_batch_provider.apis.batch_state import BatchState, Outcome
+from airflow_batch_provider.apis.batch_state import BatchState
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.waiting import verdict
+from airflow_batch_provider.waiting.changes import log_changes
 from airflow_batch_provider.waiting.kinds import KINDS
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class BatchStatusTrigger(BaseTrigger):
                         return end
                     continue
                 failures = 0
-                self._log_changes(title, state, seen)
+                log_changes(self.log, title, state, seen)
                 state, now = seen, loop.time() + ahead
                 movement = movement.after(state, now)
                 end = verdict.of_state(
@@ -124,12 +125,6 @@ class BatchStatusTrigger(BaseTrigger):
                 ) or movement.stalled(title, state, now, self.stalled_after)
                 if end:
                     return end
-
-    def _log_changes(self, title: str, before: BatchState | None, state: BatchState) -> None:
-        if before is None or before.mark != state.mark:
-            self.log.info("%s: %s", title, state)
-        if state.outcome is Outcome.UNKNOWN and (before is None or before.status != state.status):
-            self.log.warning("%s: %r is no status that is documented; waiting goes on", title, state.status)
 
 
 class BatchFinishedEventTrigger(BaseEventTrigger):

@@ -1,0 +1,31 @@
+"""Says in a task's log what changed, not that nothing did."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from airflow_batch_provider.apis.batch_state import BatchState, Outcome
+
+
+class Log(Protocol):
+    """The logger of a task or trigger: the standard library's, or Airflow's."""
+
+    def info(self, message: str, /, *args: Any) -> Any:
+        """Log what is of interest."""
+
+    def warning(self, message: str, /, *args: Any) -> Any:
+        """Log what wants a look."""
+
+
+def log_changes(log: Log, title: str, before: BatchState | None, state: BatchState) -> None:
+    """Log a state that differs from the one before; a status that is not documented is warned of once.
+
+    :param log: where to
+    :param title: the vendor
+    :param before: what was seen before, None at first
+    :param state: what is seen now
+    """
+    if before is None or before.mark != state.mark:
+        log.info("%s: %s", title, state)
+    if state.outcome is Outcome.UNKNOWN and (before is None or before.status != state.status):
+        log.warning("%s: %r is no status that is documented; waiting goes on", title, state.status)
