@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseSensorOperator, PokeReturnValue, conf
 
-from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
+from airflow_batch_provider.apis.batch_state import ALL, BatchKind
 from airflow_batch_provider.apis.parameter import Complaint, Identifier
 from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
 from airflow_batch_provider.triggers.batch import MAX_POLL_FAILURES, BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict
-from airflow_batch_provider.waiting.changes import log_changes
+from airflow_batch_provider.waiting.watch import Watch
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batch_provider.hooks.base import BatchApiHook
 
+MOVEMENT_KEY = "batch_provider_movement"
 SECONDS_FOR_THE_TRIGGER_TO_SAY_IT_FIRST = 60
 
 
@@ -67,9 +68,7 @@ class BatchSensor(BaseSensorOperator):
         self.fail_on_item_failures = fail_on_item_failures
         self.stalled_after = stalled_after.total_seconds() if isinstance(stalled_after, timedelta) else stalled_after
         self.max_poll_failures = max_poll_failures
-        self._poll_failures = 0
-        self._seen: BatchState | None = None
-        self._movement: verdict.Movement | None = None
+        self._watch: Watch | None = None
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at the batch once; in deferrable mode, hand over to the triggerer if it is not finished."""
@@ -78,29 +77,22 @@ class BatchSensor(BaseSensorOperator):
         batch_id = self._checked_id()
         hook = self.hook_class(self._connection_id)
         scope = hook.listing_scope(self.kind, {name: getattr(self, name) for name in self.kind.scope})
+        watch = self._watch = self._watch or self._new_watch(context)
+        now = time.time()
         try:
             state = StateReader(hook.get_conn(), self.kind, scope).one(batch_id)
         except TransientError as error:
-            self._poll_failures += 1
-            end = verdict.of_error(error, self._poll_failures, self.max_poll_failures)
-            if end:
+            if watch.miss(error):
                 raise
-            self.log.warning("Poll %d in a row failed: %s", self._poll_failures, error)
+            self.log.warning("This look failed, the next one may not: %s", error)
             return False
-        self._poll_failures = 0
-        now = time.time()
-        movement = self._movement_before(context, state, now).after(state, now)
-        self._remember(context, movement)
-        title = self.kind.listing.vendor.title
-        log_changes(self.log, title, self._seen, state)
-        self._seen = state
-        end = verdict.of_state(title, state, fail_on_item_failures=self.fail_on_item_failures) or movement.stalled(
-            title, state, now, self.stalled_after
-        )
+        end = watch.see(state, now)
         if end:
             return PokeReturnValue(is_done=True, xcom_value=self._result(end))
+        assert watch.movement
+        self._keep(context, watch.movement)
         if self.deferrable:
-            self._defer(batch_id, scope, movement, now)
+            self._defer(batch_id, scope, watch.movement, now)
         return False
 
     @property
@@ -155,19 +147,27 @@ class BatchSensor(BaseSensorOperator):
             self.log.warning("Finished, but %s items failed. %s", result["failed_items"], end.message)
         return result
 
-    def _movement_before(self, context: Context, state: BatchState, now: float) -> verdict.Movement:
-        if self._movement is None and self.reschedule and self.stalled_after is not None:
-            store: Any = context.get("task_state_store")  # Airflow 3.3: each poke is a process of its own
-            kept = store.get(_MOVEMENT_KEY) if store is not None else None
-            if isinstance(kept, dict):
-                return verdict.Movement(str(kept["mark"]), float(kept["since"]))
-        return self._movement or verdict.Movement(state.mark, now)
+    def _new_watch(self, context: Context) -> Watch:
+        kept = self._kept(context)
+        return Watch(
+            self.kind.listing.vendor.title,
+            self.log,
+            fail_on_item_failures=self.fail_on_item_failures,
+            stalled_after=self.stalled_after,
+            max_poll_failures=self.max_poll_failures,
+            movement=verdict.Movement(str(kept["mark"]), float(kept["since"])) if kept else None,
+        )
 
-    def _remember(self, context: Context, movement: verdict.Movement) -> None:
-        self._movement = movement
-        store: Any = context.get("task_state_store")
-        if store is not None and self.reschedule and self.stalled_after is not None:
-            store.set(_MOVEMENT_KEY, {"mark": movement.mark, "since": movement.since})
+    def _store(self, context: Context) -> Any:
+        """Return what outlives a poke in reschedule mode, where each is a process of its own: Airflow 3.3 has it."""
+        is_needed = self.reschedule and not self.deferrable and self.stalled_after is not None
+        return context.get("task_state_store") if is_needed else None
 
+    def _kept(self, context: Context) -> Any:
+        store = self._store(context)
+        return store.get(MOVEMENT_KEY) if store is not None else None
 
-_MOVEMENT_KEY = "batch_provider_movement"
+    def _keep(self, context: Context, movement: verdict.Movement) -> None:
+        store = self._store(context)
+        if store is not None:
+            store.set(MOVEMENT_KEY, {"mark": movement.mark, "since": movement.since})

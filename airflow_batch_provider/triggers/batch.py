@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import json
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator, Hashable, Mapping
 from typing import Any
@@ -16,8 +17,8 @@ from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 from airflow_batch_provider.apis.batch_state import BatchState
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.waiting import verdict
-from airflow_batch_provider.waiting.changes import log_changes
 from airflow_batch_provider.waiting.kinds import KINDS
+from airflow_batch_provider.waiting.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -97,34 +98,30 @@ class BatchStatusTrigger(BaseTrigger):
         loop = asyncio.get_running_loop()
         # From here on only the loop's clock counts, which does not jump.
         ahead = time.time() - loop.time()
-        deadline = None if self.end_time is None else self.end_time - ahead
-        movement = verdict.Movement(self.mark, self.moved_at if self.moved_at is not None else time.time())
-        state: BatchState | None = None
-        failures = 0
-        async with pollers.poller_for(kind, self.connection_id, self.scope).join(
-            self.batch_id, self.poll_interval
-        ) as wait:
-            while True:
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        seen = await wait.next()
-                except TimeoutError:
-                    return verdict.of_timeout(title, state, self.timeout or 0)
-                except BatchProviderError as error:
-                    failures += 1
-                    end = verdict.of_error(error, failures, self.max_poll_failures)
-                    if end:
-                        return end
-                    continue
-                failures = 0
-                log_changes(self.log, title, state, seen)
-                state, now = seen, loop.time() + ahead
-                movement = movement.after(state, now)
-                end = verdict.of_state(
-                    title, state, fail_on_item_failures=self.fail_on_item_failures
-                ) or movement.stalled(title, state, now, self.stalled_after)
-                if end:
-                    return end
+        watch = Watch(
+            title,
+            self.log,
+            fail_on_item_failures=self.fail_on_item_failures,
+            stalled_after=self.stalled_after,
+            max_poll_failures=self.max_poll_failures,
+            movement=None if self.moved_at is None else verdict.Movement(self.mark, self.moved_at),
+        )
+
+        def judge(seen: BatchState | Exception) -> verdict.Verdict | None:
+            if isinstance(seen, BatchState):
+                return watch.see(seen, loop.time() + ahead)
+            if isinstance(seen, BatchProviderError):
+                return watch.miss(seen)
+            raise seen
+
+        poller = pollers.poller_for(kind, self.connection_id, self.scope)
+        with poller.join(self.batch_id, self.poll_interval, judge) as ended:
+            try:
+                async with asyncio.timeout_at(None if self.end_time is None else self.end_time - ahead):
+                    end: verdict.Verdict = await ended
+            except TimeoutError:
+                end = verdict.of_timeout(title, watch.state, self.timeout or 0)
+        return end
 
 
 class BatchFinishedEventTrigger(BaseEventTrigger):
@@ -209,8 +206,11 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
 
 
 async def _import_pollers() -> Any:
+    name = "airflow_batch_provider.waiting.pollers"
+    if name in sys.modules:
+        return importlib.import_module(name)
     # It imports the HTTP library, which takes longer than the event loop may stand still.
-    return await asyncio.to_thread(importlib.import_module, "airflow_batch_provider.waiting.pollers")
+    return await asyncio.to_thread(importlib.import_module, name)
 
 
 def _digest(text: str) -> str:

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
 
 from airflow.providers.common.compat.sdk import Stats
 
@@ -25,35 +26,39 @@ LONGEST_BACKOFF = 300.0
 """Seconds between polls of a vendor that is unwell and does not say how long."""
 
 SINGLES_AT_ONCE = 4
+TOLD_AT_ONCE = 100
 POLLS_UNTIL_LISTING_IS_TRIED_AGAIN = 20
 
 
-class Wait:
+T = TypeVar("T")
+
+
+class Wait(Generic[T]):
     """One wait's place at a poller.
 
     :param batch_id: what it waits for
     :param interval: seconds between two looks
+    :param judge: takes what was seen and returns what ends the wait, or None
     """
 
-    def __init__(self, batch_id: str, interval: float) -> None:
+    def __init__(self, batch_id: str, interval: float, judge: Callable[[Seen], T | None]) -> None:
         self.batch_id = batch_id
         self.interval = interval
         self.due = 0.0
-        self._seen: asyncio.Queue[Seen] = asyncio.Queue()
+        self.ended: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._judge = judge
 
     def tell(self, seen: Seen) -> None:
-        """Hand over what was seen."""
-        self._seen.put_nowait(seen)
-
-    async def next(self) -> BatchState:
-        """Return the next state.
-
-        :raises BatchProviderError: the poll failed
-        """
-        seen = await self._seen.get()
-        if isinstance(seen, BatchState):
-            return seen
-        raise seen
+        """Have judged what was seen. It happens here, so that a wait that goes on costs no switch of tasks."""
+        if self.ended.done():
+            return
+        try:
+            end = self._judge(seen)
+        except Exception as error:  # noqa: BLE001 - it ends this wait, and no other
+            self.ended.set_exception(error)
+            return
+        if end is not None:
+            self.ended.set_result(end)
 
 
 class Poller:
@@ -67,7 +72,7 @@ class Poller:
 
     def __init__(self, open_reader: Callable[[], Awaitable[StateReader]]) -> None:
         self._open_reader = open_reader
-        self._waits: set[Wait] = set()
+        self._waits: set[Wait[Any]] = set()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._origin = -random.random() * 3600  # noqa: S311 - jitter, no secret
@@ -81,21 +86,23 @@ class Poller:
         """Whether nobody waits."""
         return not self._waits
 
-    @asynccontextmanager
-    async def join(self, batch_id: str, interval: float) -> AsyncIterator[Wait]:
+    @contextmanager
+    def join(self, batch_id: str, interval: float, judge: Callable[[Seen], T | None]) -> Iterator[asyncio.Future[T]]:
         """Take part, until the block is left.
 
         :param batch_id: what to look at
         :param interval: seconds between two looks
+        :param judge: takes what was seen, a state or an error, and returns what ends the wait, or None
+        :return: what ended the wait, once something did
         """
-        wait = Wait(batch_id, interval)
+        wait = Wait(batch_id, interval, judge)
         wait.due = self._next_tick(interval)
         self._waits.add(wait)
         self._changed.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
         try:
-            yield wait
+            yield wait.ended
         finally:
             self._waits.discard(wait)
             if not self._waits:
@@ -116,7 +123,7 @@ class Poller:
             finally:
                 reader.client.close()
         except Exception as error:  # noqa: BLE001 - a poller that ends must tell those who wait, whatever ended it
-            self._tell(list(self._waits), error)
+            await self._tell(list(self._waits), error)
 
     async def _until_due(self, pace: RequestPace) -> None:
         loop = asyncio.get_running_loop()
@@ -144,7 +151,7 @@ class Poller:
                 wait.due = self._next_tick(wait.interval)
         self._back_off(failure, due, reader.client.pace)
 
-    async def _look(self, reader: StateReader, due: list[Wait]) -> BatchProviderError | None:
+    async def _look(self, reader: StateReader, due: list[Wait[Any]]) -> BatchProviderError | None:
         """Tell each wait what there is to see; return the failure that says that the vendor is unwell."""
         wanted = {wait.batch_id for wait in due}
         if reader.kind.single is None:
@@ -159,22 +166,24 @@ class Poller:
                 log.warning("%s cannot be listed, so each wait is polled singly: %s", reader.kind.name, error)
                 self._listing_cost = len(wanted) + 1
             except BatchProviderError as error:
-                self._tell(due, error)
+                await self._tell(due, error)
                 return error
-        self._tell_states(due, listed)
+        await self._tell_states(due, listed.states)
         return await self._confirm(reader, [wait for wait in due if wait.batch_id not in listed.states])
 
-    async def _look_at_whole(self, reader: StateReader, due: list[Wait]) -> BatchProviderError | None:
+    async def _look_at_whole(self, reader: StateReader, due: list[Wait[Any]]) -> BatchProviderError | None:
         try:
             listed = await asyncio.to_thread(reader.whole)
         except BatchProviderError as error:
-            self._tell(due, error)
+            await self._tell(due, error)
             return None if isinstance(error, FatalError) else error
-        for wait in due:
+        seen: dict[str, Seen] = {}
+        for batch_id in {wait.batch_id for wait in due}:
             try:
-                wait.tell(reader.among(wait.batch_id, listed.states))
+                seen[batch_id] = reader.among(batch_id, listed.states)
             except FatalError as error:
-                wait.tell(error)
+                seen[batch_id] = error
+        await self._tell_states(due, seen)
         return None
 
     def _listing_pays(self, reader: StateReader, wanted: int) -> bool:
@@ -187,9 +196,9 @@ class Poller:
             self._polls_without_listing = 0
         return pays
 
-    async def _confirm(self, reader: StateReader, waits: list[Wait]) -> BatchProviderError | None:
+    async def _confirm(self, reader: StateReader, waits: list[Wait[Any]]) -> BatchProviderError | None:
         """Read each alone; a batch that a listing does not show may have ended, or slipped past between two pages."""
-        by_id: dict[str, list[Wait]] = {}
+        by_id: dict[str, list[Wait[Any]]] = {}
         for wait in waits:
             by_id.setdefault(wait.batch_id, []).append(wait)
         gate = asyncio.Semaphore(SINGLES_AT_ONCE)
@@ -198,7 +207,7 @@ class Poller:
         async def read(batch_id: str) -> None:
             async with gate:
                 if failures:
-                    self._tell(by_id[batch_id], failures[0])  # the vendor is unwell: ask no more of it now
+                    await self._tell(by_id[batch_id], failures[0])  # the vendor is unwell: ask no more of it now
                     return
                 try:
                     seen: Seen = await asyncio.to_thread(reader.one, batch_id)
@@ -206,21 +215,23 @@ class Poller:
                     seen = error
                     if not isinstance(error, FatalError):
                         failures.append(error)
-            self._tell(by_id[batch_id], seen)
+            await self._tell(by_id[batch_id], seen)
 
         await asyncio.gather(*map(read, by_id))
         return failures[0] if failures else None
 
-    def _tell_states(self, waits: Iterable[Wait], listed: Listed) -> None:
-        for wait in waits:
-            if wait.batch_id in listed.states:
-                wait.tell(listed.states[wait.batch_id])
+    async def _tell_states(self, waits: Iterable[Wait[Any]], seen: Mapping[str, Seen]) -> None:
+        for number, wait in enumerate(waits, 1):
+            if wait.batch_id in seen:
+                wait.tell(seen[wait.batch_id])
+            if number % TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)  # others want the event loop too
 
-    def _tell(self, waits: Iterable[Wait], seen: Seen) -> None:
-        for wait in waits:
-            wait.tell(seen)
+    async def _tell(self, waits: Iterable[Wait[Any]], seen: Seen) -> None:
+        waits = list(waits)
+        await self._tell_states(waits, {wait.batch_id: seen for wait in waits})
 
-    def _back_off(self, failure: BatchProviderError | None, due: list[Wait], pace: RequestPace) -> None:
+    def _back_off(self, failure: BatchProviderError | None, due: list[Wait[Any]], pace: RequestPace) -> None:
         if failure is None:
             self._failures = 0
             return

@@ -37,6 +37,7 @@ class StateReader:
         self.client = client
         self.kind = kind
         self.scope = scope
+        self._known: dict[str, tuple[bytes, BatchState]] = {}
 
     @property
     def can_list(self) -> bool:
@@ -96,7 +97,15 @@ class StateReader:
                 requests += 1
                 for row in page.rows:
                     if str(row.id) in wanted:
-                        found[str(row.id)] = self.kind.state(json.loads(row.json))
+                        found[str(row.id)] = self._state(str(row.id), row.json)
                 if len(found) == len(wanted) or requests >= len(wanted):
                     break
+        self._known = {batch_id: known for batch_id, known in self._known.items() if batch_id in wanted}
         return Listed(found, requests)
+
+    def _state(self, batch_id: str, line: bytes) -> BatchState:
+        """Return the state in a row; the same object as the last time where the row is the same."""
+        known = self._known.get(batch_id)
+        if known is None or known[0] != line:
+            known = self._known[batch_id] = (line, self.kind.state(json.loads(line)))
+        return known[1]

@@ -1,0 +1,66 @@
+"""One wait's memory: what it saw, when that last moved, how many looks failed; and what ends it."""
+
+from __future__ import annotations
+
+from airflow_batch_provider.apis.batch_state import BatchState
+from airflow_batch_provider.exceptions import BatchProviderError
+from airflow_batch_provider.waiting import verdict
+from airflow_batch_provider.waiting.changes import Log, log_changes
+
+
+class Watch:
+    """Judges what is seen of a batch, look by look.
+
+    :param title: the vendor, for messages
+    :param log: where changes are told
+    :param fail_on_item_failures: whether failed files or calls make a finished batch a failed one
+    :param stalled_after: seconds without any movement that end the wait, None for never
+    :param max_poll_failures: looks in a row that may fail
+    :param movement: when the batch last moved, if that is known from before
+    """
+
+    def __init__(
+        self,
+        title: str,
+        log: Log,
+        *,
+        fail_on_item_failures: bool,
+        stalled_after: float | None,
+        max_poll_failures: int,
+        movement: verdict.Movement | None = None,
+    ) -> None:
+        self._title = title
+        self._log = log
+        self._fail_on_item_failures = fail_on_item_failures
+        self._stalled_after = stalled_after
+        self._max_poll_failures = max_poll_failures
+        self._failures = 0
+        self.movement = movement
+        self.state: BatchState | None = None
+
+    def see(self, state: BatchState, now: float) -> verdict.Verdict | None:
+        """Take a look that succeeded.
+
+        :param state: what was seen
+        :param now: Unix seconds
+        :return: what ends the wait, or None where it goes on
+        """
+        self._failures = 0
+        if state is not self.state:  # a reader gives the same object where nothing of a batch changed
+            log_changes(self._log, self._title, self.state, state)
+            self.state = state
+            self.movement = (self.movement or verdict.Movement(state.mark, now)).after(state, now)
+            end = verdict.of_state(self._title, state, fail_on_item_failures=self._fail_on_item_failures)
+            if end:
+                return end
+        assert self.movement
+        return self.movement.stalled(self._title, state, now, self._stalled_after)
+
+    def miss(self, error: BatchProviderError) -> verdict.Verdict | None:
+        """Take a look that failed.
+
+        :param error: why
+        :return: what ends the wait, or None where it goes on
+        """
+        self._failures += 1
+        return verdict.of_error(error, self._failures, self._max_poll_failures)

@@ -1,0 +1,182 @@
+"""An asset watcher hears of each batch that finishes, once, also across a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from airflow_batch_provider.hooks.playment import PlaymentHook
+from airflow_batch_provider.sandbox import Sandbox, Settings, serve
+from airflow_batch_provider.testing import connections
+from airflow_batch_provider.triggers import batch
+from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger
+from airflow_batch_provider.waiting.kinds import KINDS
+
+DURATION = 100
+
+
+@dataclass
+class Clock:
+    """Moved by hand, so that batches finish without anybody waiting for them."""
+
+    now: float = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Store:
+    """What Airflow keeps for an asset."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        return json.loads(self.values[key]) if key in self.values else default
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.values[key] = json.dumps(value)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def vendors(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with serve(Settings(jobs=120, duration=DURATION), clock=clock) as running:
+        for name, connection in connections(running).items():
+            monkeypatch.setenv(name, connection)
+        yield running
+
+
+def trigger(kind: str, store: Store | None = None) -> BatchFinishedEventTrigger:
+    made = BatchFinishedEventTrigger(kind=kind, connection_id=f"{kind.partition('.')[0]}_default", poll_interval=0.01)
+    made.asset_state_store = store  # type: ignore[assignment]
+    return made
+
+
+async def looks(watcher: BatchFinishedEventTrigger, between: Any, count: int = 3) -> AsyncIterator[Any]:
+    """Give the watcher so many looks, with something happening before each but the first."""
+    stream = watcher.open_shared_stream(watcher.serialize()[1])
+    for number in range(count):
+        if number:
+            between()
+        yield await anext(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+def heard(watcher: BatchFinishedEventTrigger, between: Any = lambda: None, count: int = 3) -> list[dict[str, Any]]:
+    async def listen() -> list[dict[str, Any]]:
+        return [event.payload async for event in watcher.filter_shared_stream(looks(watcher, between, count))]
+
+    return asyncio.run(listen())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_batch_that_finishes_is_told_once(kind: str, vendors: Sandbox, clock: Clock) -> None:
+    def finish_some() -> None:
+        clock.now += DURATION / 2
+
+    events = heard(trigger(kind, Store()), finish_some, count=5)
+    ids = [event["id"] for event in events]
+    assert ids
+    assert len(set(ids)) == len(ids)
+    assert {event["outcome"] for event in events} <= {"succeeded", "failed", "cancelled"}
+    assert all(event["status"] and isinstance(event["counts"], dict) for event in events)
+    assert json.loads(json.dumps(events)) == events
+
+
+def test_what_was_finished_before_the_first_look_is_not_told(vendors: Sandbox) -> None:
+    assert heard(trigger("talkifai.batch_job", Store())) == []
+
+
+def test_after_a_restart_those_that_finished_meanwhile_are_told_and_no_other(vendors: Sandbox, clock: Clock) -> None:
+    def finish_some() -> None:
+        clock.now += DURATION / 2
+
+    store = Store()
+    before = heard(trigger("talkifai.batch_job", store), finish_some, count=2)
+    finish_some()
+    after = heard(trigger("talkifai.batch_job", store), count=2)
+    assert before
+    assert after
+    assert not {event["id"] for event in before} & {event["id"] for event in after}
+
+
+def test_without_a_store_a_restart_begins_anew(vendors: Sandbox, clock: Clock) -> None:
+    heard(trigger("talkifai.batch_job"), count=1)
+    clock.now += DURATION
+    assert heard(trigger("talkifai.batch_job"), count=2) == []
+
+
+def test_a_batch_that_runs_again_is_not_told_again(vendors: Sandbox, clock: Clock) -> None:
+    steps = iter([DURATION, -DURATION, DURATION])
+
+    def back_and_forth() -> None:
+        clock.now += next(steps)
+
+    ids = [event["id"] for event in heard(trigger("talkifai.batch_job", Store()), back_and_forth, count=4)]
+    assert len(set(ids)) == len(ids) > 0
+
+
+def test_the_default_batch_and_the_project_itself_are_not_told(vendors: Sandbox, clock: Clock) -> None:
+    def finish_all() -> None:
+        clock.now += DURATION * 2
+
+    events = heard(trigger("playment.batch", Store()), finish_all, count=2)
+    assert {event["status"] for event in events} == {"Complete"}
+    finished = {event["id"] for event in events}
+    batches = {batch["id"]: batch for batch in PlaymentHook().iter_batches()}
+    assert finished < set(batches)
+    assert not any(batches[batch_id]["is_default"] for batch_id in finished)
+
+
+def test_a_look_that_fails_is_made_again(
+    vendors: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(batch, "LONGEST_PAUSE", 0.01)
+    name = "AIRFLOW_CONN_TALKIFAI_DEFAULT"
+    right = json.loads(connections(vendors)[name])
+    watcher = trigger("talkifai.batch_job", Store())
+
+    async def listen() -> Any:
+        monkeypatch.setenv(name, json.dumps({**right, "password": "expired"}))
+        stream = watcher.open_shared_stream(watcher.serialize()[1])
+        look = asyncio.ensure_future(anext(stream))
+        while "Looking again" not in caplog.text:
+            await asyncio.sleep(0)
+        monkeypatch.setenv(name, json.dumps(right))
+        return await look
+
+    assert asyncio.run(listen())
+    assert "expired" not in caplog.text
+
+
+def test_watchers_of_one_scope_share_their_looks() -> None:
+    def key(**changes: Any) -> Any:
+        arguments: dict[str, Any] = {"kind": "talkifai.batch_job", "connection_id": "c", "poll_interval": 30}
+        return BatchFinishedEventTrigger(**{**arguments, **changes}).shared_stream_key()
+
+    assert key() == key()
+    others = [key(kind="playment.batch"), key(connection_id="d"), key(scope={"organization_id": "o"})]
+    assert len({key(), key(poll_interval=60), *others}) == 5
+
+
+def test_a_watcher_is_made_again_from_json() -> None:
+    made = BatchFinishedEventTrigger(kind="playment.batch", connection_id="c", scope={"project_id": "p"})
+    path, arguments = made.serialize()
+    again = BatchFinishedEventTrigger(**json.loads(json.dumps(arguments)), of_a_later_version=1)
+    assert path == "airflow_batch_provider.triggers.batch.BatchFinishedEventTrigger"
+    assert again.serialize() == (path, arguments)
+
+
+def test_an_unknown_kind_is_an_error_where_the_dag_is_parsed() -> None:
+    with pytest.raises(ValueError, match=r"kind='x' is not allowed; allowed is one of 'playment.batch'"):
+        BatchFinishedEventTrigger(kind="x", connection_id="c")
