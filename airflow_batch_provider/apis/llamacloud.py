@@ -160,14 +160,15 @@ BATCH_PROCESSING_JOB: Resource[dict[str, Any]] = Resource(
 def _batch_state(batch: Mapping[str, Any]) -> BatchState:
     # COMPLETED says that every file got a job or an error, not that none failed.
     status, counts = batch.get("status"), {}
+    outcome = outcome_of(status, BATCH_OUTCOMES)
     results = batch.get("results")
-    if isinstance(results, list):
+    if isinstance(results, list) and outcome.is_terminal:  # before, only a batch that is read alone may show them
         failed = sum(isinstance(result, dict) and bool(result.get("error_message")) for result in results)
         counts = {"files": len(results), "failed_files": failed}
     return BatchState(
         str(batch["id"]),
         str(status),
-        outcome_of(status, BATCH_OUTCOMES),
+        outcome,
         counts,
         failed_items=counts.get("failed_files", 0),
         updated_at=batch.get("updated_at"),

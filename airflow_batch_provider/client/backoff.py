@@ -14,6 +14,9 @@ from airflow_batch_provider.exceptions import RateLimitedError
 LONGEST_RETRY_AFTER = 60.0
 """Seconds of Retry-After that are waited for; a vendor that asks for more gets a failed task that says so."""
 
+LONGEST_HOLD = 3600.0
+"""Seconds that a vendor may keep polls from going on."""
+
 LONGEST_BACKOFF = 30.0
 """Seconds between two attempts where the vendor does not say how long."""
 
@@ -64,10 +67,11 @@ class RequestPace:
         self._interval = 60.0 / requests_per_minute if requests_per_minute else 0.0
         self._lock = threading.Lock()
         self._next = 0.0
+        self._held_until = 0.0
 
     def wait_for_turn(self) -> None:
         """Return when the next request may be sent."""
-        if not self._interval and not self._next:
+        if not self._interval:
             return
         with self._lock:
             now = time.monotonic()
@@ -77,13 +81,15 @@ class RequestPace:
             pause(turn - now)
 
     def hold(self, seconds: float) -> None:
-        """Let nobody send a request for a while, as the vendor asked."""
-        with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
+        """Ask those who poll to wait for a while, as the vendor wants it; an hour at most.
+
+        :param seconds: from now on
+        """
+        self._held_until = max(self._held_until, time.monotonic() + min(seconds, LONGEST_HOLD))
 
     def held_for(self) -> float:
-        """Return the seconds until a request may be sent, 0 or less where it may be now."""
-        return self._next - time.monotonic()
+        """Return the seconds until polls may go on, 0 or less where they may now."""
+        return self._held_until - time.monotonic()
 
 
 _shared_paces: dict[tuple[str, int | None], RequestPace] = {}

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseSensorOperator, PokeReturnValue, conf
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind
 from airflow_batch_provider.apis.parameter import Complaint, Identifier
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_batch_provider.hooks.base import BatchApiHook
 
-MOVEMENT_KEY = "batch_provider_movement"
+WATCH_KEY = "batch_provider_watch"
 SECONDS_FOR_THE_TRIGGER_TO_SAY_IT_FIRST = 60
 
 
@@ -52,7 +58,7 @@ class BatchSensor(BaseSensorOperator):
     kind: ClassVar[BatchKind]
     id_field: ClassVar[str | None]
     hook_class: ClassVar[type[BatchApiHook]]
-    template_fields: Sequence[str] = ("fail_on_item_failures", "stalled_after", "max_poll_failures")
+    template_fields: Sequence[str] = ()
 
     def __init__(
         self,
@@ -70,6 +76,15 @@ class BatchSensor(BaseSensorOperator):
         self.max_poll_failures = max_poll_failures
         self._watch: Watch | None = None
 
+    def execute(self, context: Context) -> Any:
+        """Wait; a timeout says what was last seen."""
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as timeout:
+            state = self._watch.state if self._watch else None
+            verdict.of_timeout(self.kind.listing.vendor.title, state, self.timeout).result()
+            raise timeout
+
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at the batch once; in deferrable mode, hand over to the triggerer if it is not finished."""
         from airflow_batch_provider.waiting.reader import StateReader
@@ -84,14 +99,15 @@ class BatchSensor(BaseSensorOperator):
         except TransientError as error:
             if watch.miss(error):
                 raise
+            self._keep(context, watch)
             self.log.warning("This look failed, the next one may not: %s", error)
             return False
         end = watch.see(state, now)
         if end:
             return PokeReturnValue(is_done=True, xcom_value=self._result(end))
-        assert watch.movement
-        self._keep(context, watch.movement)
+        self._keep(context, watch)
         if self.deferrable:
+            assert watch.movement
             self._defer(batch_id, scope, watch.movement, now)
         return False
 
@@ -148,26 +164,24 @@ class BatchSensor(BaseSensorOperator):
         return result
 
     def _new_watch(self, context: Context) -> Watch:
-        kept = self._kept(context)
-        return Watch(
+        store = self._store(context)
+        kept: Any = store.get(WATCH_KEY) if store is not None else None
+        watch = Watch(
             self.kind.listing.vendor.title,
             self.log,
             fail_on_item_failures=self.fail_on_item_failures,
             stalled_after=self.stalled_after,
             max_poll_failures=self.max_poll_failures,
-            movement=verdict.Movement(str(kept["mark"]), float(kept["since"])) if kept else None,
         )
+        if isinstance(kept, dict):
+            watch.recall(kept)
+        return watch
 
     def _store(self, context: Context) -> Any:
         """Return what outlives a poke in reschedule mode, where each is a process of its own: Airflow 3.3 has it."""
-        is_needed = self.reschedule and not self.deferrable and self.stalled_after is not None
-        return context.get("task_state_store") if is_needed else None
+        return context.get("task_state_store") if self.reschedule and not self.deferrable else None
 
-    def _kept(self, context: Context) -> Any:
-        store = self._store(context)
-        return store.get(MOVEMENT_KEY) if store is not None else None
-
-    def _keep(self, context: Context, movement: verdict.Movement) -> None:
+    def _keep(self, context: Context, watch: Watch) -> None:
         store = self._store(context)
         if store is not None:
-            store.set(MOVEMENT_KEY, {"mark": movement.mark, "since": movement.since})
+            store.set(WATCH_KEY, watch.memory())

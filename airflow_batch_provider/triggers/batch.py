@@ -117,9 +117,11 @@ class BatchStatusTrigger(BaseTrigger):
         poller = pollers.poller_for(kind, self.connection_id, self.scope)
         with poller.join(self.batch_id, self.poll_interval, judge) as ended:
             try:
-                async with asyncio.timeout_at(None if self.end_time is None else self.end_time - ahead):
+                async with asyncio.timeout_at(None if self.end_time is None else self.end_time - ahead) as limit:
                     end: verdict.Verdict = await ended
             except TimeoutError:
+                if not limit.expired():
+                    raise
                 end = verdict.of_timeout(title, watch.state, self.timeout or 0)
         return end
 

@@ -7,14 +7,14 @@ import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 from airflow.providers.common.compat.sdk import Stats
 
 from airflow_batch_provider.apis.batch_state import BatchState
-from airflow_batch_provider.client.backoff import RequestPace
-from airflow_batch_provider.exceptions import BatchProviderError, FatalError, RateLimitedError
+from airflow_batch_provider.client.backoff import LONGEST_HOLD, RequestPace
+from airflow_batch_provider.exceptions import BatchProviderError, FatalError, RateLimitedError, TransientError
 from airflow_batch_provider.waiting.reader import Listed, StateReader
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ Seen = BatchState | Exception
 LONGEST_BACKOFF = 300.0
 """Seconds between polls of a vendor that is unwell and does not say how long."""
 
+SHORTEST_INTERVAL = 0.01
 SINGLES_AT_ONCE = 4
 TOLD_AT_ONCE = 100
 POLLS_UNTIL_LISTING_IS_TRIED_AGAIN = 20
@@ -43,7 +44,7 @@ class Wait(Generic[T]):
 
     def __init__(self, batch_id: str, interval: float, judge: Callable[[Seen], T | None]) -> None:
         self.batch_id = batch_id
-        self.interval = interval
+        self.interval = max(interval, SHORTEST_INTERVAL)
         self.due = 0.0
         self.ended: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._judge = judge
@@ -96,7 +97,7 @@ class Poller:
         :return: what ended the wait, once something did
         """
         wait = Wait(batch_id, interval, judge)
-        wait.due = self._next_tick(interval)
+        wait.due = self._next_tick(wait.interval)
         self._waits.add(wait)
         self._changed.set()
         if self._task is None or self._task.done():
@@ -114,42 +115,49 @@ class Poller:
         return self._origin + (math.floor((now - self._origin) / interval) + 1) * interval
 
     async def _run(self) -> None:
+        reader: StateReader | None = None
         try:
-            reader = await self._open_reader()
-            try:
-                while True:
-                    await self._until_due(reader.client.pace)
-                    await self._poll(reader)
-            finally:
-                reader.client.close()
+            while True:
+                await self._until_due(reader)
+                try:
+                    reader = reader or await self._open_reader()
+                except TransientError as error:
+                    due = self._take_due()
+                    await self._tell(due, error)
+                    self._back_off(error, due, None)
+                    continue
+                await self._poll(reader)
         except Exception as error:  # noqa: BLE001 - a poller that ends must tell those who wait, whatever ended it
-            await self._tell(list(self._waits), error)
+            await self._tell(self._waits, error)
+        finally:
+            if reader:
+                reader.client.close()
 
-    async def _until_due(self, pace: RequestPace) -> None:
+    async def _until_due(self, reader: StateReader | None) -> None:
         loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
             due = max(min((wait.due for wait in self._waits), default=math.inf), self._not_before)
-            seconds = max(due - loop.time(), pace.held_for())
+            seconds = max(due - loop.time(), reader.client.pace.held_for() if reader else 0.0)
             if seconds <= 0:
                 return
-            try:
+            # Whoever it was that was due may have left meanwhile, so look again.
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), None if math.isinf(seconds) else seconds)
-            except TimeoutError:
-                return
 
-    async def _poll(self, reader: StateReader) -> None:
+    def _take_due(self) -> list[Wait[Any]]:
+        """Return those whose turn it is, and set their next."""
         now = asyncio.get_running_loop().time()
         due = [wait for wait in self._waits if wait.due <= now]
+        for wait in due:
+            wait.due = self._next_tick(wait.interval)
+        return due
+
+    async def _poll(self, reader: StateReader) -> None:
+        due = self._take_due()
         Stats.incr("batch_provider.polls", tags={"kind": reader.kind.name})
         Stats.gauge("batch_provider.waits", len(self._waits), tags={"kind": reader.kind.name})
-        failure: BatchProviderError | None = None
-        try:
-            failure = await self._look(reader, due)
-        finally:
-            for wait in due:
-                wait.due = self._next_tick(wait.interval)
-        self._back_off(failure, due, reader.client.pace)
+        self._back_off(await self._look(reader, due), due, reader.client.pace)
 
     async def _look(self, reader: StateReader, due: list[Wait[Any]]) -> BatchProviderError | None:
         """Tell each wait what there is to see; return the failure that says that the vendor is unwell."""
@@ -231,7 +239,7 @@ class Poller:
         waits = list(waits)
         await self._tell_states(waits, {wait.batch_id: seen for wait in waits})
 
-    def _back_off(self, failure: BatchProviderError | None, due: list[Wait[Any]], pace: RequestPace) -> None:
+    def _back_off(self, failure: BatchProviderError | None, due: list[Wait[Any]], pace: RequestPace | None) -> None:
         if failure is None:
             self._failures = 0
             return
@@ -240,7 +248,8 @@ class Poller:
         interval = min((wait.interval for wait in due), default=1.0)
         seconds = min(LONGEST_BACKOFF, interval * 2**self._failures) * random.uniform(0.5, 1)  # noqa: S311
         if isinstance(failure, RateLimitedError) and failure.retry_after is not None:
-            seconds = failure.retry_after
-            pace.hold(seconds)  # for all pollers of the connection
+            seconds = min(failure.retry_after, LONGEST_HOLD)
+            if pace:
+                pace.hold(seconds)  # for all pollers of the connection
         self._not_before = asyncio.get_running_loop().time() + seconds
         log.warning("Polling again in %.0f s at the earliest: %s", seconds, failure)

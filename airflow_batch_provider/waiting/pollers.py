@@ -9,10 +9,12 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.client.backoff import shared_pace
 from airflow_batch_provider.client.client import Client
+from airflow_batch_provider.exceptions import ConnectionSettingsError, TransientError
 from airflow_batch_provider.hooks.connection import read_extras, read_settings
 from airflow_batch_provider.waiting.poller import Poller
 from airflow_batch_provider.waiting.reader import StateReader
@@ -47,8 +49,14 @@ async def open_reader(kind: BatchKind, connection_id: str, scope: Mapping[str, s
     :param scope: the values of ``kind.scope``; those left out are the connection's
     """
     vendor = kind.listing.vendor
-    connection = await get_async_connection(connection_id)
-    extras = read_extras(vendor, connection_id, await get_async_extra_dejson(connection))
+    try:
+        connection = await get_async_connection(connection_id)
+        saved_extras = await get_async_extra_dejson(connection)
+    except AirflowNotFoundException as error:
+        raise ConnectionSettingsError(f"There is no connection {connection_id!r}.", vendor=vendor.name) from error
+    except (OSError, AirflowException) as error:  # Airflow's API is away; a TimeoutError is an OSError
+        raise TransientError(f"Connection {connection_id!r} cannot be read now: {error!r}") from error
+    extras = read_extras(vendor, connection_id, saved_extras)
     # The poller itself tries again, later: a retry here would hold a thread while it sleeps.
     settings = replace(read_settings(vendor, connection, extras), max_attempts=1)
     pace = shared_pace(connection_id, settings.requests_per_minute)

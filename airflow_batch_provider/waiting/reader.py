@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
+from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import first_missing
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.pages import read_pages
-from airflow_batch_provider.exceptions import NotFoundError
+from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,20 @@ class StateReader:
             if len(found) == len(wanted) or requests >= len(wanted):
                 break
             request = self.kind.listing.request({**self.scope, "status": word})
-            for page in read_pages(self.client, self.kind.listing, request):
-                requests += 1
-                for row in page.rows:
-                    if str(row.id) in wanted:
-                        found[str(row.id)] = self._state(str(row.id), row.json)
-                if len(found) == len(wanted) or requests >= len(wanted):
-                    break
+            # A listing that changes while it is read may look incomplete; who is not found is read alone anyway.
+            with suppress(IncompleteListingError):
+                for page in read_pages(self.client, self.kind.listing, request):
+                    requests += 1
+                    found.update(self._unfinished_in(page.rows, wanted))
+                    if len(found) == len(wanted) or requests >= len(wanted):
+                        break
         self._known = {batch_id: known for batch_id, known in self._known.items() if batch_id in wanted}
         return Listed(found, requests)
+
+    def _unfinished_in(self, rows: Sequence[Row], wanted: set[str]) -> dict[str, BatchState]:
+        states = {str(row.id): self._state(str(row.id), row.json) for row in rows if str(row.id) in wanted}
+        # One that is finished is read alone, which tells more of it.
+        return {batch_id: state for batch_id, state in states.items() if not state.outcome.is_terminal}
 
     def _state(self, batch_id: str, line: bytes) -> BatchState:
         """Return the state in a row; the same object as the last time where the row is the same."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import NoneType
 from typing import Any
 
 from airflow_batch_provider import exceptions
@@ -90,9 +91,12 @@ def read_event(event: object) -> Verdict:
     try:
         if not isinstance(event, dict) or event["version"] != EVENT_VERSION:
             raise ValueError("unknown version")
-        return Verdict(Reason(event["reason"]), str(event["message"]), event["state"], event["error"])
-    except (LookupError, ValueError) as error:
-        raise TransientError(f"The wait was resumed with an event that is not understood: {error!r}.") from error
+        state, error = event["state"], event["error"]
+        if not isinstance(state, (dict, NoneType)) or not isinstance(error, (str, NoneType)):
+            raise ValueError("a part of another type")
+        return Verdict(Reason(event["reason"]), str(event["message"]), state, error)
+    except (LookupError, ValueError) as failure:
+        raise TransientError(f"The wait was resumed with an event that is not understood: {failure!r}.") from failure
 
 
 def summary(state: BatchState) -> dict[str, Any]:
@@ -115,7 +119,7 @@ def of_state(title: str, state: BatchState, *, fail_on_item_failures: bool) -> V
     """
     seen = f"{title}: {state}"
     if state.reason:
-        seen += f": {' '.join(state.reason.split())[:LONGEST_REASON]}"
+        seen += f": {' '.join(str(state.reason).split())[:LONGEST_REASON]}"
     reasons = {Outcome.FAILED: Reason.FAILED, Outcome.CANCELLED: Reason.CANCELLED}
     if state.outcome in reasons:
         return Verdict(reasons[state.outcome], f"{seen}.", summary(state))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from airflow_batch_provider.apis.batch_state import BatchState
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.waiting import verdict
@@ -64,3 +67,18 @@ class Watch:
         """
         self._failures += 1
         return verdict.of_error(error, self._failures, self._max_poll_failures)
+
+    def memory(self) -> dict[str, Any]:
+        """Return what another process needs to go on with this wait, as JSON."""
+        moved = self.movement
+        return {
+            "failures": self._failures,
+            "mark": moved.mark if moved else None,
+            "since": moved.since if moved else None,
+        }
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`memory` returned."""
+        self._failures = int(memory["failures"])
+        if memory["mark"] is not None:
+            self.movement = verdict.Movement(str(memory["mark"]), float(memory["since"]))
