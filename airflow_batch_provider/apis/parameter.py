@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 
@@ -102,6 +102,33 @@ class Timestamp:
         if not isinstance(value, datetime):
             return None
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false, or the text of it."""
+
+    allowed: str = "true or false"
+
+    def encode(self, value: object) -> str | None:
+        """See :class:`Domain`."""
+        text = str(value).casefold()
+        return text if text in {"true", "false"} else None
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A positive number of seconds, the text of one, or a timedelta."""
+
+    allowed: str = "a positive number of seconds, or a timedelta"
+
+    def encode(self, value: object) -> str | None:
+        """See :class:`Domain`."""
+        try:
+            seconds = value.total_seconds() if isinstance(value, timedelta) else float(str(value))
+        except ValueError:
+            return None
+        return str(seconds) if 0 < seconds < float("inf") else None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,11 +17,11 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind
-from airflow_batch_provider.apis.parameter import Complaint, Identifier
+from airflow_batch_provider.apis.parameter import Complaint, Domain, Duration, Flag, Identifier, WholeNumber
 from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
 from airflow_batch_provider.triggers.batch import MAX_POLL_FAILURES, BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict
-from airflow_batch_provider.waiting.watch import Watch
+from airflow_batch_provider.waiting.watch import Watch, WatchOptions
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -58,21 +59,21 @@ class BatchSensor(BaseSensorOperator):
     kind: ClassVar[BatchKind]
     id_field: ClassVar[str | None]
     hook_class: ClassVar[type[BatchApiHook]]
-    template_fields: Sequence[str] = ()
+    template_fields: Sequence[str] = ("fail_on_item_failures", "stalled_after", "max_poll_failures")
 
     def __init__(
         self,
         *,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        fail_on_item_failures: bool = False,
-        stalled_after: float | timedelta | None = None,
-        max_poll_failures: int = MAX_POLL_FAILURES,
+        fail_on_item_failures: bool | str = False,
+        stalled_after: float | timedelta | str | None = None,
+        max_poll_failures: int | str = MAX_POLL_FAILURES,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.deferrable = deferrable
         self.fail_on_item_failures = fail_on_item_failures
-        self.stalled_after = stalled_after.total_seconds() if isinstance(stalled_after, timedelta) else stalled_after
+        self.stalled_after = stalled_after
         self.max_poll_failures = max_poll_failures
         self._watch: Watch | None = None
 
@@ -89,10 +90,10 @@ class BatchSensor(BaseSensorOperator):
         """Look at the batch once; in deferrable mode, hand over to the triggerer if it is not finished."""
         from airflow_batch_provider.waiting.reader import StateReader
 
-        batch_id = self._checked_id()
+        batch_id, options = self._checked(self.id_field, Identifier(), ALL), self._options()
         hook = self.hook_class(self._connection_id)
         scope = hook.listing_scope(self.kind, {name: getattr(self, name) for name in self.kind.scope})
-        watch = self._watch = self._watch or self._new_watch(context)
+        watch = self._watch = self._watch or self._new_watch(context, options)
         now = time.time()
         try:
             state = StateReader(hook.get_conn(), self.kind, scope).one(batch_id)
@@ -108,23 +109,38 @@ class BatchSensor(BaseSensorOperator):
         self._keep(context, watch)
         if self.deferrable:
             assert watch.movement
-            self._defer(batch_id, scope, watch.movement, now)
+            self._defer(batch_id, scope, options, watch.movement, now)
         return False
 
     @property
     def _connection_id(self) -> str:
         return str(getattr(self, self.hook_class.conn_name_attr))
 
-    def _checked_id(self) -> str:
-        if self.id_field is None:
-            return ALL
-        value, domain = getattr(self, self.id_field), Identifier()
-        batch_id = domain.encode(value)
-        if batch_id is None:
-            raise InvalidParameterError(f"{type(self).__name__}: {Complaint(self.id_field, value, domain.allowed)}.")
-        return batch_id
+    def _checked(self, name: str | None, domain: Domain, otherwise: str = "") -> str:
+        """Return a parameter's value as text, once rendered; ``otherwise`` where there is no such parameter."""
+        if name is None:
+            return otherwise
+        value = getattr(self, name)
+        text = domain.encode(value)
+        if text is None:
+            raise InvalidParameterError(f"{type(self).__name__}: {Complaint(name, value, domain.allowed)}.")
+        return text
 
-    def _defer(self, batch_id: str, scope: Mapping[str, str], movement: verdict.Movement, now: float) -> None:
+    def _options(self) -> WatchOptions:
+        return WatchOptions(
+            fail_on_item_failures=self._checked("fail_on_item_failures", Flag()) == "true",
+            stalled_after=None if self.stalled_after is None else float(self._checked("stalled_after", Duration())),
+            max_poll_failures=int(self._checked("max_poll_failures", WholeNumber(1))),
+        )
+
+    def _defer(
+        self,
+        batch_id: str,
+        scope: Mapping[str, str],
+        options: WatchOptions,
+        movement: verdict.Movement,
+        now: float,
+    ) -> None:
         self.defer(
             trigger=BatchStatusTrigger(
                 kind=self.kind.name,
@@ -134,11 +150,9 @@ class BatchSensor(BaseSensorOperator):
                 poll_interval=self.poke_interval,
                 end_time=now + self.timeout,
                 timeout=self.timeout,
-                fail_on_item_failures=self.fail_on_item_failures,
-                stalled_after=self.stalled_after,
                 mark=movement.mark,
                 moved_at=movement.since,
-                max_poll_failures=self.max_poll_failures,
+                **asdict(options),
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout + SECONDS_FOR_THE_TRIGGER_TO_SAY_IT_FIRST),
@@ -163,16 +177,10 @@ class BatchSensor(BaseSensorOperator):
             self.log.warning("Finished, but %s items failed. %s", result["failed_items"], end.message)
         return result
 
-    def _new_watch(self, context: Context) -> Watch:
+    def _new_watch(self, context: Context, options: WatchOptions) -> Watch:
         store = self._store(context)
         kept: Any = store.get(WATCH_KEY) if store is not None else None
-        watch = Watch(
-            self.kind.listing.vendor.title,
-            self.log,
-            fail_on_item_failures=self.fail_on_item_failures,
-            stalled_after=self.stalled_after,
-            max_poll_failures=self.max_poll_failures,
-        )
+        watch = Watch(self.kind.listing.vendor.title, self.log, options)
         if isinstance(kept, dict):
             watch.recall(kept)
         return watch

@@ -18,7 +18,7 @@ from airflow_batch_provider.apis.batch_state import BatchState
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.kinds import KINDS
-from airflow_batch_provider.waiting.watch import Watch
+from airflow_batch_provider.waiting.watch import Watch, WatchOptions
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +101,11 @@ class BatchStatusTrigger(BaseTrigger):
         watch = Watch(
             title,
             self.log,
-            fail_on_item_failures=self.fail_on_item_failures,
-            stalled_after=self.stalled_after,
-            max_poll_failures=self.max_poll_failures,
+            WatchOptions(
+                fail_on_item_failures=self.fail_on_item_failures,
+                stalled_after=self.stalled_after,
+                max_poll_failures=self.max_poll_failures,
+            ),
             movement=None if self.moved_at is None else verdict.Movement(self.mark, self.moved_at),
         )
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from airflow.providers.common.compat.sdk import Stats
 
 from airflow_batch_provider.apis.batch_state import BatchState
-from airflow_batch_provider.client.backoff import LONGEST_HOLD, RequestPace
+from airflow_batch_provider.client.backoff import LONGEST_HOLD
 from airflow_batch_provider.exceptions import BatchProviderError, FatalError, RateLimitedError, TransientError
 from airflow_batch_provider.waiting.reader import Listed, StateReader
 
@@ -119,14 +119,15 @@ class Poller:
         try:
             while True:
                 await self._until_due(reader)
+                if reader:
+                    await self._poll(reader)
+                    continue
                 try:
-                    reader = reader or await self._open_reader()
+                    reader = await self._open_reader()  # and look again: its connection may be held
                 except TransientError as error:
                     due = self._take_due()
                     await self._tell(due, error)
-                    self._back_off(error, due, None)
-                    continue
-                await self._poll(reader)
+                    self._back_off(error, due)
         except Exception as error:  # noqa: BLE001 - a poller that ends must tell those who wait, whatever ended it
             await self._tell(self._waits, error)
         finally:
@@ -157,14 +158,14 @@ class Poller:
         due = self._take_due()
         Stats.incr("batch_provider.polls", tags={"kind": reader.kind.name})
         Stats.gauge("batch_provider.waits", len(self._waits), tags={"kind": reader.kind.name})
-        self._back_off(await self._look(reader, due), due, reader.client.pace)
+        self._back_off(await self._look(reader, due), due)
 
     async def _look(self, reader: StateReader, due: list[Wait[Any]]) -> BatchProviderError | None:
         """Tell each wait what there is to see; return the failure that says that the vendor is unwell."""
         wanted = {wait.batch_id for wait in due}
         if reader.kind.single is None:
             return await self._look_at_whole(reader, due)
-        listed = Listed()
+        listed, refused = Listed(), None
         if self._listing_pays(reader, len(wanted)):
             try:
                 listed = await asyncio.to_thread(reader.unfinished, wanted)
@@ -172,17 +173,20 @@ class Poller:
             except FatalError as error:
                 # Perhaps only the listing is refused; reading each alone tells which wait it concerns.
                 log.warning("%s cannot be listed, so each wait is polled singly: %s", reader.kind.name, error)
+                refused = error
                 self._listing_cost = len(wanted) + 1
             except BatchProviderError as error:
+                self._hold(reader, error)
                 await self._tell(due, error)
                 return error
         await self._tell_states(due, listed.states)
-        return await self._confirm(reader, [wait for wait in due if wait.batch_id not in listed.states])
+        return await self._confirm(reader, [wait for wait in due if wait.batch_id not in listed.states], refused)
 
     async def _look_at_whole(self, reader: StateReader, due: list[Wait[Any]]) -> BatchProviderError | None:
         try:
             listed = await asyncio.to_thread(reader.whole)
         except BatchProviderError as error:
+            self._hold(reader, error)
             await self._tell(due, error)
             return None if isinstance(error, FatalError) else error
         seen: dict[str, Seen] = {}
@@ -204,7 +208,9 @@ class Poller:
             self._polls_without_listing = 0
         return pays
 
-    async def _confirm(self, reader: StateReader, waits: list[Wait[Any]]) -> BatchProviderError | None:
+    async def _confirm(
+        self, reader: StateReader, waits: list[Wait[Any]], refused: FatalError | None
+    ) -> BatchProviderError | None:
         """Read each alone; a batch that a listing does not show may have ended, or slipped past between two pages."""
         by_id: dict[str, list[Wait[Any]]] = {}
         for wait in waits:
@@ -215,18 +221,24 @@ class Poller:
         async def read(batch_id: str) -> None:
             async with gate:
                 if failures:
-                    await self._tell(by_id[batch_id], failures[0])  # the vendor is unwell: ask no more of it now
+                    await self._tell(by_id[batch_id], failures[0])  # it would say the same: ask no more now
                     return
                 try:
                     seen: Seen = await asyncio.to_thread(reader.one, batch_id)
                 except BatchProviderError as error:
                     seen = error
-                    if not isinstance(error, FatalError):
+                    self._hold(reader, error)
+                    if isinstance(error, TransientError) or type(error) is type(refused):
                         failures.append(error)
             await self._tell(by_id[batch_id], seen)
 
         await asyncio.gather(*map(read, by_id))
-        return failures[0] if failures else None
+        return next((error for error in failures if isinstance(error, TransientError)), None)
+
+    def _hold(self, reader: StateReader, error: BatchProviderError) -> None:
+        """Hold all pollers of the connection where the vendor asks for it."""
+        if isinstance(error, RateLimitedError) and error.retry_after is not None:
+            reader.client.pace.hold(error.retry_after)
 
     async def _tell_states(self, waits: Iterable[Wait[Any]], seen: Mapping[str, Seen]) -> None:
         for number, wait in enumerate(waits, 1):
@@ -239,7 +251,7 @@ class Poller:
         waits = list(waits)
         await self._tell_states(waits, {wait.batch_id: seen for wait in waits})
 
-    def _back_off(self, failure: BatchProviderError | None, due: list[Wait[Any]], pace: RequestPace | None) -> None:
+    def _back_off(self, failure: BatchProviderError | None, due: list[Wait[Any]]) -> None:
         if failure is None:
             self._failures = 0
             return
@@ -249,7 +261,5 @@ class Poller:
         seconds = min(LONGEST_BACKOFF, interval * 2**self._failures) * random.uniform(0.5, 1)  # noqa: S311
         if isinstance(failure, RateLimitedError) and failure.retry_after is not None:
             seconds = min(failure.retry_after, LONGEST_HOLD)
-            if pace:
-                pace.hold(seconds)  # for all pollers of the connection
         self._not_before = asyncio.get_running_loop().time() + seconds
         log.warning("Polling again in %.0f s at the earliest: %s", seconds, failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_batch_provider.apis.batch_state import BatchState
@@ -11,14 +12,26 @@ from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.changes import Log, log_changes
 
 
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions:
+    """What ends a wait beside the batch's own end.
+
+    :param fail_on_item_failures: whether failed files or calls make a finished batch a failed one
+    :param stalled_after: seconds without any movement that end the wait, None for never
+    :param max_poll_failures: looks in a row that may fail
+    """
+
+    fail_on_item_failures: bool
+    stalled_after: float | None
+    max_poll_failures: int
+
+
 class Watch:
     """Judges what is seen of a batch, look by look.
 
     :param title: the vendor, for messages
     :param log: where changes are told
-    :param fail_on_item_failures: whether failed files or calls make a finished batch a failed one
-    :param stalled_after: seconds without any movement that end the wait, None for never
-    :param max_poll_failures: looks in a row that may fail
+    :param options: what ends the wait
     :param movement: when the batch last moved, if that is known from before
     """
 
@@ -26,17 +39,12 @@ class Watch:
         self,
         title: str,
         log: Log,
-        *,
-        fail_on_item_failures: bool,
-        stalled_after: float | None,
-        max_poll_failures: int,
+        options: WatchOptions,
         movement: verdict.Movement | None = None,
     ) -> None:
         self._title = title
         self._log = log
-        self._fail_on_item_failures = fail_on_item_failures
-        self._stalled_after = stalled_after
-        self._max_poll_failures = max_poll_failures
+        self._options = options
         self._failures = 0
         self.movement = movement
         self.state: BatchState | None = None
@@ -53,11 +61,11 @@ class Watch:
             log_changes(self._log, self._title, self.state, state)
             self.state = state
             self.movement = (self.movement or verdict.Movement(state.mark, now)).after(state, now)
-            end = verdict.of_state(self._title, state, fail_on_item_failures=self._fail_on_item_failures)
+            end = verdict.of_state(self._title, state, fail_on_item_failures=self._options.fail_on_item_failures)
             if end:
                 return end
         assert self.movement
-        return self.movement.stalled(self._title, state, now, self._stalled_after)
+        return self.movement.stalled(self._title, state, now, self._options.stalled_after)
 
     def miss(self, error: BatchProviderError) -> verdict.Verdict | None:
         """Take a look that failed.
@@ -66,7 +74,7 @@ class Watch:
         :return: what ends the wait, or None where it goes on
         """
         self._failures += 1
-        return verdict.of_error(error, self._failures, self._max_poll_failures)
+        return verdict.of_error(error, self._failures, self._options.max_poll_failures)
 
     def memory(self) -> dict[str, Any]:
         """Return what another process needs to go on with this wait, as JSON."""

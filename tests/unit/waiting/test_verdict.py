@@ -1,0 +1,172 @@
+"""What ends a wait, and what a task raises for it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_batch_provider import exceptions
+from airflow_batch_provider.apis.batch_state import BatchState, Outcome
+from airflow_batch_provider.exceptions import BatchProviderError, FatalError, RateLimitedError, TransientError
+from airflow_batch_provider.waiting.verdict import (
+    Movement,
+    Reason,
+    Verdict,
+    of_error,
+    of_state,
+    of_timeout,
+    read_event,
+    summary,
+)
+
+ERRORS: dict[Reason, type[BatchProviderError]] = {
+    Reason.ITEMS_FAILED: exceptions.BatchItemsFailedError,
+    Reason.FAILED: exceptions.BatchFailedError,
+    Reason.CANCELLED: exceptions.BatchCancelledError,
+    Reason.STALLED: exceptions.BatchStalledError,
+    Reason.TIMED_OUT: exceptions.BatchTimeoutError,
+    Reason.UNREACHABLE: TransientError,
+    Reason.REFUSED: FatalError,
+}
+FATAL = [error for error in vars(exceptions).values() if isinstance(error, type) and issubclass(error, FatalError)]
+STATE = BatchState("a", "running", Outcome.RUNNING, {"total": 3, "done": 1}, failed_items=1)
+
+
+def seen(outcome: Outcome, **facts: Any) -> BatchState:
+    return BatchState("a", outcome.value, outcome, **facts)
+
+
+def test_every_reason_but_success_has_an_exception() -> None:
+    assert set(ERRORS) == set(Reason) - {Reason.SUCCEEDED}
+
+
+@pytest.mark.parametrize("reason", ERRORS)
+def test_a_reason_raises_its_exception_with_the_message(reason: Reason) -> None:
+    with pytest.raises(ERRORS[reason], match="it ended") as failure:
+        Verdict(reason, "it ended").result()
+    assert type(failure.value) is ERRORS[reason]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_verdict_survives_the_way_from_trigger_to_task(reason: Reason) -> None:
+    verdict = Verdict(reason, "it ended", summary(STATE), error="NotFoundError")
+    assert read_event(json.loads(json.dumps(verdict.to_event()))) == verdict
+
+
+def test_success_returns_what_was_seen_and_the_message() -> None:
+    result = Verdict(Reason.SUCCEEDED, "done", summary(STATE)).result()
+    assert result == {
+        "id": "a",
+        "status": "running",
+        "outcome": "running",
+        "counts": {"total": 3, "done": 1},
+        "failed_items": 1,
+        "message": "done",
+    }
+
+
+@pytest.mark.parametrize("error", FATAL)
+def test_what_a_vendor_refused_is_raised_as_the_class_it_was(error: type[FatalError]) -> None:
+    verdict = of_error(error("no"), 1, 10)
+    assert verdict
+    with pytest.raises(error) as failure:
+        read_event(json.loads(json.dumps(verdict.to_event()))).result()
+    assert type(failure.value) is error
+
+
+@pytest.mark.parametrize("name", ["", "Exception", "TransientError", "ErrorOfAnotherVersion", None])
+def test_a_refusal_by_another_name_is_fatal(name: str | None) -> None:
+    with pytest.raises(FatalError) as failure:
+        Verdict(Reason.REFUSED, "no", error=name).result()
+    assert type(failure.value) is FatalError
+
+
+GOOD = Verdict(Reason.SUCCEEDED, "done", summary(STATE)).to_event()
+GARBAGE: dict[str, Any] = {
+    "nothing": None,
+    "empty": {},
+    "a list": [],
+    "text": "succeeded",
+    "another version": {**GOOD, "version": 2},
+    "no version": {name: value for name, value in GOOD.items() if name != "version"},
+    "no state": {name: value for name, value in GOOD.items() if name != "state"},
+    "an unknown reason": {**GOOD, "reason": "vanished"},
+    "no reason": {**GOOD, "reason": None},
+    "a reason of another type": {**GOOD, "reason": ["succeeded"]},
+}
+
+
+@pytest.mark.parametrize("event", GARBAGE.values(), ids=GARBAGE)
+def test_an_event_that_is_not_understood_is_a_fault_that_may_pass(event: object) -> None:
+    with pytest.raises(TransientError):
+        read_event(event)
+
+
+@pytest.mark.parametrize("wrong", [{"state": "text"}, {"state": [1]}, {"reason": "refused", "error": ["x"]}], ids=repr)
+def test_parts_of_an_event_that_are_of_another_type_are_not_understood(wrong: dict[str, Any]) -> None:
+    with pytest.raises(TransientError):
+        read_event({**GOOD, **wrong}).result()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PENDING, Outcome.RUNNING, Outcome.UNKNOWN])
+def test_a_batch_that_is_not_finished_is_waited_on(outcome: Outcome) -> None:
+    assert of_state("T", seen(outcome, failed_items=3, reason="x"), fail_on_item_failures=True) is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failed_items", "fails", "reason"),
+    [
+        (Outcome.SUCCEEDED, 0, True, Reason.SUCCEEDED),
+        (Outcome.SUCCEEDED, 2, False, Reason.SUCCEEDED),
+        (Outcome.SUCCEEDED, 2, True, Reason.ITEMS_FAILED),
+        (Outcome.FAILED, 2, True, Reason.FAILED),
+        (Outcome.FAILED, 0, False, Reason.FAILED),
+        (Outcome.CANCELLED, 2, True, Reason.CANCELLED),
+    ],
+)
+def test_a_finished_batch_ends_the_wait(outcome: Outcome, failed_items: int, fails: bool, reason: Reason) -> None:
+    verdict = of_state("T", seen(outcome, failed_items=failed_items), fail_on_item_failures=fails)
+    assert verdict
+    assert verdict.reason is reason
+
+
+def test_the_vendors_reason_is_told_on_one_line_and_not_at_length() -> None:
+    verdict = of_state("T", seen(Outcome.FAILED, reason="lost:\n\tworker " + "x" * 9999), fail_on_item_failures=False)
+    assert verdict
+    assert "lost: worker xxx" in verdict.message
+    assert len(verdict.message) < 500
+
+
+def test_a_fault_ends_a_wait_only_when_it_persists() -> None:
+    assert of_error(RateLimitedError("x"), 9, 10) is None
+    verdict = of_error(RateLimitedError("slow down"), 10, 10)
+    assert verdict
+    assert verdict.reason is Reason.UNREACHABLE
+    assert "slow down" in verdict.message
+
+
+def test_a_timeout_tells_what_was_last_seen() -> None:
+    assert "a is running (total 3, done 1)" in of_timeout("T", STATE, 60).message
+    assert "not seen once" in of_timeout("T", None, 60).message
+
+
+def test_a_batch_stalls_after_the_whole_time_without_movement() -> None:
+    movement = Movement(STATE.mark, 100.0)
+    assert movement.stalled("T", STATE, 159.9, 60) is None
+    verdict = movement.stalled("T", STATE, 160.0, 60)
+    assert verdict
+    assert verdict.reason is Reason.STALLED
+    assert "a is running (total 3, done 1)" in verdict.message
+
+
+def test_a_batch_never_stalls_where_no_time_is_set() -> None:
+    assert Movement(STATE.mark, 0.0).stalled("T", STATE, 10.0**9, None) is None
+
+
+def test_movement_begins_anew_when_something_moves_and_only_then() -> None:
+    movement = Movement(STATE.mark, 100.0)
+    assert movement.after(STATE, 150.0) == movement
+    moved = BatchState("a", "running", Outcome.RUNNING, {"total": 3, "done": 2})
+    assert movement.after(moved, 150.0) == Movement(moved.mark, 150.0)
