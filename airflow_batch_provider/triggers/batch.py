@@ -7,9 +7,9 @@ import hashlib
 import importlib
 import json
 import logging
-import sys
 import time
 from collections.abc import AsyncIterator, Hashable, Mapping
+from types import ModuleType
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
@@ -209,12 +209,15 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
             yield event
 
 
+_pollers: ModuleType | None = None
+
+
 async def _import_pollers() -> Any:
-    name = "airflow_batch_provider.waiting.pollers"
-    if name in sys.modules:
-        return importlib.import_module(name)
-    # It imports the HTTP library, which takes longer than the event loop may stand still.
-    return await asyncio.to_thread(importlib.import_module, name)
+    """Import what polls, and with it the HTTP library, which takes longer than the event loop may stand still."""
+    global _pollers
+    if _pollers is None:
+        _pollers = await asyncio.to_thread(importlib.import_module, "airflow_batch_provider.waiting.pollers")
+    return _pollers
 
 
 def _digest(text: str) -> str:

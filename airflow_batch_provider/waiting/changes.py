@@ -25,7 +25,7 @@ def log_changes(log: Log, title: str, before: BatchState | None, state: BatchSta
     :param before: what was seen before, None at first
     :param state: what is seen now
     """
-    if before is None or before.mark != state.mark:
+    if before is None or (before.status, before.counts) != (state.status, state.counts):
         log.info("%s: %s", title, state)
     if state.outcome is Outcome.UNKNOWN and (before is None or before.status != state.status):
         log.warning("%s: %r is no status that is documented; waiting goes on", title, state.status)

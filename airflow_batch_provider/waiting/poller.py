@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import math
 import random
@@ -27,7 +28,7 @@ LONGEST_BACKOFF = 300.0
 
 SHORTEST_INTERVAL = 0.01
 SINGLES_AT_ONCE = 4
-TOLD_AT_ONCE = 100
+TOLD_AT_ONCE = 25
 POLLS_UNTIL_LISTING_IS_TRIED_AGAIN = 20
 
 
@@ -48,13 +49,15 @@ class Wait(Generic[T]):
         self.due = 0.0
         self.ended: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._judge = judge
+        # Airflow finds a trigger's log by the context that it runs in; the poller runs in none of them.
+        self._context = contextvars.copy_context()
 
     def tell(self, seen: Seen) -> None:
         """Have judged what was seen. It happens here, so that a wait that goes on costs no switch of tasks."""
         if self.ended.done():
             return
         try:
-            end = self._judge(seen)
+            end = self._context.run(self._judge, seen)
         except Exception as error:  # noqa: BLE001 - it ends this wait, and no other
             self.ended.set_exception(error)
             return
@@ -75,6 +78,7 @@ class Poller:
         self._open_reader = open_reader
         self._waits: set[Wait[Any]] = set()
         self._changed = asyncio.Event()
+        self._sleeps_until = math.inf
         self._task: asyncio.Task[None] | None = None
         self._origin = -random.random() * 3600  # noqa: S311 - jitter, no secret
         self._failures = 0
@@ -99,9 +103,10 @@ class Poller:
         wait = Wait(batch_id, interval, judge)
         wait.due = self._next_tick(wait.interval)
         self._waits.add(wait)
-        self._changed.set()
+        if wait.due < self._sleeps_until:
+            self._changed.set()
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
+            self._task = asyncio.create_task(self._run(), context=contextvars.Context())
         try:
             yield wait.ended
         finally:
@@ -142,6 +147,7 @@ class Poller:
             seconds = max(due - loop.time(), reader.client.pace.held_for() if reader else 0.0)
             if seconds <= 0:
                 return
+            self._sleeps_until = loop.time() + seconds
             # Whoever it was that was due may have left meanwhile, so look again.
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), None if math.isinf(seconds) else seconds)

@@ -38,7 +38,7 @@ WORDS: Mapping[str, tuple[str, str, str, str]] = {
 }
 """The words for running, success, failure and cancellation."""
 
-PATIENCE = 15.0
+PATIENCE = 60  # seconds, for a machine that is busy with other things
 """Seconds after which what was waited for is taken not to come; nothing takes that long."""
 
 Fault = Callable[[str, Mapping[str, str]], Answer | None]
