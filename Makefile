@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed; name it by: make PYTHON=python3.11 ...")'
@@ -40,6 +40,10 @@ lint: $(VENV)/.dev ## Check format, lint, types and import directions
 	@echo "mypy --strict"; $(BIN)/mypy
 	@echo "import directions"; $(BIN)/lint-imports
 	@echo "docker-compose.yaml"; $(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+
+.PHONY: bench-waiting
+bench-waiting: $(VENV)/.demo ## Measure 1,000 waits and write benchmarks/waiting.md (two and a half minutes)
+	@$(BIN)/python benchmarks/waiting.py
 
 .PHONY: format
 format: $(VENV)/.dev ## Format the code
