@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import NoneType
 from typing import Any
@@ -163,8 +164,15 @@ class Movement:
     since: float
 
     def after(self, state: BatchState, now: float) -> Movement:
-        """Return the movement after another look at the batch."""
-        return self if state.mark == self.mark else Movement(state.mark, now)
+        """Return the movement after another look at the batch.
+
+        It moved when the vendor says so, where it says it anew, else now. So a triggerer that was down does not count
+        what happened meanwhile as just having happened.
+        """
+        if state.mark == self.mark:
+            return self
+        told = _unix_seconds(state.updated_at) if state.updated_at != self.mark.rpartition("|")[2] else None
+        return Movement(state.mark, now if told is None else max(self.since, min(told, now)))
 
     def stalled(self, title: str, state: BatchState, now: float, stalled_after: float | None) -> Verdict | None:
         """Return the verdict of a wait whose batch has not moved for too long."""
@@ -173,3 +181,12 @@ class Movement:
             return None
         message = f"{title}: {state}, and nothing of it has moved for {still:.0f} s."
         return Verdict(Reason.STALLED, message, summary(state))
+
+
+def _unix_seconds(moment: str | None) -> float | None:
+    """Return a vendor's time, taken as UTC if it names no offset; None where it makes no sense."""
+    try:
+        parsed = datetime.fromisoformat(moment or "")
+    except (ValueError, TypeError):
+        return None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()

@@ -170,3 +170,27 @@ def test_movement_begins_anew_when_something_moves_and_only_then() -> None:
     assert movement.after(STATE, 150.0) == movement
     moved = BatchState("a", "running", Outcome.RUNNING, {"total": 3, "done": 2})
     assert movement.after(moved, 150.0) == Movement(moved.mark, 150.0)
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "since"),
+    [
+        ("1970-01-01T00:05:00Z", 300.0),
+        ("1970-01-01T05:35:00+05:30", 300.0),
+        ("1970-01-01T00:05:00.1234567", 300.123456),
+        ("1970-01-01T00:01:00Z", 100.0),  # before it was last seen moving
+        ("2070-01-01T00:00:00Z", 1000.0),  # a clock that is ahead
+        ("soon", 1000.0),
+        (None, 1000.0),
+    ],
+)
+def test_a_batch_moved_when_the_vendor_says_so_after_the_triggerer_was_down(updated_at: Any, since: float) -> None:
+    before = Movement("running|1|1970-01-01T00:00:50Z", 100.0)
+    state = BatchState("a", "running", Outcome.RUNNING, {"done": 2}, updated_at=updated_at)
+    assert before.after(state, 1000.0) == Movement(state.mark, pytest.approx(since))
+
+
+def test_a_move_that_the_vendor_gives_no_new_time_for_happened_now() -> None:
+    before = Movement("running|1|1970-01-01T00:05:00Z", 310.0)
+    state = BatchState("a", "running", Outcome.RUNNING, {"done": 2}, updated_at="1970-01-01T00:05:00Z")
+    assert before.after(state, 1000.0).since == 1000.0
