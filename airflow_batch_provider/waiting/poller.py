@@ -111,7 +111,7 @@ class Poller:
             yield wait.ended
         finally:
             self._waits.discard(wait)
-            if not self._waits:
+            if not self._waits and self._task:
                 self._task.cancel()
                 self._task = None
 
@@ -134,6 +134,7 @@ class Poller:
                     await self._tell(due, error)
                     self._back_off(error, due)
         except Exception as error:  # noqa: BLE001 - a poller that ends must tell those who wait, whatever ended it
+            self._task = None  # who joins from now on begins anew
             await self._tell(self._waits, error)
         finally:
             if reader:
