@@ -140,6 +140,8 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
     :param connection_id: the Airflow connection
     :param scope: project or organization, as the kind's listing takes them; those of the connection if left out
     :param poll_interval: seconds between two looks
+    :param event_interval: seconds between the events of one look. Airflow's scheduler starts a run for the first event
+        that it finds, and leaves others that came before it looked until the next one comes (seen on 3.3.2).
     """
 
     def __init__(
@@ -149,6 +151,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         connection_id: str,
         scope: Mapping[str, str] | None = None,
         poll_interval: float = 60.0,
+        event_interval: float = 3.0,
         **_from_other_versions: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -158,10 +161,11 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         self.connection_id = connection_id
         self.scope = dict(scope or {})
         self.poll_interval = poll_interval
+        self.event_interval = event_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what is needed to make this trigger again, in another process."""
-        names = ("kind", "connection_id", "scope", "poll_interval")
+        names = ("kind", "connection_id", "scope", "poll_interval", "event_interval")
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
 
     def shared_stream_key(self) -> Hashable:
@@ -197,11 +201,19 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         async for finished in shared_stream:
             now = {_digest(state["id"]): state for state in finished}
             new = [] if fired is None else [state for digest, state in now.items() if digest not in fired]
-            for state in new:
+            if fired is None:
+                fired = set(now)
+                await self._keep(store, key, fired)
+            for number, state in enumerate(new):
+                if number:
+                    await asyncio.sleep(self.event_interval)
                 yield TriggerEvent(state)  # type: ignore[no-untyped-call]
-            if (new or fired is None) and store is not None:
-                await store.aset(key, sorted({*(fired or ()), *now}))
-            fired = {*(fired or ()), *now}
+                fired.add(_digest(state["id"]))
+                await self._keep(store, key, fired)
+
+    async def _keep(self, store: Any, key: str, fired: set[str]) -> None:
+        if store is not None:
+            await store.aset(key, sorted(fired))
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire without sharing, as before Airflow 3.3."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.sandbox import Sandbox, Settings, serve
@@ -57,7 +58,8 @@ def vendors(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 def trigger(kind: str, store: Store | None = None) -> BatchFinishedEventTrigger:
-    made = BatchFinishedEventTrigger(kind=kind, connection_id=f"{kind.partition('.')[0]}_default", poll_interval=0.01)
+    connection_id = f"{kind.partition('.')[0]}_default"
+    made = BatchFinishedEventTrigger(kind=kind, connection_id=connection_id, poll_interval=0.01, event_interval=0)
     made.asset_state_store = store  # type: ignore[assignment]
     return made
 
@@ -180,3 +182,26 @@ def test_a_watcher_is_made_again_from_json() -> None:
 def test_an_unknown_kind_is_an_error_where_the_dag_is_parsed() -> None:
     with pytest.raises(ValueError, match=r"kind='x' is not allowed; allowed is one of 'playment.batch'"):
         BatchFinishedEventTrigger(kind="x", connection_id="c")
+
+
+def test_events_of_one_look_are_kept_apart_and_remembered_one_by_one(
+    vendors: Sandbox, clock: Clock, mocker: MockerFixture
+) -> None:
+    def finish_all() -> None:
+        clock.now += DURATION * 2
+
+    store = Store()
+    watcher = trigger("playment.batch", store)
+    watcher.event_interval = 7
+    slept = mocker.patch.object(batch.asyncio, "sleep", mocker.AsyncMock())
+
+    async def hear_two() -> None:
+        stream = watcher.filter_shared_stream(looks(watcher, finish_all, 2))
+        await anext(stream)
+        await anext(stream)
+
+    asyncio.run(hear_two())
+    assert mocker.call(7) in slept.call_args_list
+    slept.reset_mock()
+    before = len(json.loads(next(iter(store.values.values()))))
+    assert len(heard(trigger("playment.batch", store), count=1)) + before == 5
