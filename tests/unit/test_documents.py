@@ -25,10 +25,19 @@ def test_every_extra_of_a_connection_is_in_the_readme() -> None:
     assert documented == {name for extras in EXTRAS.values() for name in extras}
 
 
-@pytest.mark.parametrize("module", sorted((ROOT / "airflow_batch_provider/operators").glob("[a-z]*.py")))
-def test_every_export_operator_is_in_the_readme(module: Path) -> None:
+MODULES = [
+    path
+    for kind in ("operators", "sensors")
+    for path in sorted((ROOT / "airflow_batch_provider" / kind).glob("[a-z]*.py"))
+    if path.stem in EXTRAS
+]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_operator_and_sensor_is_in_the_readme(module: Path) -> None:
     classes = [node.name for node in ast.parse(module.read_text()).body if isinstance(node, ast.ClassDef)]
-    public = [name for name in classes if re.search(r"Export\w+Operator", name) and not name.startswith("_")]
+    public = [name for name in classes if not name.startswith("_")]
+    assert public
     assert all(f"`{name}`" in README for name in public)
 
 

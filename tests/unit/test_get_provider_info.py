@@ -41,7 +41,7 @@ def test_it_is_found_by_airflow() -> None:
 
 
 def modules() -> Iterator[str]:
-    for kind in ("hooks", "operators"):
+    for kind in ("hooks", "operators", "sensors", "triggers"):
         for entry in INFO[kind]:
             yield from entry["python-modules"]
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PARSED = [
     f"airflow_batch_provider.{kind}.{vendor}"
-    for kind in ("hooks", "operators")
+    for kind in ("hooks", "operators", "sensors")
     for vendor in ("playment", "llamacloud", "talkifai")
 ]
 HEAVY = {"requests", "urllib3", "httpx", "aiohttp", "pandas", "pyarrow", "isal", "fsspec", "tenacity", "uvicorn"}
