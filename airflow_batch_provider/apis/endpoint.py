@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -90,13 +91,15 @@ class Page:
     """A page of a listing.
 
     :param rows: its rows, in the vendor's order
-    :param following: the request of the next page, None on the last one
+    :param next_token: the cursor of the next page
     :param total: the number of rows that the vendor reports for the whole listing
+    :param page_size: the page size that the vendor used
     """
 
     rows: Sequence[Row]
-    following: Request | None
-    total: int | None
+    next_token: str | int | None = None
+    total: int | None = None
+    page_size: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,17 +109,17 @@ class Listing(Endpoint):
     :param bodies: the shapes that a page may have, the documented one first
     :param paging: how to get from page to page
     :param total_is_exact: whether fewer rows than the reported total mean that rows are missing
+    :param created_field: the field that says when an object was created, where there is one
     """
 
     bodies: tuple[type[PageBody[Any]], ...]
     paging: Paging
     total_is_exact: bool = False
+    created_field: str | None = None
 
-    def page(self, request: Request, rows_read: int, body: bytes) -> Page | Problem:
+    def page(self, body: bytes) -> Page | Problem:
         """Read a page.
 
-        :param request: the request that it answers
-        :param rows_read: how many different rows were read before it
         :param body: the whole body of an answer with status 200
         """
         page = read_rows(self.bodies, body)
@@ -125,18 +128,16 @@ class Listing(Endpoint):
         facts, rows = page
         if not facts.success:
             return self.vendor.refusal(200, body)
-        following = self.paging.following(request, facts, len(rows), rows_read + len(rows))
-        return Page(rows, following, facts.total)
+        return Page(rows, facts.next_token, facts.total, facts.page_size)
 
-    def rows_expected(self, first: Request, page: Page) -> int | None:
-        """Return how many different rows the listing must give, None where the vendor does not say it for sure.
-
-        :param first: the request that the reading began with
-        :param page: the latest page
-        """
-        if not self.total_is_exact or page.total is None:
-            return None
-        return page.total - self.paging.rows_before(first)
+    def existed(self, row: Row, moment: datetime) -> bool:
+        """Tell whether an object was there at a moment, as far as its time of creation says; if in doubt, it was."""
+        value = json.loads(row.json).get(self.created_field) if self.created_field else None
+        try:
+            created = datetime.fromisoformat(str(value))
+        except ValueError:
+            return True
+        return (created if created.tzinfo else created.replace(tzinfo=UTC)) < moment
 
     def _refusal_in(self, body: bytes) -> Problem | None:
         document = read_object(body)

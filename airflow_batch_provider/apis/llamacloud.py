@@ -12,8 +12,9 @@ from typing import Any, Generic, TypeVar
 from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, outcome_of, read_counts
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody, whole_number
-from airflow_batch_provider.apis.paging import CursorPaging, OffsetPaging
+from airflow_batch_provider.apis.paging import CursorPaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter, Timestamp, WholeNumber, Word
+from airflow_batch_provider.apis.windows import OffsetPaging
 
 T = TypeVar("T")
 
@@ -119,7 +120,8 @@ BATCH_PROCESSING_JOBS = Listing(
         _ORGANIZATION,
     ),
     bodies=(_BatchProcessingJobsBody,),
-    paging=OffsetPaging("offset"),
+    paging=OffsetPaging("offset", "limit"),
+    created_field="created_at",
 )
 
 

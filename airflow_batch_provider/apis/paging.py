@@ -1,11 +1,13 @@
 """The kinds of paging that the vendors use: which request follows a page.
 
-Each kind is a pure function of the request, the page that answered it and the number of rows read so far, so a
-listing can be read one page at a time, ahead, or from any page on.
+Each kind is a pure function of where the reading stands and what a page brought, so a listing can be read one page at
+a time, ahead, over many connections, or from any page on. Listings whose pages shift while they are read (by offset
+or by page number) are read in overlapping windows: see :mod:`.windows`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,39 +33,117 @@ class PageFacts(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Step:
+    """Where a reading stands: the request to make now, and what is known of the rows before it.
+
+    :param request: the request
+    :param origin: the position of the first row that the reading wants
+    :param reached: the position after the last row that was read
+    :param size: the most rows that a page seems to bring
+    """
+
+    request: Request
+    origin: int = 0
+    reached: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A page that was taken into the listing.
+
+    :param facts: what it says beside its rows
+    :param rows: how many rows it held
+    :param fresh: how many of them no page before it held
+    :param read: how many different rows were read so far, this page included
+    """
+
+    facts: PageFacts
+    rows: int
+    fresh: int
+    read: int
+
+
 class Paging(Protocol):
     """A way from page to page."""
 
-    def following(self, request: Request, page: PageFacts, rows: int, rows_read: int) -> Request | None:
-        """Return the request of the next page, or None after the last one.
+    @property
+    def shifts(self) -> bool:
+        """Whether rows move from page to page when others come or go, so that pages must overlap."""
+        ...
 
-        :param request: the request that the page answered
-        :param page: what the page said beside its rows
-        :param rows: how many rows the page held
-        :param rows_read: how many different rows were read so far, this page included
+    def first(self, request: Request) -> Step:
+        """Begin a reading with a request."""
+        ...
+
+    def takes(self, step: Step, rows: int, known: bool) -> bool:
+        """Tell whether a page continues what was read; if it does not, rows may lie between: go :meth:`back`.
+
+        :param step: the step that it answers
+        :param rows: how many rows it holds
+        :param known: whether one of them was read before
         """
         ...
 
-    def rows_before(self, request: Request) -> int:
-        """Return how many rows of the listing lie before the one that ``request`` asks for first."""
+    def overlap(self, step: Step, facts: PageFacts) -> int:
+        """Return how many rows of a page were read before, if nothing moved."""
+        ...
+
+    def following(self, step: Step, taken: Taken) -> Step | None:
+        """Return the step after a page that was taken, None after the last one."""
+        ...
+
+    def back(self, step: Step) -> Step:
+        """Return the step to make after a page that does not continue what was read."""
+        ...
+
+    def ahead(self, step: Step, total: int | None) -> Iterator[Step]:
+        """Yield the steps that will follow if nothing moves, as far as that can be told.
+
+        :param step: the step to make now
+        :param total: how many rows the vendor reports
+        """
         ...
 
 
-@dataclass(frozen=True)
-class WholePaging:
-    """No paging: one answer holds all rows."""
+class InOrder:
+    """What is the same for paging that does not shift: every page continues the one before."""
 
-    def following(self, request: Request, page: PageFacts, rows: int, rows_read: int) -> Request | None:
+    shifts = False
+
+    def first(self, request: Request) -> Step:
         """See :class:`Paging`."""
-        return None
+        return Step(request)
 
-    def rows_before(self, request: Request) -> int:
+    def takes(self, step: Step, rows: int, known: bool) -> bool:
+        """See :class:`Paging`."""
+        return True
+
+    def overlap(self, step: Step, facts: PageFacts) -> int:
         """See :class:`Paging`."""
         return 0
 
+    def back(self, step: Step) -> Step:
+        """See :class:`Paging`; never asked for, since every page is taken."""
+        return step
+
+    def ahead(self, step: Step, total: int | None) -> Iterator[Step]:
+        """See :class:`Paging`; only a page tells where the next one is."""
+        return iter(())
+
 
 @dataclass(frozen=True)
-class CursorPaging:
+class WholePaging(InOrder):
+    """No paging: one answer holds all rows."""
+
+    def following(self, step: Step, taken: Taken) -> Step | None:
+        """See :class:`Paging`."""
+        return None
+
+
+@dataclass(frozen=True)
+class CursorPaging(InOrder):
     """The page names the token of the next one.
 
     No vendor says for sure what the last page looks like, so a token that is absent, null, empty or blank ends the
@@ -74,62 +154,7 @@ class CursorPaging:
 
     parameter: str
 
-    def following(self, request: Request, page: PageFacts, rows: int, rows_read: int) -> Request | None:
+    def following(self, step: Step, taken: Taken) -> Step | None:
         """See :class:`Paging`."""
-        token = "" if page.next_token is None else str(page.next_token)
-        return request.asking(**{self.parameter: token}) if token.strip() else None
-
-    def rows_before(self, request: Request) -> int:
-        """See :class:`Paging`."""
-        return 0
-
-
-@dataclass(frozen=True)
-class OffsetPaging:
-    """The request says how many rows to skip; only an empty page ends the listing.
-
-    It advances by the rows that came, not by those asked for, because a server may give fewer than ``limit``. For the
-    same reason a short page is not the last one, and a total is a hint at best: LlamaCloud's own SDK trusts
-    ``total_size``, which is usually null, and loses everything after page 1.
-
-    :param parameter: the query parameter that takes the number of rows to skip
-    """
-
-    parameter: str
-
-    def following(self, request: Request, page: PageFacts, rows: int, rows_read: int) -> Request | None:
-        """See :class:`Paging`."""
-        if not rows:
-            return None
-        return request.asking(**{self.parameter: str(self.rows_before(request) + rows)})
-
-    def rows_before(self, request: Request) -> int:
-        """See :class:`Paging`."""
-        return int(request.query[self.parameter])
-
-
-@dataclass(frozen=True)
-class NumberPaging:
-    """The request names a page by its number, from 1.
-
-    The listing ends with an empty page, or with a short one once as many rows were read as the vendor reports. Either
-    sign alone could be wrong: a server may cap the page size, and a total may be that of the page.
-
-    :param parameter: the query parameter that takes the number of the page
-    :param size_parameter: the query parameter that takes the page size
-    """
-
-    parameter: str
-    size_parameter: str
-
-    def following(self, request: Request, page: PageFacts, rows: int, rows_read: int) -> Request | None:
-        """See :class:`Paging`."""
-        asked = int(request.query[self.size_parameter])
-        is_short = rows < min(asked, page.page_size or asked)
-        if not rows or (is_short and page.total is not None and rows_read >= page.total):
-            return None
-        return request.asking(**{self.parameter: str(int(request.query[self.parameter]) + 1)})
-
-    def rows_before(self, request: Request) -> int:
-        """See :class:`Paging`."""
-        return (int(request.query[self.parameter]) - 1) * int(request.query[self.size_parameter])
+        token = "" if taken.facts.next_token is None else str(taken.facts.next_token)
+        return Step(step.request.asking(**{self.parameter: token})) if token.strip() else None

@@ -15,8 +15,8 @@ import msgspec
 from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, outcome_of, read_counts
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody, whole_number
-from airflow_batch_provider.apis.paging import NumberPaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter, WholeNumber, Word
+from airflow_batch_provider.apis.windows import NumberPaging
 
 T = TypeVar("T")
 
@@ -90,6 +90,7 @@ BATCH_JOBS = Listing(
     bodies=(_JobsBody, _WrappedJobsBody),
     paging=NumberPaging("page", "pageSize"),
     total_is_exact=True,
+    created_field="createdAt",
 )
 
 

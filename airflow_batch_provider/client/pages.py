@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
-from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.endpoint import Listing, Page
 from airflow_batch_provider.apis.page import Row
+from airflow_batch_provider.apis.paging import Step, Taken
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.client.client import Client
+from airflow_batch_provider.client.passes import MOST_PASSES, OnDrift, Pass
+from airflow_batch_provider.client.seen import DIGEST_SIZE, SeenRows, digests_of
 from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError, RequestRefusedError
+
+log = logging.getLogger(__name__)
 
 MOST_BARREN_PAGES = 100
 """Pages in a row without a new row, after which a listing is taken to go on forever."""
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Where a reading can go on, given the rows that were read before; JSON by its fields.
+
+    :param step: the step whose page comes next
+    :param current: the pass that it belongs to
+    :param first_page: the ids of the first page, as hashes
+    """
+
+    step: Step
+    current: Pass = field(default_factory=Pass)
+    first_page: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -22,67 +42,192 @@ class NewRows:
     """What a page brought.
 
     :param rows: its rows that no page before it held, in the vendor's order
-    :param duplicates: how many rows it held that were read before
+    :param duplicates: how many rows it held that were read before, where no overlap explains it
     :param total: how many rows the vendor reports for the whole listing
+    :param bookmark: goes on with this very page
+    :param passes: how often the listing was read, this time included
+    :param doubt: on the last page, why rows may be missing all the same
     """
 
     rows: Sequence[Row]
     duplicates: int
     total: int | None
+    bookmark: Bookmark | None = None
+    passes: int = 1
+    doubt: str | None = None
 
 
-def read_pages(client: Client, listing: Listing, request: Request) -> Iterator[NewRows]:
+def read_pages(
+    client: Client,
+    listing: Listing,
+    request: Request,
+    *,
+    on_drift: OnDrift = "retry",
+    most_passes: int = MOST_PASSES,
+    begun: datetime | None = None,
+    bookmark: Bookmark | None = None,
+    seen: SeenRows | None = None,
+) -> Iterator[NewRows]:
     """Read a listing from a request on to its end.
 
     Rows that come twice are dropped by their id, for which a 16-byte hash of each is kept; beside that only the
-    current page is held.
+    current page and the hashes of the one before are held.
 
     :param client: where to ask
     :param listing: what to read
     :param request: the first request
-    :raises IncompleteListingError: the listing repeats itself, does not end, or is shorter than the vendor says
+    :param on_drift: what to do where rows may be missing because the listing moved
+    :param most_passes: how often the listing is read at most
+    :param begun: when the reading began; now if left out
+    :param bookmark: where to go on; from the start if left out
+    :param seen: the rows that were read before the bookmark
+    :raises IncompleteListingError: the listing repeats itself, does not end, or may not have been read whole
     """
-    seen: set[bytes] = set()
-    asked: set[bytes] = set()
-    barren = 0
-    next_request: Request | None = request
-    expected = 0
-    while next_request:
-        asked.add(_digest(next_request.target))
+    limits = _Limits(on_drift, most_passes if listing.paging.shifts else 1, begun or datetime.now(UTC))
+    return _Reading(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
+
+
+@dataclass(frozen=True)
+class _Limits:
+    on_drift: OnDrift
+    passes: int
+    begun: datetime
+
+
+class _Reading:
+    def __init__(
+        self,
+        client: Client,
+        listing: Listing,
+        request: Request,
+        limits: _Limits,
+        bookmark: Bookmark | None,
+        seen: SeenRows,
+    ) -> None:
+        self._client = client
+        self._listing = listing
+        self._first = listing.paging.first(request)
+        self._limits = limits
+        self._seen = seen
+        self._place = bookmark or Bookmark(self._first)
+        if self._place.current.number > 1:  # which rows it met before it broke off is not known any more
+            self._place = Bookmark(self._first, Pass(number=self._place.current.number))
+        self._before: list[bytes] | None = None
+        self._asked: set[bytes] = set()
+        self._barren = 0
+
+    def pages(self) -> Iterator[NewRows]:
+        """Yield what each page brings, to the end of the last pass."""
+        following: Step | None = self._place.step
+        while following:
+            self._place = replace(self._place, step=following)
+            page = self._get(following)
+            brought, following = self._take(following, page)
+            doubt = None
+            if following is None:
+                doubt = self._place.current.doubt(self._listing, self._first.origin)
+                if doubt is None and self._may_have_moved_unseen():
+                    yield brought
+                    brought, doubt = self._look_at_first_page_again()
+                if doubt and self._may_read_again(doubt):
+                    following = self._begin_next_pass(doubt)
+                    doubt = None
+            yield replace(brought, doubt=doubt)
+
+    def _get(self, step: Step) -> Page:
+        self._asked.add(_digest(step.request.target.encode()))
         try:
-            page = client.get(next_request, partial(listing.page, next_request, len(seen)))
+            return self._client.get(step.request, self._listing.page)
         except (NotFoundError, RequestRefusedError):
-            if 0 < expected <= len(seen):
-                return  # some servers refuse the page after the last one
-            raise
-        known = len(seen)
-        new = [row for row in page.rows if _add(seen, _digest(repr(row.id)))]
-        yield NewRows(new, len(page.rows) - len(new), page.total)
-        barren = 0 if len(seen) > known else barren + 1
-        next_request = page.following
-        expected = max(listing.rows_expected(request, page) or 0, expected)
-        if next_request is None:
-            if len(seen) < expected:
-                raise _incomplete(client, listing, f"ended after {len(seen)} rows of {expected} that it reports")
-        elif _digest(next_request.target) in asked:
-            raise _incomplete(client, listing, f"repeats a page after {len(seen)} rows")
-        elif barren == MOST_BARREN_PAGES:
-            raise _incomplete(client, listing, f"brought nothing new in {barren} pages after {len(seen)} rows")
+            # Some servers refuse a page behind the last row; where the listing shrank, that is no error yet.
+            is_behind_all = self._listing.paging.overlap(step, Page(())) < step.reached - step.origin
+            if not self._listing.paging.shifts or self._before is None or not is_behind_all:
+                raise
+            return Page(())
+
+    def _take(self, step: Step, page: Page) -> tuple[NewRows, Step | None]:
+        place, current, paging = self._place, self._place.current, self._listing.paging
+        digests = digests_of(page.rows)
+        if not self._continues(step, digests):
+            self._place = replace(place, current=replace(current, moved=True))
+            self._note_barren(0, paging.back(step))
+            return NewRows((), 0, page.total, place, current.number), paging.back(step)
+        overlap = paging.overlap(step, page)
+        moved = bool(overlap and self._before is not None and self._before[-overlap:] != digests[:overlap])
+        fresh, new = self._seen.add(digests, current.number)
+        rows = page.rows if len(new) == len(page.rows) else [page.rows[index] for index in new]
+        missed = sum(self._listing.existed(row, self._limits.begun) for row in rows) if current.number > 1 else 0
+        is_resumed = self._before is None and place.step is not self._first and current.number == 1
+        duplicates = 0 if current.number > 1 or is_resumed else max(0, len(digests) - fresh - overlap)
+        current = current.after(page, fresh=fresh, missed=missed, moved=moved)
+        first_page = place.first_page if step != self._first else _digest(b"".join(digests))
+        self._place = replace(place, current=current, first_page=first_page)
+        self._before = digests
+        following = paging.following(step, Taken(page, len(digests), fresh, current.read))
+        self._note_barren(fresh, following)
+        return NewRows(rows, duplicates, page.total, place, current.number), following
+
+    def _continues(self, step: Step, digests: list[bytes]) -> bool:
+        number = self._place.current.number
+        if self._before is None and (number > 1 or not len(self._seen)):
+            return True  # nothing was read that it could continue
+        return self._listing.paging.takes(step, len(digests), any(self._seen.in_pass(digests, number)))
+
+    def _note_barren(self, fresh: int, following: Step | None) -> None:
+        """Fail where the listing goes round in circles or on forever."""
+        read = self._place.current.read
+        if fresh or following is None:
+            self._barren = 0
+        elif not self._listing.paging.shifts or following.reached - following.origin > read:
+            self._barren += 1
+        if following is None:
+            return
+        if not self._listing.paging.shifts and _digest(following.request.target.encode()) in self._asked:
+            raise self._incomplete(f"repeats a page after {read} rows")
+        if self._barren == MOST_BARREN_PAGES:
+            raise self._incomplete(f"brought nothing new in {self._barren} pages after {read} rows")
+
+    def _may_have_moved_unseen(self) -> bool:
+        """Tell whether a look at the first page may show what overlaps and totals do not: rows that jumped there."""
+        return self._limits.passes > 1 and self._place.current.number == 1 and self._place.current.pages > 1
+
+    def _look_at_first_page_again(self) -> tuple[NewRows, str | None]:
+        page = self._get(self._first)
+        place = self._place
+        is_same = _digest(b"".join(digests_of(page.rows))) == place.first_page and page.total == place.current.total
+        return NewRows((), 0, page.total, place), None if is_same else "changed its first page while it was read"
+
+    def _may_read_again(self, doubt: str) -> bool:
+        current, limits = self._place.current, self._limits
+        # Without a total there is nothing to compare with but another pass.
+        is_due = current.number == 1 and not current.moved and not self._listing.total_is_exact
+        if limits.on_drift == "fail" and not is_due:
+            raise self._incomplete(doubt)
+        if current.number < limits.passes:
+            return True
+        if limits.on_drift != "warn":
+            raise self._incomplete(doubt)
+        log.warning("The listing %s may lack rows: it %s", self._listing.name, doubt)
+        return False
+
+    def _begin_next_pass(self, doubt: str) -> Step:
+        number = self._place.current.number + 1
+        log.info(
+            "Reading %s again, pass %d of at most %d: it %s", self._listing.name, number, self._limits.passes, doubt
+        )
+        self._place = Bookmark(self._first, Pass(number=number, largest_total=self._place.current.largest_total))
+        self._before = None
+        self._barren = 0
+        return self._first
+
+    def _incomplete(self, happened: str) -> IncompleteListingError:
+        return IncompleteListingError(
+            f"{self._client.vendor.title}: the listing {self._listing.name} {happened}, "
+            "so it cannot be read whole now.",
+            vendor=self._client.vendor.name,
+            endpoint=f"GET {self._listing.path}",
+        )
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
-def _add(seen: set[bytes], digest: bytes) -> bool:
-    known = len(seen)
-    seen.add(digest)
-    return len(seen) > known
-
-
-def _incomplete(client: Client, listing: Listing, happened: str) -> IncompleteListingError:
-    return IncompleteListingError(
-        f"{client.vendor.title}: the listing {listing.name} {happened}, so it cannot be read whole now.",
-        vendor=client.vendor.name,
-        endpoint=f"GET {listing.path}",
-    )
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=DIGEST_SIZE).digest()

@@ -97,7 +97,7 @@ class StateReader:
             request = self.kind.listing.request({**self.scope, "status": word})
             # A listing that changes while it is read may look incomplete; who is not found is read alone anyway.
             with suppress(IncompleteListingError):
-                for page in read_pages(self.client, self.kind.listing, request):
+                for page in read_pages(self.client, self.kind.listing, request, on_drift="warn", most_passes=1):
                     requests += 1
                     found.update(self._unfinished_in(page.rows, wanted))
                     if len(found) == len(wanted) or requests >= len(wanted):

@@ -81,10 +81,8 @@ def test_any_value_survives_the_query(value: str) -> None:
 
 
 def test_a_token_that_has_no_utf8_is_a_problem_of_the_page() -> None:
-    request = llamacloud.BATCHES.request({})
-    page = llamacloud.BATCHES.page(request, 0, b'{"items":[{"id":"a"}],"next_page_token":"\\ud800"}')
-    if isinstance(page, Page) and page.following:
-        _ = page.following.target
+    page = llamacloud.BATCHES.page(b'{"items":[{"id":"a"}],"next_page_token":"\\ud800"}')
+    assert isinstance(page, Problem)
 
 
 def test_asking_leaves_the_first_request_as_it_was() -> None:
@@ -122,7 +120,7 @@ REFUSAL = b'{"error":{"code":"x","message":"no"},"success":false}'
 def test_success_false_is_a_refusal_although_the_list_is_missing(
     listing: Listing, values: dict[str, Any], path: str
 ) -> None:
-    assert listing.page(listing.request(values), 0, REFUSAL) == Problem(Kind.REFUSED, "no", "x")
+    assert listing.page(REFUSAL) == Problem(Kind.REFUSED, "no", "x")
 
 
 @pytest.mark.parametrize(
@@ -134,30 +132,26 @@ def test_success_false_is_a_refusal_although_the_list_is_missing(
     ],
 )
 def test_success_false_is_a_refusal_although_there_is_a_list(listing: Listing, body: bytes) -> None:
-    values = next(values for known, values, _ in LISTINGS if known is listing)
-    assert listing.page(listing.request(values), 0, body) == Problem(Kind.REFUSED, "no")
+    assert listing.page(body) == Problem(Kind.REFUSED, "no")
 
 
 def test_a_passing_fault_may_come_with_status_200() -> None:
     body = b'{"error":{"code":"FS_0000","message":"later"},"success":false}'
-    problem = playment.BATCH_JOBS.page(playment.BATCH_JOBS.request({"project_id": "p", "batch_id": "b"}), 0, body)
+    problem = playment.BATCH_JOBS.page(body)
     assert isinstance(problem, Problem)
     assert problem.kind is Kind.TRANSIENT
 
 
 def test_playments_token_is_only_looked_for_inside_data() -> None:
-    request = playment.BATCH_JOBS.request({"project_id": "p", "batch_id": "b"})
-    body = b'{"data":{"jobs":[{"id":"a"}]},"next_page_token":"x","success":true}'
-    page = playment.BATCH_JOBS.page(request, 0, body)
+    page = playment.BATCH_JOBS.page(b'{"data":{"jobs":[{"id":"a"}]},"next_page_token":"x","success":true}')
     assert isinstance(page, Page)
-    assert page.following is None
+    assert page.next_token is None
 
 
 def test_talkifais_wrapped_list_reads_like_the_bare_one() -> None:
     inner = {"batchJobs": [{"id": "a"}], "total": 3, "page": 1, "pageSize": 1}
-    request = talkifai.BATCH_JOBS.request({"organization_id": "o"})
-    bare = talkifai.BATCH_JOBS.page(request, 0, json.dumps(inner).encode())
-    wrapped = talkifai.BATCH_JOBS.page(request, 0, json.dumps({"success": True, "data": inner}).encode())
+    bare = talkifai.BATCH_JOBS.page(json.dumps(inner).encode())
+    wrapped = talkifai.BATCH_JOBS.page(json.dumps({"success": True, "data": inner}).encode())
     assert isinstance(bare, Page)
     assert bare == wrapped
     assert bare.total == 3
@@ -165,8 +159,7 @@ def test_talkifais_wrapped_list_reads_like_the_bare_one() -> None:
 
 @pytest.mark.parametrize("data", ["null", "{}", "[]", '"x"'])
 def test_talkifais_bare_list_may_have_another_field_called_data(data: str) -> None:
-    request = talkifai.BATCH_JOBS.request({"organization_id": "o"})
-    assert isinstance(talkifai.BATCH_JOBS.page(request, 0, f'{{"batchJobs":[],"data":{data}}}'.encode()), Page)
+    assert isinstance(talkifai.BATCH_JOBS.page(f'{{"batchJobs":[],"data":{data}}}'.encode()), Page)
 
 
 @pytest.mark.parametrize(

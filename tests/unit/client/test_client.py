@@ -40,7 +40,7 @@ EACH = pytest.mark.parametrize(
 def ask(client: Client, listing: Listing) -> Page:
     """Read the first page."""
     request = listing.request({"project_id": "p", "batch_id": "b", "organization_id": "o"})
-    return client.get(request, lambda body: listing.page(request, 0, body))
+    return client.get(request, listing.page)
 
 
 def good(listing: Listing, how: How = How.PLAIN) -> Answer:

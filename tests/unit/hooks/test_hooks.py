@@ -50,7 +50,7 @@ def test_a_listing_yields_every_row_once_as_dicts(listing: str, vendors: Sandbox
         ("playment.batch_jobs", 3),
         ("llamacloud.batches", 3),
         ("llamacloud.batch_processing_jobs", 2),  # the second is empty: only that ends an offset listing
-        ("talkifai.batch_jobs", 3),
+        ("talkifai.batch_jobs", 4),  # the last one looks whether the first page is still the same
     ],
 )
 def test_the_largest_pages_are_asked_for(listing: str, requests: int, vendors: Sandbox) -> None:

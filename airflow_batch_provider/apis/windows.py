@@ -1,0 +1,167 @@
+"""Paging by position, in windows that overlap.
+
+A job that leaves such a listing pulls the rows behind it over a page boundary, past the reader; when another joins
+meanwhile, total and first page look as before. So every window begins one row before the end of what was read, and
+must hold a row that was read: if it does not, rows may lie between, and the reader steps back, further each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from airflow_batch_provider.apis.paging import PageFacts, Step, Taken
+from airflow_batch_provider.apis.request import Request
+
+
+def _target_back(step: Step, start: int) -> int:
+    """Return where to begin after a window from ``start`` on that did not join: twice as far back."""
+    behind = step.reached - start
+    return max(step.origin, step.reached - (2 * behind if behind > 0 else 1))
+
+
+@dataclass(frozen=True)
+class OffsetPaging:
+    """The request says how many rows to skip.
+
+    It advances by the rows that came, not by those asked for, because a server may give fewer than ``limit``. For the
+    same reason a short page is not the last one, and a total is a hint at best: LlamaCloud's own SDK trusts
+    ``total_size``, which is usually null, and loses everything after page 1. What ends the listing is a page
+    right behind a short one that brings nothing new.
+
+    :param parameter: the query parameter that takes the number of rows to skip
+    :param size_parameter: the query parameter that takes the page size
+    """
+
+    parameter: str
+    size_parameter: str
+    shifts = True
+
+    def first(self, request: Request) -> Step:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        start = int(request.query[self.parameter])
+        return Step(request, start, start, int(request.query[self.size_parameter]))
+
+    def takes(self, step: Step, rows: int, known: bool) -> bool:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        start = self._start(step)
+        if start <= step.origin or (rows and known):
+            return True
+        # Pages of one row cannot overlap and go on as well.
+        return start >= step.reached and (not rows or step.size == 1)
+
+    def overlap(self, step: Step, facts: PageFacts) -> int:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        return max(0, step.reached - self._start(step))
+
+    def following(self, step: Step, taken: Taken) -> Step | None:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        is_short = taken.rows < step.size
+        is_behind = self._start(step) >= step.reached > step.origin
+        if not taken.rows or (is_short and is_behind and not taken.fresh):
+            return None
+        reached = self._start(step) + taken.rows
+        if is_short:  # the end, or a server that gives fewer: the next row tells
+            return self._at(replace(step, reached=reached, size=taken.rows), reached)
+        step = replace(step, reached=reached, size=taken.rows)
+        return self._at(step, reached - (step.size > 1))
+
+    def back(self, step: Step) -> Step:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        return self._at(step, _target_back(step, self._start(step)))
+
+    def ahead(self, step: Step, total: int | None) -> Iterator[Step]:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`; the number of rows is not known, so none."""
+        return iter(())
+
+    def _start(self, step: Step) -> int:
+        return int(step.request.query[self.parameter])
+
+    def _at(self, step: Step, start: int) -> Step:
+        return replace(step, request=step.request.asking(**{self.parameter: str(start)}))
+
+
+@dataclass(frozen=True)
+class NumberPaging:
+    """The request names a page by its number, from 1, and its size.
+
+    There is no offset, but windows of different page sizes overlap: (page, size) = (1, 100), (2, 99), (3, 98) ... Of
+    those that begin within what was read, the one that reaches furthest is asked for, at 14 % more requests. Sizes
+    below about ten leave no such window in places; there plain pages are read.
+
+    The listing ends with a page that is short and either reaches the reported total or brings nothing new. One sign
+    alone could be wrong: a server may cap the page size, and a total may be that of the page.
+
+    :param parameter: the query parameter that takes the number of the page
+    :param size_parameter: the query parameter that takes the page size
+    """
+
+    parameter: str
+    size_parameter: str
+    shifts = True
+
+    def first(self, request: Request) -> Step:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        size = int(request.query[self.size_parameter])
+        start = (int(request.query[self.parameter]) - 1) * size
+        return Step(request, start, start, size)
+
+    def takes(self, step: Step, rows: int, known: bool) -> bool:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        start = self._start(step, self._asked(step))
+        return start <= step.origin or bool(rows and known) or start >= step.reached
+
+    def overlap(self, step: Step, facts: PageFacts) -> int:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        return max(0, step.reached - self._start(step, self._used(step, facts)))
+
+    def following(self, step: Step, taken: Taken) -> Step | None:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        used = self._used(step, taken.facts)
+        if taken.rows > used:
+            used = taken.rows  # it takes no notice of the size that was asked for
+        reached = self._start(step, used) + taken.rows
+        total = taken.facts.total
+        is_short = taken.rows < used
+        is_whole = total is not None and taken.read >= total - step.origin
+        if not taken.rows or (is_short and (is_whole or not taken.fresh)):
+            return None
+        size = taken.rows if is_short else used
+        if size < self._asked(step):  # more is not to be had
+            step = replace(step, size=min(step.size, max(1, size)))
+        return self._window(replace(step, reached=reached))
+
+    def back(self, step: Step) -> Step:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        page = _target_back(step, self._start(step, self._asked(step))) // step.size + 1
+        return self._at(step, page, step.size)
+
+    def ahead(self, step: Step, total: int | None) -> Iterator[Step]:
+        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+        size = self._asked(step)
+        while (reached := self._start(step, size) + size) < (total or 0):
+            step = self._window(replace(step, reached=reached))
+            size = self._asked(step)
+            yield step
+
+    def _asked(self, step: Step) -> int:
+        return int(step.request.query[self.size_parameter])
+
+    def _start(self, step: Step, size: int) -> int:
+        return (int(step.request.query[self.parameter]) - 1) * size
+
+    def _used(self, step: Step, facts: PageFacts) -> int:
+        """Return the page size that the server used: it may cap what was asked for, but an echo may make no sense."""
+        asked, echoed = self._asked(step), facts.page_size
+        return min(asked, echoed or asked)
+
+    def _at(self, step: Step, page: int, size: int) -> Step:
+        return replace(step, request=step.request.asking(**{self.parameter: str(page), self.size_parameter: str(size)}))
+
+    def _window(self, step: Step) -> Step:
+        last = step.reached - 1
+        size = max(range(1, step.size + 1), key=lambda size: (last // size + 1) * size)
+        if (last // size + 1) * size > step.reached:
+            return self._at(step, last // size + 1, size)
+        size = next(size for size in range(step.size, 0, -1) if step.reached % size == 0)
+        return self._at(step, step.reached // size + 1, size)
