@@ -7,8 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_before_delay
-from tenacity.wait import wait_exponential_jitter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_exponential,
+    wait_random,
+)
 
 from airflow_batch_provider.client import backoff
 from airflow_batch_provider.exceptions import BatchProviderError, DestinationError, TransientError
@@ -21,7 +28,7 @@ SECONDS_OF_ATTEMPTS = 30.0
 """After so long no further attempt begins; each attempt is bounded by itself."""
 
 # The shortest pauses add up to 15 s after five attempts: a store that is away for ten seconds is survived.
-_pauses = wait_exponential_jitter(initial=0.5, max=8, jitter=1)
+_pauses = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 1)
 
 Result = TypeVar("Result")
 
@@ -81,8 +88,6 @@ def run_once(operation: Callable[[], Result], what: str, place: Place) -> Result
         raise
     except Exception as error:  # whatever the store raises
         ours = _read(error, what, place)
-        if isinstance(ours, FileNotFoundError) and isinstance(error, FileNotFoundError):
-            raise
         raise ours from (None if holds_secrets(error) else error)
 
 

@@ -162,7 +162,7 @@ class Store:
         try:
             return attempt(operation, what, self.place)
         except FileNotFoundError as error:
-            raise DestinationError(f"{error} There is no such bucket or container.") from error
+            raise DestinationError(f"{error} Check that the bucket or container exists.") from error
 
     def _upload(self, name: str, path: str) -> None:
         def upload() -> None:

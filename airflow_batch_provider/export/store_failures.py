@@ -100,8 +100,8 @@ def classify(error: BaseException) -> Failure:
         for link in chain:
             kind = reader(link)
             if kind:
-                return Failure(kind, _reason(chain))
-    return Failure(Kind.AWAY, _reason(chain))
+                return Failure(kind, _reason(link))
+    return Failure(Kind.AWAY, _reason(next((link for link in chain if str(link).strip()), error)))
 
 
 def advice(kind: Kind) -> str:
@@ -134,10 +134,16 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
 
 
-def _by_code(error: BaseException) -> Kind | None:
+def _code(error: BaseException) -> str | None:
     response = getattr(error, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else getattr(error, "error_code", None)
-    return _CODES.get(str(code)) if code else None
+    if isinstance(response, dict):  # botocore's
+        return response.get("Error", {}).get("Code")
+    code = getattr(error, "error_code", None)  # Azure's
+    return str(getattr(code, "value", code)) if code else None
+
+
+def _by_code(error: BaseException) -> Kind | None:
+    return _CODES.get(_code(error) or "")
 
 
 def _by_name(error: BaseException) -> Kind | None:
@@ -174,9 +180,12 @@ def _by_errno(error: BaseException) -> Kind | None:
     return _ERRNO.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
-def _reason(chain: list[BaseException]) -> str:
-    told = next((link for link in chain if str(link).strip()), chain[0])
-    text = " ".join(redact(str(told)).split())
+def _reason(error: BaseException) -> str:
+    code = _code(error)
+    told = str(error).strip()
+    if code and hasattr(error, "error_code") and told:
+        told = f"{told.splitlines()[0].rstrip('.')} ({code})"  # the lines that follow repeat it as headers and XML
+    text = " ".join(redact(told).split())
     if len(text) > LONGEST_REASON:
         text = f"{text[:LONGEST_REASON]}..."
-    return f"{type(told).__name__}: {text}".rstrip(": ")
+    return f"{type(error).__name__}: {text}".rstrip(": .")
