@@ -86,7 +86,7 @@ def run_once(operation: Callable[[], Result], what: str, place: Place) -> Result
         return operation()
     except (BatchProviderError, ConflictError):
         raise
-    except Exception as error:  # whatever the store raises
+    except Exception as error:  # noqa: BLE001 (whatever the store raises)
         ours = _read(error, what, place)
         raise ours from (None if holds_secrets(error) else error)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airflow_batch_provider.exceptions import DestinationError
+from airflow_batch_provider.exceptions import DestinationError, TransientError
+from airflow_batch_provider.export.attempts import Place, run_once
 from airflow_batch_provider.export.local_store import LocalStore
 from airflow_batch_provider.export.new_file import NewFile
 from airflow_batch_provider.export.object_store import Store
@@ -16,26 +17,38 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalStore", "NewFile", "Store", "open_store"]
 
+_LOCAL = {"file", "local"}
+
+_CONN_TYPES = {
+    **dict.fromkeys(("s3", "s3a", "s3n"), ("aws", "s3")),
+    **dict.fromkeys(("abfs", "abfss", "adl"), ("wasb", "adls", "azure")),
+    **dict.fromkeys(("gs", "gcs"), ("google", "gcp")),
+}
+"""How the connection types begin that lead to a store. Given another one, Airflow's file systems take what they find in
+it, which is nothing, and go to the vendor's public endpoint with the machine's own credentials."""
+
 
 def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None) -> Store:
     """Open the folder that an export goes to.
 
-    :param destination: a URI such as ``s3://aws_default@raw/playment``, an absolute local path, or a path object
+    :param destination: a URI such as ``s3://aws_default@raw/playment``, an absolute local path, or a path object. What
+        follows the bucket is taken as it is: nothing is decoded, ``?`` and ``#`` are characters like others.
     :param conn_id: the Airflow connection for a URI that names none
     :raises DestinationError: it is no such thing, or its file system cannot be had
+    :raises TransientError: its file system cannot be had for now
     """
     from airflow.sdk import ObjectStoragePath
 
     uri = str(destination) if isinstance(destination, ObjectStoragePath) else _as_uri(destination)
     if "@" in urlsplit(uri).netloc:
         conn_id = None  # the one in the URI counts
+    _check_place(uri)
     try:
         path = ObjectStoragePath(uri, conn_id=conn_id)
     except ValueError as error:
         raise DestinationError(f"Cannot open destination {uri!r}: {error}.") from error
     fs = _file_system(path)
-    is_local = path.protocol in {"file", "local"}
-    return (LocalStore if is_local else Store)(fs, path.path, str(path).rstrip("/"), path.conn_id)
+    return (LocalStore if path.protocol in _LOCAL else Store)(fs, path.path, str(path).rstrip("/"), path.conn_id)
 
 
 def _as_uri(destination: object) -> str:
@@ -52,19 +65,46 @@ def _as_uri(destination: object) -> str:
     return text
 
 
+def _check_place(uri: str) -> None:
+    scheme, netloc = urlsplit(uri)[:2]
+    host = netloc.rpartition("@")[2]
+    folder = uri.partition("://")[2].partition("/")[2].strip("/")
+    if scheme in _LOCAL and (host or not folder):
+        raise DestinationError(f"destination={uri!r} must name a folder by three slashes: 'file:///data/exports'.")
+    if scheme not in _LOCAL and not host:
+        raise DestinationError(f"destination={uri!r} names no bucket or container.")
+    if "?versionid=" in uri.lower():
+        raise DestinationError(f"destination={uri!r} names a version of a file; name a folder.")
+
+
 def _file_system(path: ObjectStoragePath) -> AbstractFileSystem:
     """Resolve the file system now: left to itself, Airflow falls back to an anonymous one when it fails."""
+    place = Place(path.as_uri(), path.conn_id)
+    if path.conn_id:
+        _check_connection(path.conn_id, path.protocol, place)
+    try:
+        return run_once(lambda: path.fs, "log in", place)
+    except (FileNotFoundError, ValueError) as error:
+        raise DestinationError(str(error)) from error
+    except TransientError as error:
+        if isinstance(error.__cause__, (OSError, ConnectionError)):
+            raise
+        # Not the store, but what the connection says or what is installed.
+        raise DestinationError(f"{error} Is the provider package of that store installed?") from error
+
+
+def _check_connection(conn_id: str, protocol: str, place: Place) -> None:
     from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-    place = f"destination {path.as_uri()!r}" + (f" with connection {path.conn_id!r}" if path.conn_id else "")
-    if path.conn_id:
-        try:
-            BaseHook.get_connection(path.conn_id)
-        except AirflowNotFoundException:
-            raise DestinationError(f"There is no connection {path.conn_id!r} for {place}.") from None
     try:
-        return path.fs
-    except (ValueError, ImportError, OSError, AttributeError) as error:
+        conn_type = BaseHook.get_connection(conn_id).conn_type or ""
+    except AirflowNotFoundException:
+        raise DestinationError(f"There is no connection {conn_id!r} for {place}.") from None
+    except ValueError as error:
+        # Without its cause, which may show the connection.
+        raise DestinationError(f"Connection {conn_id!r} cannot be read: {type(error).__name__}.") from None
+    expected = _CONN_TYPES.get(protocol)
+    if expected and conn_type not in ("", "generic") and not conn_type.startswith(expected):
         raise DestinationError(
-            f"Cannot open {place}: {error}. Is the provider package of that store installed?"
-        ) from error
+            f"Connection {conn_id!r} is of type {conn_type!r}, which leads to no {protocol!r} store, for {place}."
+        )

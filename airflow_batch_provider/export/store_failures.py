@@ -137,7 +137,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _code(error: BaseException) -> str | None:
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # botocore's
-        return response.get("Error", {}).get("Code")
+        return str(response.get("Error", {}).get("Code"))
     code = getattr(error, "error_code", None)  # Azure's
     return str(getattr(code, "value", code)) if code else None
 

@@ -1,6 +1,6 @@
 """The object stores that exports are tested on, each a real server, behind one interface.
 
-What somebody else does there goes through the vendors' own libraries or plain HTTP, never through fsspec and its caches.
+What somebody else does there goes through the vendors' own libraries or plain HTTP, never through fsspec's caches.
 """
 
 from __future__ import annotations

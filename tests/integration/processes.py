@@ -37,7 +37,12 @@ def running(
     """
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            command, stdout=log, stderr=log, start_new_session=True, cwd=folder, env={**os.environ, **(environment or {})}
+            command,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
         )
         try:
             wait_until_it_answers(url, process, folder / "log")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -211,7 +210,11 @@ def test_a_key_that_may_not_write_is_an_error_that_says_what_to_do(server: Objec
     if not server.checks_credentials:
         pytest.skip("the emulator takes any key")
     store = server.open("exports", conn_id)
-    for operation in (lambda: store.put("x", b"1"), lambda: write(store, "x", b"1"), lambda: store.put_if("x", b"", None)):
+    for operation in (
+        lambda: store.put("x", b"1"),
+        lambda: write(store, "x", b"1"),
+        lambda: store.put_if("x", b"", None),
+    ):
         with pytest.raises(DestinationError) as raised:
             operation()
         message = str(raised.value)
