@@ -96,7 +96,7 @@ def classify(error: BaseException) -> Failure:
     :param error: what a store raised
     """
     chain = list(_chain(error))
-    for reader in (_by_code, _by_name, _by_status, _by_errno):
+    for reader in (_by_code, _by_name, _by_status, _by_errno, _by_text):
         for link in chain:
             kind = reader(link)
             if kind:
@@ -121,7 +121,7 @@ def redact(text: str) -> str:
 
 _QUERY = re.compile(r"""(https?://[^\s?'"<>]+)\?[^\s'"<>)]+""")
 _CREDENTIAL = re.compile(
-    r"(?i)\b(sig|signature|token|secret|password|account_?key|shared_?access_?key|sas_token)=[^&\s;,'\"]+"
+    r"(?i)\b(sig|signature|token|secret|password|account_?key|shared_?access_?(?:key|signature)|sas_token)=[^&\s;,'\"]+"
 )
 
 
@@ -178,6 +178,15 @@ def _by_errno(error: BaseException) -> Kind | None:
     if isinstance(error, FileExistsError):
         return Kind.CONFLICT if error.errno is None else Kind.UNUSABLE
     return _ERRNO.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+def _by_text(error: BaseException) -> Kind | None:
+    # gcsfs makes these of 400 and 403, and nothing else in them tells.
+    if type(error) is OSError and str(error).startswith("Forbidden: "):
+        return Kind.FORBIDDEN
+    if type(error) is ValueError and str(error).startswith("Bad Request: "):
+        return Kind.UNUSABLE
+    return None
 
 
 def _reason(error: BaseException) -> str:

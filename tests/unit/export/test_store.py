@@ -107,9 +107,9 @@ BROKEN_CONNECTIONS = {
     "no JSON": ("s3://broken@bucket/x", '{"conn_type": "aws", "password": "sesame"'),
     "of a vendor": ("s3://broken@bucket/x", '{"conn_type": "playment", "password": "sesame"}'),
     "of another store": ("abfs://broken@bucket/x", json.dumps(S3_CONNECTION)),
-    "with a profile that is none": (
+    "with a signer that is none": (
         "s3://broken@bucket/x",
-        json.dumps({**S3_CONNECTION, "extra": {"profile_name": "nobody"}}),
+        json.dumps({**S3_CONNECTION, "extra": {"service_config": {"s3": {"signer": "nobody"}}}}),
     ),
     "without an account": ("abfs://broken@bucket/x", '{"conn_type": "wasb", "password": "sesame"}'),
     "with half an account": (
