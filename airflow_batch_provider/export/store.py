@@ -40,14 +40,18 @@ def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None)
     from airflow.sdk import ObjectStoragePath
 
     uri = str(destination) if isinstance(destination, ObjectStoragePath) else _as_uri(destination)
-    if "@" in urlsplit(uri).netloc:
-        conn_id = None  # the one in the URI counts
     _check_place(uri)
+    scheme, netloc = urlsplit(uri)[:2]
+    conn_id = netloc.rpartition("@")[0] or conn_id  # the one in the URI counts
+    place = Place(uri, conn_id)
+    if conn_id:
+        # Before there is a path: making one logs in already.
+        _check_connection(conn_id, scheme, place)
     try:
-        path = ObjectStoragePath(uri, conn_id=conn_id)
+        path = ObjectStoragePath(uri, conn_id=None if "@" in netloc else conn_id)
     except ValueError as error:
         raise DestinationError(f"Cannot open destination {uri!r}: {error}.") from error
-    fs = _file_system(path)
+    fs = _file_system(path, place)
     return (LocalStore if path.protocol in _LOCAL else Store)(fs, path.path, str(path).rstrip("/"), path.conn_id)
 
 
@@ -77,11 +81,8 @@ def _check_place(uri: str) -> None:
         raise DestinationError(f"destination={uri!r} names a version of a file; name a folder.")
 
 
-def _file_system(path: ObjectStoragePath) -> AbstractFileSystem:
+def _file_system(path: ObjectStoragePath, place: Place) -> AbstractFileSystem:
     """Resolve the file system now: left to itself, Airflow falls back to an anonymous one when it fails."""
-    place = Place(path.as_uri(), path.conn_id)
-    if path.conn_id:
-        _check_connection(path.conn_id, path.protocol, place)
     try:
         return run_once(lambda: path.fs, "log in", place)
     except (FileNotFoundError, ValueError) as error:
@@ -93,7 +94,7 @@ def _file_system(path: ObjectStoragePath) -> AbstractFileSystem:
         raise DestinationError(f"{error} Is the provider package of that store installed?") from error
 
 
-def _check_connection(conn_id: str, protocol: str, place: Place) -> None:
+def _check_connection(conn_id: str, scheme: str, place: Place) -> None:
     from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
     try:
@@ -103,8 +104,8 @@ def _check_connection(conn_id: str, protocol: str, place: Place) -> None:
     except ValueError as error:
         # Without its cause, which may show the connection.
         raise DestinationError(f"Connection {conn_id!r} cannot be read: {type(error).__name__}.") from None
-    expected = _CONN_TYPES.get(protocol)
+    expected = _CONN_TYPES.get(scheme)
     if expected and conn_type not in ("", "generic") and not conn_type.startswith(expected):
         raise DestinationError(
-            f"Connection {conn_id!r} is of type {conn_type!r}, which leads to no {protocol!r} store, for {place}."
+            f"Connection {conn_id!r} is of type {conn_type!r}, which leads to no {scheme!r} store, for {place}."
         )

@@ -167,4 +167,4 @@ def test_a_killed_writer_leaves_nothing_behind(server: ObjectServer, store: Stor
     assert killed.returncode == -9, killed.stderr[-2000:]
     assert server.content() == {}
     assert server.unfinished_uploads() == 0
-    assert [path for path in tmp_path.rglob("airflow-batch-provider-*")] == []
+    assert list(tmp_path.rglob("airflow-batch-provider-*")) == []

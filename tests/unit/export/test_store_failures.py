@@ -34,7 +34,7 @@ def azure_error(kind: str, status: int, code: str | None = None) -> Exception:
 
 def google_error(status: int, body: bytes = b"no") -> Exception:
     retry = pytest.importorskip("gcsfs.retry")
-    with pytest.raises(Exception, match="") as raised:
+    with pytest.raises((OSError, ValueError, retry.HttpError)) as raised:
         retry.validate_response(status, body, "b/raw/o/x")
     return raised.value
 
