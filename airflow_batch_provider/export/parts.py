@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import IO
 
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.export.formats import Format, PartEncoder
 from airflow_batch_provider.export.manifest import Part
 from airflow_batch_provider.export.staging import Staging
-from airflow_batch_provider.export.store import Store
+from airflow_batch_provider.export.store import NewFile, Store
 
 DIGITS_IN_NAME = 12
 
@@ -31,7 +30,7 @@ class StagedPart:
 @dataclass
 class _OpenPart:
     name: str
-    file: IO[bytes]
+    file: NewFile
     encoder: PartEncoder
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     rows: int = 0
@@ -74,7 +73,7 @@ class PartWriter:
 
     def _begin(self) -> _OpenPart:
         name = self._staging.name(f"{len(self.finished):05d}{self._format.suffix}")
-        self._open = _OpenPart(name, self._store.open_new(name), self._format.new_part())
+        self._open = _OpenPart(name, self._store.create(name), self._format.new_part())
         return self._open
 
     def finish(self) -> None:
@@ -90,7 +89,7 @@ class PartWriter:
         self.finished.append(StagedPart(part.name, Part(path, part.rows, part.size, digest)))
 
     def abandon(self) -> None:
-        """Close the file that is open, unfinished; the staging removes it."""
+        """Give up the file that is open, if one is."""
         if self._open:
-            self._open.file.close()
+            self._open.file.abandon()
             self._open = None

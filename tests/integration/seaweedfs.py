@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ACCESS_KEY, SECRET_KEY = "testkey", "testsecret"
+READER_KEY = "testreader"
 SECONDS_TO_START = 60
 
 
@@ -55,7 +56,12 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
         "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
-    config.write_text(json.dumps({"identities": [identity]}))
+    reader = {
+        "name": "reader",
+        "credentials": [{"accessKey": READER_KEY, "secretKey": SECRET_KEY}],
+        "actions": ["Read", "List"],
+    }
+    config.write_text(json.dumps({"identities": [identity, reader]}))
     options = {
         "dir": folder / "data",
         "ip": "127.0.0.1",

@@ -132,7 +132,7 @@ class Unreliable:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, fails_at: int, afterwards: bool) -> None:
         self.operations = 0
-        for name in ("open_new", "read", "put", "publish", "size", "names_below", "remove"):
+        for name in ("create", "read", "put", "publish", "size", "names_below", "remove"):
             monkeypatch.setattr(LocalStore, name, self._wrap(getattr(LocalStore, name), fails_at, afterwards))
 
     def _wrap(self, method: Any, fails_at: int, afterwards: bool) -> Any:

@@ -1,0 +1,165 @@
+"""A folder of a local file system as the place that an export goes to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import io
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import IO, Any, TypeVar
+
+from airflow_batch_provider.export.attempts import ConflictError, attempt, run_once
+from airflow_batch_provider.export.new_file import BUFFER_BYTES, LocalNewFile, NewFile
+from airflow_batch_provider.export.object_store import Store
+
+Made = TypeVar("Made")
+
+_MOST_RACES = 100
+_NO_LOCKS = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
+
+
+class LocalStore(Store):
+    """A folder of a local file system, which gives atomic renames and needs its folders made.
+
+    Conditional puts hold a lock on the folder. Network file systems that cannot lock a folder give what
+    :meth:`Store.put_if` says of stores without conditions.
+    """
+
+    def create(self, name: str) -> NewFile:
+        """See :class:`Store`."""
+        path = self._path(name)
+
+        def make() -> NewFile:
+            file = _in_folder(path, lambda: open(path, "wb", buffering=BUFFER_BYTES))  # noqa: SIM115 (it outlives this)
+            return LocalNewFile(file, path, self.place)
+
+        return attempt(make, f"write {name}", self.place)
+
+    def open(self, name: str) -> IO[bytes]:
+        """See :class:`Store`."""
+        return attempt(lambda: io.BufferedReader(_Reader(self, name)), f"read {name}", self.place)
+
+    def _read(self, name: str) -> bytes:
+        with open(self._path(name), "rb") as file:
+            return file.read()
+
+    def _put(self, name: str, content: bytes) -> None:
+        with self._lock():
+            self._replace(name, content)
+
+    def _put_if(self, name: str, content: bytes, version: str | None) -> None:
+        with self._lock():
+            try:
+                current: str | None = self._version(name)
+            except FileNotFoundError:
+                current = None
+            if current != version:
+                raise ConflictError(f"{self.uri}/{name} is another one than was expected")
+            self._replace(name, content)
+
+    def _replace(self, name: str, content: bytes) -> None:
+        with self._beside(name) as beside:
+            with _in_folder(beside, lambda: open(beside, "wb")) as file:
+                file.write(content)
+            os.replace(beside, self._path(name))
+
+    def _publish(self, staged: str, name: str) -> None:
+        source = self._path(staged)
+        with self._beside(name) as beside:
+            try:
+                _in_folder(beside, lambda: os.link(source, beside), needs=source)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                shutil.copyfile(source, beside)
+            os.replace(beside, self._path(name))
+
+    def _size(self, name: str) -> int:
+        return os.path.getsize(self._path(name))
+
+    def _names_below(self, folder: str) -> dict[str, float]:
+        now = time.time()
+        found = {}
+        for current, _, names in os.walk(self._path(folder).rstrip("/"), onerror=_fail_unless_gone):
+            for name in names:
+                path = os.path.join(current, name)
+                with contextlib.suppress(FileNotFoundError):  # a rival may be cleaning
+                    found[path.removeprefix(f"{self.root}/")] = now - os.lstat(path).st_mtime
+        return found
+
+    def _remove(self, name: str) -> None:
+        os.remove(self._path(name))
+
+    def remove_empty_folders(self, folder: str) -> None:
+        """See :class:`Store`."""
+        for current, _, _ in os.walk(self._path(folder), topdown=False):
+            try:
+                os.rmdir(current)
+            except OSError:
+                return  # another export is at work in it
+
+    @contextlib.contextmanager
+    def _beside(self, name: str) -> Iterator[str]:
+        """Give a path for a new file beside another, and leave nothing there."""
+        path = f"{self._path(name)}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+        try:
+            yield path
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        os.makedirs(self.root, exist_ok=True)
+        descriptor = os.open(self.root, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+            yield
+        finally:
+            os.close(descriptor)
+
+
+class _Reader(io.FileIO):
+    """A file whose errors are ours."""
+
+    def __init__(self, store: LocalStore, name: str) -> None:
+        super().__init__(store._path(name))
+        self._store = store
+        self._what = f"read {name}"
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        return run_once(lambda: super(_Reader, self).readinto(buffer), self._what, self._store.place)
+
+    def readall(self) -> bytes:
+        return run_once(super().readall, self._what, self._store.place)
+
+
+def _in_folder(path: str, make: Callable[[], Made], needs: str | None = None) -> Made:
+    """Make a file, and its folder, which a rival may remove as long as it is empty.
+
+    :param path: the file
+    :param make: makes it
+    :param needs: another file that must be there
+    """
+    for attempts_left in reversed(range(_MOST_RACES)):
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return make()
+        except FileNotFoundError:
+            if not attempts_left or (needs and not os.path.exists(needs)):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _fail_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

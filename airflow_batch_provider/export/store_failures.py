@@ -1,0 +1,200 @@
+"""What an error of a store means. The stores' own libraries raise hundreds of types, many of them no OSError."""
+
+from __future__ import annotations
+
+import enum
+import errno
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+class Kind(enum.Enum):
+    """What to do about a failure."""
+
+    AWAY = "it may pass: try again"
+    FULL = "no space is left: somebody has to make some"
+    FORBIDDEN = "these credentials may not do this"
+    UNUSABLE = "the destination or its connection is wrong"
+    NO_FILE = "this file is not there"
+    CONFLICT = "the file is another one than was expected"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error, read.
+
+    :param kind: what to do about it
+    :param reason: what the store said, without secrets
+    """
+
+    kind: Kind
+    reason: str
+
+
+LONGEST_REASON = 300
+
+_ADVICE = {
+    Kind.AWAY: "",
+    Kind.FULL: "No space is left there; make some, then run the task again.",
+    Kind.FORBIDDEN: "Check the credentials and rights of the connection: it must list, read, write and delete there.",
+    Kind.UNUSABLE: "Check the destination's bucket, container or folder, and the connection's region and endpoint.",
+}
+
+_ERRNO = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), Kind.FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), Kind.FORBIDDEN),
+    **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP), Kind.UNUSABLE),
+    errno.ENOENT: Kind.NO_FILE,
+}
+
+# The error codes of S3, Azure and Google that say more than their HTTP status.
+_CODES = {
+    **dict.fromkeys(
+        # Credentials that expired are renewed by the next try; clocks are set right.
+        ("ExpiredToken", "ExpiredTokenException", "RequestTimeTooSkewed", "TokenRefreshRequired", "RequestExpired"),
+        Kind.AWAY,
+    ),
+    **dict.fromkeys(("RequestTimeout", "IncompleteBody", "BadDigest", "OperationAborted", "InvalidPart"), Kind.AWAY),
+    **dict.fromkeys(("NoSuchUpload", "ContainerBeingDeleted", "ContainerBeingCreated", "TemporaryRedirect"), Kind.AWAY),
+    **dict.fromkeys(("ConditionalRequestConflict", "XAmzContentSHA256Mismatch"), Kind.AWAY),
+    **dict.fromkeys(("NoSuchBucket", "ContainerNotFound", "FilesystemNotFound", "AccountIsDisabled"), Kind.UNUSABLE),
+    **dict.fromkeys(("PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidBucketName"), Kind.UNUSABLE),
+    **dict.fromkeys(("IllegalLocationConstraintException", "InvalidRequest", "KeyTooLongError"), Kind.UNUSABLE),
+    **dict.fromkeys(("InvalidResourceName", "InvalidUri", "OutOfRangeInput"), Kind.UNUSABLE),
+    **dict.fromkeys(("NoSuchKey", "BlobNotFound", "PathNotFound"), Kind.NO_FILE),
+    **dict.fromkeys(("PreconditionFailed", "ConditionNotMet", "BlobAlreadyExists"), Kind.CONFLICT),
+    **dict.fromkeys(("TargetConditionNotMet", "conditionNotMet"), Kind.CONFLICT),
+    **dict.fromkeys(("QuotaExceeded", "XMinioStorageFull", "InsufficientAccountStorage"), Kind.FULL),
+}
+
+_STATUSES = {
+    400: Kind.UNUSABLE,
+    401: Kind.FORBIDDEN,
+    402: Kind.FORBIDDEN,
+    403: Kind.FORBIDDEN,
+    404: Kind.NO_FILE,
+    405: Kind.UNUSABLE,
+    412: Kind.CONFLICT,
+    501: Kind.UNUSABLE,
+    507: Kind.FULL,
+}
+
+# Raised before anything is sent, or while logging in. By name: these libraries need not be installed.
+_NAMES = {
+    **dict.fromkeys(("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"), Kind.FORBIDDEN),
+    **dict.fromkeys(("ClientAuthenticationError", "DefaultCredentialsError", "RefreshError"), Kind.FORBIDDEN),
+    **dict.fromkeys(("ParamValidationError", "InvalidRegionError", "NoRegionError"), Kind.UNUSABLE),
+    **dict.fromkeys(("InvalidEndpoint", "UnknownEndpointError", "InvalidURL", "ProfileNotFound"), Kind.UNUSABLE),
+}
+
+
+def classify(error: BaseException) -> Failure:
+    """Read an error, and those that it came from: the outermost is often the least precise.
+
+    :param error: what a store raised
+    """
+    chain = list(_chain(error))
+    for reader in (_by_code, _by_name, _by_status, _by_errno, _by_text):
+        for link in chain:
+            kind = reader(link)
+            if kind:
+                return Failure(kind, _reason(link))
+    return Failure(Kind.AWAY, _reason(next((link for link in chain if str(link).strip()), error)))
+
+
+def advice(kind: Kind) -> str:
+    """Return what a person can do, empty where waiting is all."""
+    return _ADVICE.get(kind, "")
+
+
+def holds_secrets(error: BaseException) -> bool:
+    """Tell whether an error must not be shown as it is."""
+    return any(redact(str(link)) != str(link) for link in _chain(error))
+
+
+def redact(text: str) -> str:
+    """Return a text without the queries of URLs, which may be signed, and without what looks like a credential."""
+    return _CREDENTIAL.sub(r"\1=***", _QUERY.sub(r"\1?***", text))
+
+
+_QUERY = re.compile(r"""(https?://[^\s?'"<>]+)\?[^\s'"<>)]+""")
+_CREDENTIAL = re.compile(
+    r"(?i)\b(sig|signature|token|secret|password|account_?key|shared_?access_?(?:key|signature)|sas_token)=[^&\s;,'\"]+"
+)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+
+
+def _code(error: BaseException) -> str | None:
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore's
+        return str(response.get("Error", {}).get("Code"))
+    code = getattr(error, "error_code", None)  # Azure's
+    return str(getattr(code, "value", code)) if code else None
+
+
+def _by_code(error: BaseException) -> Kind | None:
+    return _CODES.get(_code(error) or "")
+
+
+def _by_name(error: BaseException) -> Kind | None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Kind.UNUSABLE
+    if getattr(error, "retryable", False) is True:
+        return Kind.AWAY
+    return next((_NAMES[base.__name__] for base in type(error).__mro__ if base.__name__ in _NAMES), None)
+
+
+def _by_status(error: BaseException) -> Kind | None:
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    else:
+        status = next(
+            (
+                value
+                for name in ("status_code", "status", "code")
+                if isinstance(value := getattr(error, name, None), int)
+            ),
+            None,
+        )
+    return _STATUSES.get(status) if isinstance(status, int) else None
+
+
+def _by_errno(error: BaseException) -> Kind | None:
+    if isinstance(error, PermissionError):
+        return Kind.FORBIDDEN
+    if isinstance(error, FileNotFoundError):
+        return Kind.NO_FILE
+    if isinstance(error, FileExistsError):
+        return Kind.CONFLICT if error.errno is None else Kind.UNUSABLE
+    return _ERRNO.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+def _by_text(error: BaseException) -> Kind | None:
+    # gcsfs makes these of 400 and 403, and nothing else in them tells.
+    if type(error) is OSError and str(error).startswith("Forbidden: "):
+        return Kind.FORBIDDEN
+    if type(error) is ValueError and str(error).startswith("Bad Request: "):
+        return Kind.UNUSABLE
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    code = _code(error)
+    told = str(error).strip()
+    if code and hasattr(error, "error_code") and told:
+        told = f"{told.splitlines()[0].rstrip('.')} ({code})"  # the lines that follow repeat it as headers and XML
+    text = " ".join(redact(told).split())
+    if len(text) > LONGEST_REASON:
+        text = f"{text[:LONGEST_REASON]}..."
+    return f"{type(error).__name__}: {text}".rstrip(": .")
