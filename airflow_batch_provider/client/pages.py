@@ -125,7 +125,7 @@ class _Reading:
             brought, following = self._take(following, page)
             doubt = None
             if following is None:
-                doubt = self._place.current.doubt(self._listing, self._first.origin)
+                doubt = self._place.current.doubt(self._listing, self._first.origin, len(self._seen))
                 if doubt is None and self._may_have_moved_unseen():
                     yield brought
                     brought, doubt = self._look_at_first_page_again()

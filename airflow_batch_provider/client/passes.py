@@ -53,11 +53,12 @@ class Pass:
             missed=self.missed + missed,
         )
 
-    def doubt(self, listing: Listing, before: int) -> str | None:
+    def doubt(self, listing: Listing, before: int, read: int) -> str | None:
         """Return why rows may be missing after this pass, as the end of a sentence on the listing, or None.
 
         :param listing: what was read
         :param before: how many rows of the listing lie before the first that was wanted
+        :param read: how many different rows all passes read
         """
         if not listing.paging.shifts:
             return None
@@ -65,8 +66,8 @@ class Pass:
             return f"held {self.missed} rows in pass {self.number} that the one before had missed"
         # What joins in the course of a later pass is new, and need not be read.
         expected = self.largest_total if self.number == 1 or self.least_total is None else self.least_total
-        if listing.total_is_exact and expected is not None and self.read < expected - before:
-            return f"ended after {self.read} rows of {expected - before} that it reports"
+        if listing.total_is_exact and expected is not None and read < expected - before:
+            return f"ended after {read} rows of {expected - before} that it reports"
         if self.number == 1 and self.pages > 1:
             if self.moved:
                 return "moved while it was read"

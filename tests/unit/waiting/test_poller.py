@@ -158,7 +158,7 @@ def test_all_waits_on_a_playment_project_share_one_read() -> None:
 
         async def wait_together() -> None:
             shared = poller(PLAYMENT)
-            with joined(shared, "0", 0.02) as one, joined(shared, "4", 0.02) as other:
+            with joined(shared, "0", 30) as one, joined(shared, "4", 30) as other:
                 await one.next()
                 assert len(vendor.server.asked) == 1
                 await other.next()
