@@ -143,16 +143,17 @@ class Store:
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}"
 
-    def _call(self, method: str, *args: Any, seconds: float = SECONDS_PER_CALL, **kwargs: Any) -> Any:
+    def _call(self, method: str, *args: Any, seconds: float | None = None, **kwargs: Any) -> Any:
         """Call the file system, for no longer than it should take: the stores' own retries can take half an hour."""
         if not self._is_async:
             return getattr(self.fs, method)(*args, **kwargs)
         return self._await(getattr(self.fs, f"_{method}"), *args, seconds=seconds, **kwargs)
 
-    def _await(self, function: Any, *args: Any, seconds: float = SECONDS_PER_CALL, **kwargs: Any) -> Any:
+    def _await(self, function: Any, *args: Any, seconds: float | None = None, **kwargs: Any) -> Any:
         from fsspec.asyn import sync
         from fsspec.exceptions import FSTimeoutError
 
+        seconds = seconds or SECONDS_PER_CALL
         try:
             return sync(self.fs.loop, function, *args, timeout=seconds, **kwargs)
         except FSTimeoutError:

@@ -88,7 +88,7 @@ def test_an_operation_survives_a_store_that_comes_back(
         assert result == expected
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", ["put", "create", "read"])
 def test_a_store_that_stays_away_is_an_error_that_may_pass(
     server: ObjectServer,
     store: Store,
