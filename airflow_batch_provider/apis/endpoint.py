@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import PageBody, Row, read_rows
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter
@@ -106,11 +107,13 @@ class Listing(Endpoint):
     :param bodies: the shapes that a page may have, the documented one first
     :param paging: how to get from page to page
     :param total_is_exact: whether fewer rows than the reported total mean that rows are missing
+    :param columns: the documented fields of a row, in documented order
     """
 
     bodies: tuple[type[PageBody[Any]], ...]
     paging: Paging
     total_is_exact: bool = False
+    columns: tuple[Column, ...] = ()
 
     def page(self, request: Request, rows_read: int, body: bytes) -> Page | Problem:
         """Read a page.

@@ -68,6 +68,7 @@ def test_every_parameter_is_a_template_and_belongs_to_the_listing(operator: type
         "file_format",
         "compression",
         "rows_per_part",
+        "escape_formulas",
         "if_exists",
         f"{vendor}_conn_id",
     }
