@@ -39,7 +39,7 @@ class ListingExportOperator(BaseOperator):
     :param destination_conn_id: the Airflow connection for a URI that names none
     :param file_format: ``jsonl`` (default), one object per line as the vendor sent it; ``csv`` or ``parquet`` (with the
         extra ``parquet``), a column for each field that the vendor documents, and ``_extra`` for the rest
-    :param compression: ``gzip``, ``zstd``, or None for none; ``default`` stands for what the format usually has: ``gzip``
+    :param compression: ``gzip``, ``zstd``, or None for none; ``default`` stands for the format's usual one, ``gzip``
         for jsonl and csv, ``zstd`` for parquet, which takes no other
     :param escape_formulas: in CSV, put an apostrophe before a text that a spreadsheet would run as a formula, which
         then is no longer as the vendor sent it
