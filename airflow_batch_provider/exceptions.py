@@ -5,7 +5,8 @@
     BatchProviderError                   any of ours; carries vendor, endpoint, status, code
     ├── TransientError                   passes by itself: Airflow's task retries apply
     │   ├── RateLimitedError             ... come back after ``retry_after`` seconds
-    │   └── IncompleteListingError       ... the listing could not be read whole
+    │   ├── IncompleteListingError       ... the listing could not be read whole
+    │   └── ExportReplacedError          ... another export took the place of the one that was being read
     ├── BatchTimeoutError                a wait reached its timeout; also an AirflowSensorTimeout
     └── FatalError                       a retry would fail again: Airflow does not retry
         ├── AuthenticationError          the key is wrong or may not see this: mend the connection
@@ -20,7 +21,8 @@
         ├── BatchItemsFailedError            ... finished with failed files or calls, and these count as a failure
         ├── BatchStalledError                ... did not move for ``stalled_after``
         ├── DestinationError             the place for the export cannot be used
-        └── ExportExistsError            ``if_exists="error"`` and there is an export already
+        ├── ExportExistsError            ``if_exists="error"`` and there is an export already
+        └── ExportDamagedError           what is there is not what was exported: export again
 """
 
 from __future__ import annotations
@@ -69,6 +71,10 @@ class RateLimitedError(TransientError):
 
 class IncompleteListingError(TransientError):
     """A listing repeated itself, did not end, or held fewer rows than the vendor reports."""
+
+
+class ExportReplacedError(TransientError):
+    """Another export took the place of the one that was being read; to read again is all it takes."""
 
 
 class FatalError(BatchProviderError, AirflowFailException):
@@ -129,3 +135,12 @@ class DestinationError(FatalError):
 
 class ExportExistsError(FatalError):
     """There is an export at the destination already, and ``if_exists`` says to leave it alone."""
+
+
+class ExportDamagedError(FatalError):
+    """What lies at a destination is not what was exported.
+
+    ``findings`` holds everything that is wrong, also where the message is cut short.
+    """
+
+    findings: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import PageBody, Row, read_rows
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter
@@ -110,12 +111,14 @@ class Listing(Endpoint):
     :param paging: how to get from page to page
     :param total_is_exact: whether fewer rows than the reported total mean that rows are missing
     :param created_field: the field that says when an object was created, where there is one
+    :param columns: the documented fields of a row, in documented order
     """
 
     bodies: tuple[type[PageBody[Any]], ...]
     paging: Paging
     total_is_exact: bool = False
     created_field: str | None = None
+    columns: tuple[Column, ...] = ()
 
     def page(self, body: bytes) -> Page | Problem:
         """Read a page.

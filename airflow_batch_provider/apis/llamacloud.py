@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, outcome_of, read_counts
+from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody, whole_number
 from airflow_batch_provider.apis.paging import CursorPaging
@@ -104,6 +105,18 @@ BATCHES = Listing(
     ),
     bodies=(_BatchesBody,),
     paging=CursorPaging("page_token"),
+    columns=columns(
+        id=TEXT,
+        config=struct(job=struct(configuration_id=TEXT, type=TEXT)),
+        project_id=TEXT,
+        source_directory_id=TEXT,
+        status=TEXT,
+        created_at=TIMESTAMP,
+        results=ListOf(
+            struct(source_directory_file_id=TEXT, error_message=TEXT, job_reference=struct(id=TEXT, type=TEXT))
+        ),
+        updated_at=TIMESTAMP,
+    ),
 )
 
 BATCH_PROCESSING_JOBS = Listing(
@@ -122,6 +135,25 @@ BATCH_PROCESSING_JOBS = Listing(
     bodies=(_BatchProcessingJobsBody,),
     paging=OffsetPaging("offset", "limit"),
     created_field="created_at",
+    columns=columns(
+        id=TEXT,
+        job_type=TEXT,
+        project_id=TEXT,
+        status=TEXT,
+        total_items=INTEGER,
+        completed_at=TIMESTAMP,
+        created_at=TIMESTAMP,
+        directory_id=TEXT,
+        effective_at=TIMESTAMP,
+        error_message=TEXT,
+        failed_items=INTEGER,
+        job_record_id=TEXT,
+        processed_items=INTEGER,
+        skipped_items=INTEGER,
+        started_at=TIMESTAMP,
+        updated_at=TIMESTAMP,
+        workflow_id=TEXT,
+    ),
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, outcome_of, read_counts
+from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, columns
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
@@ -83,6 +84,19 @@ BATCHES = Listing(
     parameters=(_PROJECT,),
     bodies=(_ProjectBody,),
     paging=WholePaging(),
+    columns=columns(
+        id=TEXT,
+        name=TEXT,
+        description=TEXT,
+        is_default=BOOLEAN,
+        total_jobs=INTEGER,
+        completed_jobs=INTEGER,
+        total_frames=INTEGER,
+        completed_frames=INTEGER,
+        annotations=INTEGER,
+        created_at=TIMESTAMP,
+        status=TEXT,
+    ),
 )
 
 # The vendor fixes the page size (100); the token goes into the query, although its page lists it under "path".
@@ -93,6 +107,17 @@ BATCH_JOBS = Listing(
     parameters=(_PROJECT, _BATCH),
     bodies=(_BatchBody,),
     paging=CursorPaging("page_token"),
+    columns=columns(
+        id=TEXT,
+        reference_id=TEXT,
+        status=TEXT,
+        frames=INTEGER,
+        annotations=INTEGER,
+        # Only on the vendor's page of the API before, "Fetch Batch Details" (v0).
+        priority_weight=INTEGER,
+        tag=TEXT,
+        viewer_url=TEXT,
+    ),
 )
 
 

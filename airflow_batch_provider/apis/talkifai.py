@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, outcome_of, read_counts
+from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody, whole_number
 from airflow_batch_provider.apis.parameter import Identifier, Parameter, WholeNumber, Word
@@ -91,6 +92,27 @@ BATCH_JOBS = Listing(
     paging=NumberPaging("page", "pageSize"),
     total_is_exact=True,
     created_field="createdAt",
+    # As in the page's longer sample; its table of fields lacks organizationId, agentId, fromPhoneNumberId,
+    # concurrentCallLimit and retryPolicy.
+    columns=columns(
+        id=TEXT,
+        name=TEXT,
+        description=TEXT,
+        status=TEXT,
+        organizationId=TEXT,
+        agentId=TEXT,
+        fromPhoneNumberId=TEXT,
+        totalContacts=INTEGER,
+        contactsProcessed=INTEGER,
+        successfulCalls=INTEGER,
+        failedCalls=INTEGER,
+        scheduledStartTime=TIMESTAMP,
+        actualStartTime=TIMESTAMP,
+        completedAt=TIMESTAMP,
+        createdAt=TIMESTAMP,
+        concurrentCallLimit=INTEGER,
+        retryPolicy=struct(maxAttempts=INTEGER, retryableStatuses=ListOf(TEXT)),
+    ),
 )
 
 

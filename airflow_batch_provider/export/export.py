@@ -46,7 +46,7 @@ class Work:
             {
                 "listing": self.listing,
                 "params": self.params,
-                "format": self.file_format.suffix,
+                "format": self.file_format.identity,
                 "rows_per_part": self.rows_per_part,
             },
         )

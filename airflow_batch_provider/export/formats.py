@@ -1,62 +1,41 @@
-"""The file formats of an export: rows in, bytes out."""
+"""The file formats of an export: rows of JSON in, bytes out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections import Counter
+from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Protocol
 
-from isal import isal_zlib
+from airflow_batch_provider.apis.columns import Column
+from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.export.columns import EXTRA, Misfits
+from airflow_batch_provider.export.compression import COMPRESSIONS
+from airflow_batch_provider.export.csv import CsvEncoder
+from airflow_batch_provider.export.jsonl import JsonLinesEncoder
 
-from airflow_batch_provider.apis.page import Row
+USUAL = "default"
+"""Stands for the compression that a format usually has; None means none at all."""
 
-GZIP_LEVEL = 1
-"""ISA-L's level 1: an eleventh of zlib's level 6 in CPU, 3 % larger on LlamaCloud's rows."""
-
-_GZIP_WINDOW = 31
-
-
-class Compressor(Protocol):
-    """A stream of bytes made smaller."""
-
-    def compress(self, data: bytes, /) -> bytes:
-        """Return what is ready."""
-        ...
-
-    def flush(self) -> bytes:
-        """Return the rest."""
-        ...
-
-
-class Uncompressed:
-    """The bytes as they are."""
-
-    def compress(self, data: bytes, /) -> bytes:
-        """See :class:`Compressor`."""
-        return data
-
-    def flush(self) -> bytes:
-        """See :class:`Compressor`."""
-        return b""
-
-
-def _gzip() -> Compressor:
-    # Writes no time and no name into the header, so the same rows give the same bytes.
-    compressor: Compressor = isal_zlib.compressobj(GZIP_LEVEL, wbits=_GZIP_WINDOW)
-    return compressor
-
-
-COMPRESSIONS: dict[str | None, tuple[str, Callable[[], Compressor]]] = {
-    "gzip": (".gz", _gzip),
-    None: ("", Uncompressed),
+FORMATS: dict[str, tuple[str | None, ...]] = {
+    "jsonl": ("gzip", "zstd", None),
+    "csv": ("gzip", "zstd", None),
+    "parquet": ("zstd",),  # inside the file: its readers expect no other compression around it
 }
-"""By name: the end of the file's name, and what makes a compressor."""
+"""By name: the compressions that a format may have, the usual one first."""
 
 
 class PartEncoder(Protocol):
-    """Encodes the rows of one part."""
+    """Encodes the rows of one file. The same rows give the same bytes, however they are split over calls."""
 
-    def add(self, rows: Sequence[Row]) -> bytes:
-        """Take rows and return what of the file is ready."""
+    @property
+    def misfits(self) -> Counter[str]:
+        """How many values so far their columns cannot hold, by column; the file keeps them in ``_extra``."""
+        ...
+
+    def add(self, lines: Sequence[bytes]) -> bytes:
+        """Take rows, each a JSON object on one line, and return what of the file is ready."""
         ...
 
     def finish(self) -> bytes:
@@ -64,37 +43,59 @@ class PartEncoder(Protocol):
         ...
 
 
-class JsonLines:
-    """One object per line, as the vendor sent it."""
-
-    def __init__(self, compressor: Compressor) -> None:
-        self._compressor = compressor
-
-    def add(self, rows: Sequence[Row]) -> bytes:
-        """See :class:`PartEncoder`."""
-        return self._compressor.compress(b"".join([row.json + b"\n" for row in rows]))
-
-    def finish(self) -> bytes:
-        """See :class:`PartEncoder`."""
-        return self._compressor.flush()
-
-
-FORMATS = ("jsonl",)
-
-
 class Format:
     """How an export is written.
 
     :param name: one of :data:`FORMATS`
-    :param compression: a key of :data:`COMPRESSIONS`
+    :param compression: one of the format's, or :data:`USUAL`
+    :param columns: the documented fields of a row
+    :param escape_formulas: whether CSV keeps spreadsheets from running a text as a formula
+    :raises InvalidParameterError: the format does not have this compression, or its library is not installed
     """
 
-    def __init__(self, name: str, compression: str | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        compression: str | None = USUAL,
+        columns: Sequence[Column] = (),
+        *,
+        escape_formulas: bool = False,
+    ) -> None:
+        usual, *others = FORMATS[name]
         self.name = name
-        self.compression = compression
-        ending, self._compressor = COMPRESSIONS[compression]
-        self.suffix = f".{name}{ending}"
+        self.compression = usual if compression == USUAL else compression
+        if self.compression not in (usual, *others):
+            allowed = ", ".join(map(repr, (USUAL, usual, *others)))
+            raise InvalidParameterError(
+                f"compression={compression!r} is not allowed for {name}; allowed is one of {allowed}."
+            )
+        if name == "parquet" and not find_spec("pyarrow"):
+            raise InvalidParameterError(
+                "file_format='parquet' needs pyarrow; install it with: pip install 'airflow-batch-provider[parquet]'"
+            )
+        ending, self._compressor = COMPRESSIONS[self.compression]
+        self.suffix = ".parquet" if name == "parquet" else f".{name}{ending}"
+        self._columns = tuple(columns)
+        self._escape_formulas = escape_formulas
+        self._told: set[str] = set()
+
+    @property
+    def identity(self) -> str:
+        """A text that is equal where the same rows give the same files."""
+        said = {"name": self.name, "compression": self.compression}
+        if self.name != "jsonl":
+            said["columns"] = ",".join(map(str, (*self._columns, EXTRA)))
+        if self.name == "csv" and self._escape_formulas:
+            said["options"] = "escape_formulas"
+        return json.dumps(said)
 
     def new_part(self) -> PartEncoder:
         """Return an encoder for a new file."""
-        return JsonLines(self._compressor())
+        if self.name == "jsonl":
+            return JsonLinesEncoder(self._compressor())
+        misfits = Misfits(self._told)
+        if self.name == "csv":
+            return CsvEncoder(self._columns, self._compressor(), misfits, self._escape_formulas)
+        from airflow_batch_provider.export.parquet import ParquetEncoder
+
+        return ParquetEncoder(self._columns, misfits)

@@ -65,7 +65,7 @@ class PartWriter:
         while rows:
             part = self._open or self._begin()
             fitting = rows[: self._rows_per_part - part.rows]
-            part.write(part.encoder.add(fitting))
+            part.write(part.encoder.add([row.json for row in fitting]))
             part.rows += len(fitting)
             rows = rows[len(fitting) :]
             if part.rows == self._rows_per_part:

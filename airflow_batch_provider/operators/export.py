@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_batch_provider.apis.endpoint import Listing
-from airflow_batch_provider.apis.parameter import Complaint, Domain, WholeNumber, Word
+from airflow_batch_provider.apis.parameter import Complaint, Domain, Flag, WholeNumber, Word
 from airflow_batch_provider.exceptions import ExportExistsError, InvalidParameterError
 
 if TYPE_CHECKING:
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from airflow_batch_provider.export.manifest import TaskRun
     from airflow_batch_provider.hooks.base import BatchApiHook
 
-FILE_FORMATS = Word(("jsonl",))
-COMPRESSIONS = Word(("gzip",))
+FILE_FORMATS = Word(("jsonl", "csv", "parquet"))
+COMPRESSIONS = Word(("default", "gzip", "zstd"))
+ESCAPE_FORMULAS = Flag()
 IF_EXISTS = Word(("replace", "error", "skip"))
 ROWS_PER_PART = WholeNumber(1)
 
@@ -36,8 +37,12 @@ class ListingExportOperator(BaseOperator):
     :param destination: the folder: a URI such as ``s3://aws_default@raw/playment/{{ ds }}`` or ``file:///data/exports``,
         an absolute path, or an ``ObjectStoragePath``
     :param destination_conn_id: the Airflow connection for a URI that names none
-    :param file_format: ``jsonl``, one object per line as the vendor sent it
-    :param compression: ``gzip`` (default) or None
+    :param file_format: ``jsonl`` (default), one object per line as the vendor sent it; ``csv`` or ``parquet`` (with the
+        extra ``parquet``), a column for each field that the vendor documents, and ``_extra`` for the rest
+    :param compression: ``gzip``, ``zstd``, or None for none; ``default`` stands for the format's usual one, ``gzip``
+        for jsonl and csv, ``zstd`` for parquet, which takes no other
+    :param escape_formulas: in CSV, put an apostrophe before a text that a spreadsheet would run as a formula, which
+        then is no longer as the vendor sent it
     :param rows_per_part: rows in each file but the last
     :param if_exists: what to do where another export is published already: ``replace`` it (default), fail with
         ``error``, or ``skip`` the work and return the summary of what is there
@@ -54,6 +59,7 @@ class ListingExportOperator(BaseOperator):
         "destination_conn_id",
         "file_format",
         "compression",
+        "escape_formulas",
         "rows_per_part",
         "if_exists",
     )
@@ -64,7 +70,8 @@ class ListingExportOperator(BaseOperator):
         destination: str | ObjectStoragePath,
         destination_conn_id: str | None = None,
         file_format: str = "jsonl",
-        compression: str | None = "gzip",
+        compression: str | None = "default",
+        escape_formulas: bool | str = False,
         rows_per_part: int | str = 100_000,
         if_exists: str = "replace",
         **kwargs: Any,
@@ -74,6 +81,7 @@ class ListingExportOperator(BaseOperator):
         self.destination_conn_id = destination_conn_id
         self.file_format = file_format
         self.compression = compression
+        self.escape_formulas = escape_formulas
         self.rows_per_part = rows_per_part
         self.if_exists = if_exists
 
@@ -86,7 +94,8 @@ class ListingExportOperator(BaseOperator):
         from airflow_batch_provider.export.store import open_store
 
         self._check("file_format", self.file_format, FILE_FORMATS)
-        self._check("compression", self.compression or "gzip", COMPRESSIONS)
+        self._check("compression", self.compression or "default", COMPRESSIONS)
+        self._check("escape_formulas", self.escape_formulas, ESCAPE_FORMULAS)
         self._check("if_exists", self.if_exists, IF_EXISTS)
         self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)
         hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
@@ -95,7 +104,12 @@ class ListingExportOperator(BaseOperator):
         work = Work(
             listing=self.listing.name,
             params=self.listing.given(values),
-            file_format=Format(self.file_format, self.compression or None),
+            file_format=Format(
+                self.file_format,
+                self.compression or None,
+                self.listing.columns,
+                escape_formulas=ESCAPE_FORMULAS.encode(self.escape_formulas) == "true",
+            ),
             rows_per_part=int(self.rows_per_part),
             task_run=_task_run(context),
         )

@@ -12,6 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_batch_provider.exceptions import ExportExistsError, InvalidParameterError, NotFoundError
+from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.llamacloud import (
     LlamaCloudExportBatchesOperator,
@@ -68,6 +69,7 @@ def test_every_parameter_is_a_template_and_belongs_to_the_listing(operator: type
         "file_format",
         "compression",
         "rows_per_part",
+        "escape_formulas",
         "if_exists",
         f"{vendor}_conn_id",
     }
@@ -91,8 +93,11 @@ def test_a_bad_value_is_no_error_where_the_dag_is_parsed(operator: type[ListingE
         ({"page_size": "101"}, "page_size='101' is not allowed; allowed is a whole number from 1 to 100"),
         ({"organization_id": ""}, "organization_id='' is not allowed"),
         ({"rows_per_part": 0}, "rows_per_part=0 is not allowed; allowed is a whole number from 1 up"),
-        ({"file_format": "xml"}, "file_format='xml' is not allowed; allowed is one of 'jsonl'"),
-        ({"compression": "rar"}, "compression='rar' is not allowed; allowed is one of 'gzip'"),
+        ({"file_format": "xml"}, "file_format='xml' is not allowed; allowed is one of 'jsonl', 'csv', 'parquet'"),
+        ({"compression": "rar"}, "compression='rar' is not allowed; allowed is one of 'default', 'gzip', 'zstd'"),
+        ({"file_format": "parquet", "compression": "gzip"}, "compression='gzip' is not allowed for parquet"),
+        ({"file_format": "parquet", "compression": None}, "compression=None is not allowed for parquet"),
+        ({"escape_formulas": "maybe"}, "escape_formulas='maybe' is not allowed; allowed is true or false"),
         ({"if_exists": "append"}, "if_exists='append' is not allowed; allowed is one of 'replace'"),
     ],
 )
@@ -139,6 +144,41 @@ def test_files_without_compression(vendors: Sandbox, tmp_path: Path) -> None:
     (part,) = manifest_of(tmp_path)["parts"]
     assert part["path"].endswith(".jsonl")
     assert len((tmp_path / part["path"]).read_text().splitlines()) == 120
+
+
+@pytest.mark.parametrize(
+    ("parameters", "ending", "compression"),
+    [
+        ({}, ".jsonl.gz", "gzip"),
+        ({"compression": "zstd"}, ".jsonl.zst", "zstd"),
+        ({"file_format": "csv"}, ".csv.gz", "gzip"),
+        ({"file_format": "csv", "compression": "", "escape_formulas": "True"}, ".csv", None),
+        ({"file_format": "parquet"}, ".parquet", "zstd"),
+    ],
+)
+def test_every_format_holds_the_same_rows(
+    parameters: dict[str, Any], ending: str, compression: str | None, vendors: Sandbox, tmp_path: Path
+) -> None:
+    talkifai(tmp_path / "other", **parameters).execute({})
+    talkifai(tmp_path / "plain", compression=None).execute({})
+    manifest = verify_export(str(tmp_path / "other"))
+    assert (manifest.format, manifest.compression) == (parameters.get("file_format", "jsonl"), compression)
+    assert manifest.parts[0].path.endswith(ending)
+    ids = [row["id"] for row in read_export(str(tmp_path / "other"))]
+    assert ids == [row["id"] for row in read_export(str(tmp_path / "plain"))]
+    assert len(ids) == 120
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_documented_columns_hold_all_that_a_vendor_sends(
+    operator: type[ListingExportOperator], vendors: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {name: vendors.how_to["playment"][name] for name in OPERATORS[operator] if name == "batch_id"}
+    operator(task_id="t", destination=str(tmp_path), file_format="parquet", **given).execute({})
+    rows = list(read_export(str(tmp_path)))
+    assert rows
+    assert all(row["_extra"] is None and row["id"] for row in rows)
+    assert "not as documented" not in caplog.text
 
 
 def test_skip_leaves_an_export_as_it_is_and_asks_nobody(vendors: Sandbox, tmp_path: Path) -> None:

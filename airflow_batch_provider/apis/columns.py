@@ -1,0 +1,76 @@
+"""What the fields of a listing's objects are, as the vendor documents them: the columns of CSV and Parquet files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scalar(StrEnum):
+    """A value that holds no others."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamp"
+
+
+TEXT = Scalar.TEXT
+INTEGER = Scalar.INTEGER
+BOOLEAN = Scalar.BOOLEAN
+TIMESTAMP = Scalar.TIMESTAMP
+"""A text in ISO 8601, in UTC where it has no offset. Only as a column of its own: no vendor nests one."""
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A JSON array.
+
+    :param element: what each element is
+    """
+
+    element: Kind
+
+    def __str__(self) -> str:
+        return f"list<{self.element}>"
+
+
+@dataclass(frozen=True)
+class Struct:
+    """A JSON object with documented fields.
+
+    :param fields: the fields, in documented order
+    """
+
+    fields: tuple[Column, ...]
+
+    def __str__(self) -> str:
+        return f"struct<{','.join(map(str, self.fields))}>"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A documented field. Any may be absent or null: the vendors say little about that, and change it.
+
+    :param name: the vendor's name
+    :param kind: what its value is
+    """
+
+    name: str
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.kind}"
+
+
+Kind = Scalar | ListOf | Struct
+
+
+def columns(**kinds: Kind) -> tuple[Column, ...]:
+    """Return columns, by name, in the order given."""
+    return tuple(Column(name, kind) for name, kind in kinds.items())
+
+
+def struct(**kinds: Kind) -> Struct:
+    """Return a struct, its fields by name, in the order given."""
+    return Struct(columns(**kinds))

@@ -1,0 +1,47 @@
+"""Checks an export that was published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, ObjectStoragePath
+
+
+class VerifyExportOperator(BaseOperator):
+    """Checks that an export is whole, before anything builds on it.
+
+    Reads every file and compares its size, SHA-256 and number of rows with the manifest; a file that looks like one of
+    the export's and is not named there is an error too. The task returns the manifest's summary, as the export did.
+
+    :param destination: the folder of the export: a URI, an absolute path, or an ``ObjectStoragePath``
+    :param destination_conn_id: the Airflow connection for a URI that names none
+    :raises DestinationError: the destination cannot be opened
+    :raises ExportDamagedError: the export is not whole; says everything that is wrong, and Airflow does not retry
+    :raises ExportReplacedError: another export took its place meanwhile; Airflow's retries apply
+    """
+
+    template_fields: Sequence[str] = ("destination", "destination_conn_id")
+
+    def __init__(
+        self, *, destination: str | ObjectStoragePath, destination_conn_id: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.destination = destination
+        self.destination_conn_id = destination_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check the export and return the manifest's summary."""
+        # These import fsspec, which parsing a DAG must not cost.
+        from airflow_batch_provider.export.reading import PublishedExport
+        from airflow_batch_provider.export.store import open_store
+
+        store = open_store(self.destination, self.destination_conn_id or None)
+        export = PublishedExport(store)
+        export.verify()
+        manifest = export.manifest
+        self.log.info("Verified %d rows in %d parts at %s", manifest.rows, len(manifest.parts), store.uri)
+        return manifest.summary(store.uri)
