@@ -46,6 +46,7 @@ class NewRows:
     :param total: how many rows the vendor reports for the whole listing
     :param bookmark: goes on with this very page
     :param passes: how often the listing was read, this time included
+    :param digests: the hashes of the rows' ids
     :param doubt: on the last page, why rows may be missing all the same
     """
 
@@ -54,6 +55,7 @@ class NewRows:
     total: int | None
     bookmark: Bookmark | None = None
     passes: int = 1
+    digests: Sequence[bytes] = ()
     doubt: str | None = None
 
 
@@ -155,7 +157,9 @@ class _Reading:
         overlap = paging.overlap(step, page)
         moved = bool(overlap and self._before is not None and self._before[-overlap:] != digests[:overlap])
         fresh, new = self._seen.add(digests, current.number)
-        rows = page.rows if len(new) == len(page.rows) else [page.rows[index] for index in new]
+        rows, digests_of_rows = page.rows, digests
+        if len(new) < len(rows):
+            rows, digests_of_rows = [rows[index] for index in new], [digests[index] for index in new]
         missed = sum(self._listing.existed(row, self._limits.begun) for row in rows) if current.number > 1 else 0
         is_resumed = self._before is None and place.step is not self._first and current.number == 1
         duplicates = 0 if current.number > 1 or is_resumed else max(0, len(digests) - fresh - overlap)
@@ -165,7 +169,7 @@ class _Reading:
         self._before = digests
         following = paging.following(step, Taken(page, len(digests), fresh, current.read))
         self._note_barren(fresh, following)
-        return NewRows(rows, duplicates, page.total, place, current.number), following
+        return NewRows(rows, duplicates, page.total, place, current.number, digests_of_rows), following
 
     def _continues(self, step: Step, digests: list[bytes]) -> bool:
         number = self._place.current.number

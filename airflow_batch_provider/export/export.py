@@ -1,132 +1,212 @@
-"""Reads a listing to its end into parts, and publishes them."""
+"""Reads a listing to its end into parts, and publishes them; after a kill, the next try goes on where it ended."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Protocol
 
-from airflow_batch_provider.client.pages import NewRows
-from airflow_batch_provider.export.formats import Format
-from airflow_batch_provider.export.manifest import Manifest, TaskRun
+from airflow_batch_provider.client.pages import Bookmark, NewRows
+from airflow_batch_provider.client.seen import SeenRows
+from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError, RequestRefusedError
+from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints
+from airflow_batch_provider.export.manifest import Manifest
+from airflow_batch_provider.export.new_file import NewFile
 from airflow_batch_provider.export.parts import PartWriter
 from airflow_batch_provider.export.progress import Progress
 from airflow_batch_provider.export.publishing import publish
-from airflow_batch_provider.export.staging import Staging, export_id
-from airflow_batch_provider.export.store import Store
+from airflow_batch_provider.export.staging import Staging
+from airflow_batch_provider.export.store import LocalStore, Store
+from airflow_batch_provider.export.uploads import Uploads
+from airflow_batch_provider.export.work import Work
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """What to export.
+class Reading(Protocol):
+    """Reads a listing, from its start or from a bookmark on; it raises where it cannot be read whole."""
 
-    :param listing: the listing's name
-    :param params: what was asked for, as JSON
-    :param file_format: how it is written
-    :param rows_per_part: rows in each file but the last
-    :param task_run: who does it
-    """
+    def __call__(self, *, begun: datetime, bookmark: Bookmark | None, seen: SeenRows) -> Iterable[NewRows]:
+        """Yield pages as they are consumed.
 
-    listing: str
-    params: Mapping[str, Any]
-    file_format: Format
-    rows_per_part: int
-    task_run: TaskRun
-
-    @property
-    def id(self) -> str:
-        """The export id; another one each time where no task run is known."""
-        return export_id(
-            self.task_run,
-            {
-                "listing": self.listing,
-                "params": self.params,
-                "format": self.file_format.identity,
-                "rows_per_part": self.rows_per_part,
-            },
-        )
+        :param begun: when the first try began to read
+        :param bookmark: where to go on
+        :param seen: the rows that were read before
+        """
+        ...
 
 
-@dataclass
-class _Tally:
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    rows: int = 0
-    pages: int = 0
-    duplicates: int = 0
-    total: int | None = None
-    statuses: Counter[str] = field(default_factory=Counter)
-
-    def add(self, page: NewRows) -> None:
-        self.rows += len(page.rows)
-        self.pages += 1
-        self.duplicates += page.duplicates
-        self.total = page.total
-        self.statuses.update(row.status for row in page.rows)
-
-
-def export(pages: Iterable[NewRows], store: Store, work: Work) -> Manifest:
+def export(reading: Reading, store: Store, work: Work, *, resume: bool = True) -> Manifest:
     """Export a listing: published whole, or not at all.
 
-    :param pages: the listing, read as it is consumed; it raises where it cannot be read whole
+    :param reading: reads the listing
     :param store: the destination
     :param work: what this is
+    :param resume: whether to go on where an earlier try of the same work ended, and to let a later one do so
     :return: the manifest of the published export
     """
     staging = Staging(store, work.id)
-    writer = PartWriter(store, staging, work.file_format, work.rows_per_part)
-    tally = _Tally()
-    progress = Progress(log)
-    try:
-        for page in pages:
-            tally.add(page)
-            writer.write(page.rows)
-            progress.report(tally.rows, tally.pages, tally.total)
-        writer.finish()
-        manifest = publish(store, staging, writer.finished, _manifest(staging.work_id, work, writer, tally))
-    except BaseException:  # a task that is stopped cleans up like one that fails
-        _give_up(writer, staging)
-        raise
+    staging.begin()
+    may_resume = resume and work.task_run.run_id is not None
+    with closing(_Try(reading, store, work, staging, may_resume)) as this_try:
+        try:
+            manifest = this_try.run()
+        except BaseException as error:  # a task that is stopped cleans up like one that fails
+            this_try.give_up(error)
+            raise
     log.info(
         "Published %d rows in %d parts, %d bytes, at %s", manifest.rows, len(manifest.parts), manifest.bytes, store.uri
     )
     return manifest
 
 
-def _give_up(writer: PartWriter, staging: Staging) -> None:
+class _Try:
+    def __init__(self, reading: Reading, store: Store, work: Work, staging: Staging, may_resume: bool) -> None:
+        self._reading = reading
+        self._store = store
+        self._work = work
+        self._staging = staging
+        self._may_resume = may_resume
+        self._checkpoints = Checkpoints(store, staging)
+        self._uploads = Uploads(beside=not isinstance(store, LocalStore))
+        self._progress = Progress(log)
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._go_on(Checkpoint(fingerprint=self._work.fingerprint, bookmark=None, parts=(), digests=()))
+
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        work = self._work
+        self._tally = checkpoint.tally
+        self._writer = PartWriter(self._store, self._staging, work.file_format, work.rows_per_part, checkpoint.parts)
+        self._files_of_digests = list(checkpoint.digests)
+        self._digests = bytearray()
+
+    def run(self) -> Manifest:
+        found = self._checkpoints.newest(self._work.fingerprint) if self._may_resume else None
+        is_resumed = bool(found and self._resume(*found))
+        if not is_resumed:
+            self._read(None, SeenRows())
+        manifest = self._manifest(is_resumed)
+        return publish(self._store, self._staging, self._writer.parts, manifest)
+
+    def _resume(self, checkpoint: Checkpoint, digests: bytes) -> bool:
+        """Go on from a checkpoint; tell whether the vendor lets us."""
+        self._go_on(checkpoint)
+        log.info("Going on after %d rows that an earlier try has written", checkpoint.tally.rows)
+        if checkpoint.bookmark is None:
+            return True
+        pages = checkpoint.tally.pages
+        try:
+            self._read(checkpoint.bookmark, SeenRows(digests))
+        except (NotFoundError, RequestRefusedError) as error:
+            if self._tally.pages > pages:
+                raise
+            log.warning("The vendor does not let the listing be read on, so it is read anew: %s", error)
+            self._start_anew()
+            return False
+        return True
+
+    def _read(self, bookmark: Bookmark | None, seen: SeenRows) -> None:
+        for page in self._reading(begun=self._tally.started_at, bookmark=bookmark, seen=seen):
+            self._take(page)
+            self._progress.report(self._tally.rows, self._tally.pages, self._tally.total)
+        self._finish_part(None, is_last=True)
+        self._uploads.wait()
+
+    def _take(self, page: NewRows) -> None:
+        rows, digests = page.rows, page.digests
+        while rows:
+            room = self._writer.room
+            fitting = rows[:room]
+            self._writer.write(fitting)
+            self._tally.count(fitting)
+            self._digests += b"".join(digests[:room])
+            rows, digests = rows[room:], digests[room:]
+            if not self._writer.room:
+                self._finish_part(page.bookmark)
+        self._tally.turn(page)
+
+    def _finish_part(self, bookmark: Bookmark | None, *, is_last: bool = False) -> None:
+        """Close a part, and write beside it how to go on after it.
+
+        :param bookmark: where to read on
+        :param is_last: whether the listing has ended
+        """
+        file = self._writer.finish()
+        parts, digests, self._digests = tuple(self._writer.parts), bytes(self._digests), bytearray()
+        tally = replace(self._tally, statuses=dict(self._tally.statuses))
+
+        def finish() -> None:
+            if file:
+                _close(file)
+            if not self._may_resume or not (bookmark or is_last):
+                return
+            if bookmark:
+                self._files_of_digests.append(self._checkpoints.save_digests(len(parts), digests))
+            self._checkpoints.save(
+                Checkpoint(
+                    fingerprint=self._work.fingerprint,
+                    bookmark=bookmark,
+                    parts=parts,
+                    digests=tuple(self._files_of_digests) if bookmark else (),
+                    tally=tally,
+                )
+            )
+
+        self._uploads.run(finish)
+
+    def give_up(self, error: BaseException) -> None:
+        """Keep what a later try can use, and remove the rest."""
+        try:
+            self._uploads.close()
+            self._writer.abandon()
+            if isinstance(error, IncompleteListingError):
+                self._staging.discard_all()  # where the listing went round in circles, a bookmark would lead back there
+            elif not (self._may_resume and self._writer.parts):
+                self._staging.discard()
+        except Exception:  # whatever the store raises: the failure that led here is the one to tell
+            log.warning("Could not remove everything that was staged", exc_info=True)
+
+    def close(self) -> None:
+        """End what runs beside."""
+        self._uploads.close()
+
+    def _manifest(self, is_resumed: bool) -> Manifest:
+        parts, tally, work = tuple(staged.part for staged in self._writer.parts), self._tally, self._work
+        return Manifest(
+            export_id=self._staging.work_id,
+            listing=work.listing,
+            params=work.params,
+            format=work.file_format.name,
+            compression=work.file_format.compression,
+            rows=tally.rows,
+            bytes=sum(part.bytes for part in parts),
+            parts=parts,
+            status_counts=dict(sorted(tally.statuses.items())),
+            pages=tally.pages,
+            duplicates_dropped=tally.duplicates,
+            passes=tally.passes,
+            reported_total=tally.total,
+            resumed=is_resumed,
+            replaces=(),
+            started_at=_utc(tally.started_at),
+            finished_at=_utc(datetime.now(UTC)),
+            task_run=work.task_run,
+            drift=tally.doubt,
+            unexpected_values=self._writer.misfits,
+        )
+
+
+def _close(file: NewFile) -> None:
     try:
-        writer.abandon()
-        staging.discard()
-    except Exception:  # whatever the store raises: the failure that led here is the one to tell
-        log.warning("Could not remove everything that was staged", exc_info=True)
-
-
-def _manifest(work_id: str, work: Work, writer: PartWriter, tally: _Tally) -> Manifest:
-    parts = tuple(staged.part for staged in writer.finished)
-    return Manifest(
-        export_id=work_id,
-        listing=work.listing,
-        params=work.params,
-        format=work.file_format.name,
-        compression=work.file_format.compression,
-        rows=tally.rows,
-        bytes=sum(part.bytes for part in parts),
-        parts=parts,
-        status_counts=dict(sorted(tally.statuses.items())),
-        pages=tally.pages,
-        duplicates_dropped=tally.duplicates,
-        passes=1,
-        reported_total=tally.total,
-        resumed=False,
-        replaces=(),
-        started_at=_utc(tally.started_at),
-        finished_at=_utc(datetime.now(UTC)),
-        task_run=work.task_run,
-    )
+        file.close()
+    except BaseException:
+        file.abandon()
+        raise
 
 
 def _utc(moment: datetime) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 VERSION = 1
 MANIFEST_NAME = "_MANIFEST.json"
 
+_LATER_FIELDS = ("drift", "unexpected_values")
+
 Content = bytes  # a field below is called bytes
 
 
@@ -42,7 +44,11 @@ class TaskRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """The content of ``_MANIFEST.json``, in its order. Times are ISO 8601 UTC."""
+    """The content of ``_MANIFEST.json``, in its order. Times are ISO 8601 UTC.
+
+    ``drift`` says why rows may be missing where ``on_drift="warn"`` let that pass; ``unexpected_values`` counts, by
+    documented field, values of another type than documented, which CSV and Parquet hold in ``_extra`` only.
+    """
 
     version: int = VERSION
     export_id: str
@@ -63,13 +69,16 @@ class Manifest:
     started_at: str
     finished_at: str
     task_run: TaskRun = field(default_factory=TaskRun)
+    drift: str | None = None
+    unexpected_values: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> Content:
         """Return the file's bytes."""
         document = asdict(self)
         task_run = document.pop("task_run")
         del task_run["map_index"]
-        return (json.dumps({**document, **task_run}, indent=1) + "\n").encode()
+        later = {name: document.pop(name) for name in _LATER_FIELDS}
+        return (json.dumps({**document, **task_run, **later}, indent=1) + "\n").encode()
 
     def summary(self, destination: str) -> dict[str, Any]:
         """Return what a task hands on: small, JSON, no secret.
@@ -98,7 +107,9 @@ def read_manifest(content: bytes) -> Manifest:
     try:
         document = json.loads(content)
         task_run = TaskRun(**{name: document.get(name) for name in ("dag_id", "task_id", "run_id", "logical_date")})
-        fields = {name: document[name] for name in Manifest.__dataclass_fields__ if name != "task_run"}
+        required = Manifest.__dataclass_fields__.keys() - {"task_run", *_LATER_FIELDS}
+        fields = {name: document[name] for name in required}
+        fields |= {name: document[name] for name in _LATER_FIELDS if name in document}
         fields["parts"] = tuple(Part(**part) for part in document["parts"])
         fields["replaces"] = tuple(document["replaces"])
         return Manifest(**fields, task_run=task_run)

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.export.formats import Format, PartEncoder
 from airflow_batch_provider.export.manifest import Part
+from airflow_batch_provider.export.new_file import NewFile
 from airflow_batch_provider.export.staging import Staging
-from airflow_batch_provider.export.store import NewFile, Store
+from airflow_batch_provider.export.store import Store
 
 DIGITS_IN_NAME = 12
 
 
 @dataclass(frozen=True)
 class StagedPart:
-    """A finished file that is not published yet.
+    """A file that is not published yet.
 
     :param name: where it is staged
     :param part: what it will be
+    :param misfits: how many values its columns cannot hold, by column
     """
 
     name: str
     part: Part
+    misfits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -50,43 +54,51 @@ class PartWriter:
     :param staging: the place in it for this try
     :param file_format: how a part is encoded
     :param rows_per_part: after how many rows the next part begins
+    :param parts: the parts that an earlier try finished
     """
 
-    def __init__(self, store: Store, staging: Staging, file_format: Format, rows_per_part: int) -> None:
+    def __init__(
+        self, store: Store, staging: Staging, file_format: Format, rows_per_part: int, parts: Sequence[StagedPart] = ()
+    ) -> None:
         self._store = store
         self._staging = staging
         self._format = file_format
         self._rows_per_part = rows_per_part
         self._open: _OpenPart | None = None
-        self.finished: list[StagedPart] = []
+        self.parts = list(parts)
+
+    @property
+    def room(self) -> int:
+        """How many rows more the part takes."""
+        return self._rows_per_part - (self._open.rows if self._open else 0)
+
+    @property
+    def misfits(self) -> dict[str, int]:
+        """How many values the columns of the finished parts cannot hold, by column."""
+        return dict(sorted(sum((Counter(staged.misfits) for staged in self.parts), Counter[str]()).items()))
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Take rows, in order."""
-        while rows:
-            part = self._open or self._begin()
-            fitting = rows[: self._rows_per_part - part.rows]
-            part.write(part.encoder.add([row.json for row in fitting]))
-            part.rows += len(fitting)
-            rows = rows[len(fitting) :]
-            if part.rows == self._rows_per_part:
-                self.finish()
+        """Take rows, in order, as many as there is room for."""
+        part = self._open or self._begin()
+        part.write(part.encoder.add([row.json for row in rows]))
+        part.rows += len(rows)
 
     def _begin(self) -> _OpenPart:
-        name = self._staging.name(f"{len(self.finished):05d}{self._format.suffix}")
+        name = self._staging.name(f"{len(self.parts):05d}{self._format.suffix}")
         self._open = _OpenPart(name, self._store.create(name), self._format.new_part())
         return self._open
 
-    def finish(self) -> None:
-        """Finish the part that is open, if one is."""
+    def finish(self) -> NewFile | None:
+        """Finish the part that is open, if one is, and return its file, which is still to be closed."""
         if not self._open:
-            return
+            return None
         part = self._open
         part.write(part.encoder.finish())
-        part.file.close()
         self._open = None
         digest = part.digest.hexdigest()
-        path = f"part-{len(self.finished):05d}-{digest[:DIGITS_IN_NAME]}{self._format.suffix}"
-        self.finished.append(StagedPart(part.name, Part(path, part.rows, part.size, digest)))
+        path = f"part-{len(self.parts):05d}-{digest[:DIGITS_IN_NAME]}{self._format.suffix}"
+        self.parts.append(StagedPart(part.name, Part(path, part.rows, part.size, digest), dict(part.encoder.misfits)))
+        return part.file
 
     def abandon(self) -> None:
         """Give up the file that is open, if one is."""

@@ -10,15 +10,13 @@ from dataclasses import replace
 from airflow_batch_provider.exceptions import DestinationError, TransientError
 from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, read_manifest
 from airflow_batch_provider.export.parts import StagedPart
-from airflow_batch_provider.export.staging import STAGING, Staging
+from airflow_batch_provider.export.staging import SECONDS_UNTIL_NOBODYS, STAGING, Staging, declarations
 from airflow_batch_provider.export.store import Store
 
 log = logging.getLogger(__name__)
 
-SECONDS_UNTIL_NOBODYS = 24 * 3600
-"""Age after which files that belong to no export are removed: no try runs that long between two writes."""
-
-_PART_NAME = re.compile(r"part-\d{5}-[0-9a-f]{12}\.[a-z.]+")
+PART_NAME = re.compile(r"part-\d{5,}-[0-9a-f]{12}\.[a-z.]+")
+_MOST_RACES = 20
 
 
 def published(store: Store) -> Manifest | None:
@@ -37,48 +35,85 @@ def published(store: Store) -> Manifest | None:
         ) from error
 
 
-def publish(store: Store, staging: Staging, parts: Sequence[StagedPart], manifest: Manifest) -> Manifest:
+def publish(store: Store, staging: Staging, staged: Sequence[StagedPart], manifest: Manifest) -> Manifest:
     """Publish an export.
 
     The parts first, beside those of the export before: their names hold a digest, so neither is touched. Then the
-    manifest, at one stroke; from then on the new export is the one that counts. Then what it replaced is removed.
+    manifest, at one stroke, and only if nobody else published meanwhile; from then on the new export is the one that
+    counts. Then what it replaced is removed.
 
     :param store: the destination
-    :param staging: where the parts are staged
-    :param parts: the parts, in order
+    :param staging: the place in it for this try
+    :param staged: the parts, in order
     :param manifest: the manifest, without ``replaces``
-    :return: the manifest as it was written
+    :return: the manifest that is published: this one, or that of another try of the same work, which was quicker and
+        cleaned up after itself
+    :raises TransientError: others keep publishing, or the staged files are gone
     """
-    names = [staged.part.path for staged in parts]
-    staging.declare(names)
-    for staged in parts:
-        store.publish(staged.name, staged.part.path)
-        size = store.size(staged.part.path)
-        if size != staged.part.bytes:
+    names = [part.part.path for part in staged]
+    for _ in range(_MOST_RACES):
+        version, before = store.version(MANIFEST_NAME), published(store)
+        staging.declare(names, version)
+        try:
+            _place(store, staged)
+        except FileNotFoundError as error:
+            manifest = _of_another_try(store, manifest, error)
+            _clean(store, staging, set())
+            return manifest
+        replaced = _replaced(store, before) - set(names) if before else set()
+        manifest = replace(manifest, replaces=tuple(sorted(replaced)))
+        if store.put_if(MANIFEST_NAME, manifest.to_json(), version):
+            # A rival that began to clean before we declared may have taken a part of ours for one of the export before.
+            _place(store, staged)
+            _clean(store, staging, replaced)
+            return manifest
+        log.info("Another export was published at %s in this moment; publishing again", store.uri)
+    raise TransientError(f"Others keep publishing at {store.uri}; gave up after {_MOST_RACES} tries.")
+
+
+def _place(store: Store, staged: Sequence[StagedPart]) -> None:
+    """Put the parts under their names, where they are not there yet."""
+    for part in staged:
+        if store.size(part.part.path) == part.part.bytes:
+            continue
+        store.publish(part.name, part.part.path)
+        size = store.size(part.part.path)
+        if size != part.part.bytes:
             raise TransientError(
-                f"{store.uri}/{staged.part.path} has {size} bytes after publishing instead of {staged.part.bytes}."
+                f"{store.uri}/{part.part.path} has {size} bytes after publishing instead of {part.part.bytes}."
             )
-    before = published(store)
-    replaced = {part.path for part in before.parts} - set(names) if before else set()
-    manifest = replace(manifest, replaces=tuple(sorted(replaced)))
-    store.put(MANIFEST_NAME, manifest.to_json())
-    # What the one before replaced is usually gone, unless its try ended before it was.
-    _clean(store, staging, replaced.union(before.replaces if before else ()))
-    return manifest
+
+
+def _replaced(store: Store, before: Manifest) -> set[str]:
+    """Return the files of an export, and those that it replaced, if its try ended before they were removed."""
+    parts = {part.path for part in before.parts}
+    return parts.union(store.names_below().keys() & set(before.replaces)) if before.replaces else parts
+
+
+def _of_another_try(store: Store, ours: Manifest, error: FileNotFoundError) -> Manifest:
+    """Return what another try of the same work published while this one ran; it also removed what was staged."""
+    current = published(store)
+    if current and current.export_id == ours.export_id and current.finished_at >= ours.started_at:
+        log.warning("Another try of this task has published the export at %s meanwhile", store.uri)
+        return current
+    raise TransientError(f"What was staged at {store.uri} is gone: {error}") from error
 
 
 def _clean(store: Store, staging: Staging, replaced: set[str]) -> None:
     """Remove what is left over. The export is published already, so a failure here is none of it."""
     try:
-        current = published(store)
-        # Another try may have published after us; then what it names stays, whatever we replaced.
+        version, current = store.version(MANIFEST_NAME), published(store)
+        said = declarations(store, staging.work_id)
+        # Another try may be about to replace what was published just now; one that meant to replace what was there
+        # before cannot any more.
+        rivals = {token: one for token, one in said.items() if token != staging.token and one.replaces == version}
         kept = {part.path for part in current.parts} if current else set()
-        left_over = replaced | staging.declared()
+        kept = kept.union(*(rival.names for rival in rivals.values()))
+        gone = replaced.union(*(one.names for one in said.values()))
         for name, age in store.names_below().items():
-            is_ours = _PART_NAME.fullmatch(name) or name.startswith(f"{STAGING}/")
-            if is_ours and (name in left_over or age > SECONDS_UNTIL_NOBODYS) and name not in kept:
+            is_ours = PART_NAME.fullmatch(name) or name.startswith(f"{STAGING}/")
+            if is_ours and (name in gone or age > SECONDS_UNTIL_NOBODYS) and name not in kept:
                 store.remove(name)
-        staging.remove_all()
-        store.remove_empty_folders(STAGING)
+        staging.remove_all(but=rivals)
     except Exception:  # whatever the store raises; the next export cleans up after this one
         log.warning("%s is published, but what it replaces could not be removed", store.uri, exc_info=True)

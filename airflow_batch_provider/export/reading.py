@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 
     from airflow_batch_provider.export.store import Store
 
-_PART_NAME = re.compile(r"part-\d{5}-[0-9a-f]{12}\.[a-z.]+")
-_DECLARATION = re.compile(r"_staging/(?P<export_id>[^/]+)/.*publishing\.json")
 _PIECE = 1 << 20
 _FINDINGS_SAID = 20
 
@@ -153,9 +149,8 @@ class PublishedExport:
     def _copy(self, part: Part, file: IO[bytes]) -> str | None:
         """Copy a part and return its digest, or None where it is not there."""
         digest = hashlib.sha256()
-        self._store.fs.invalidate_cache()
         try:
-            with self._store.fs.open(f"{self._store.root}/{part.path}", "rb") as source:
+            with self._store.open(part.path) as source:
                 while piece := source.read(_PIECE):
                     digest.update(piece)
                     file.write(piece)
@@ -175,19 +170,20 @@ class PublishedExport:
 
     def _foreign(self) -> list[str]:
         """Return the files that look like parts, but are not of this export nor of one that is being published."""
+        from airflow_batch_provider.export.publishing import PART_NAME
+
         known = {part.path for part in self.manifest.parts}
-        suspects = [name for name in self._store.names_below() if _PART_NAME.fullmatch(name) and name not in known]
+        suspects = [name for name in self._store.names_below() if PART_NAME.fullmatch(name) and name not in known]
         if suspects:  # whoever publishes declares it first, so a declaration that excuses one of them is there by now
             known |= self._being_published()
         return [name for name in suspects if name not in known]
 
     def _being_published(self) -> set[str]:
+        from airflow_batch_provider.export.staging import declarations
+
         names: set[str] = set()
-        for name in self._store.names_below("_staging"):
-            declaration = _DECLARATION.fullmatch(name)
-            content = self._store.read(name) if declaration else None
-            if declaration and content:
-                names.update(json.loads(content))
-                if declaration["export_id"] == self.manifest.export_id:
-                    names.update(self.manifest.replaces)  # which are about to be removed
+        for declaration in declarations(self._store).values():
+            names |= declaration.names
+            if declaration.work_id == self.manifest.export_id:
+                names.update(self.manifest.replaces)  # which are about to be removed
         return names

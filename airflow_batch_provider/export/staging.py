@@ -6,32 +6,48 @@ that are alive at once never write over each other.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-from airflow_batch_provider.export.manifest import TaskRun
 from airflow_batch_provider.export.store import Store
 
 STAGING = "_staging"
-_INTENT = "publishing.json"
+SECONDS_UNTIL_NOBODYS = 24 * 3600
+"""Age after which a file that belongs to no export is nobody's: no try takes that long between two writes."""
+
+_TOKEN_BYTES = 8
+_DECLARATION = re.compile(rf"{STAGING}/(?P<work_id>[^/]+)/(?P<token>[0-9a-f]+)-publishing\.json")
 
 
-def export_id(task_run: TaskRun, work: Mapping[str, Any]) -> str:
-    """Return the name of a piece of work: equal for a retry or a cleared task, different for another day or listing.
+@dataclass(frozen=True)
+class Declaration:
+    """What a try is about to publish.
 
-    :param task_run: who does it
-    :param work: what is done, as JSON: listing, parameters, format
+    :param work_id: the export id
+    :param names: the parts
+    :param replaces: the version of the manifest that it means to replace: where that has changed, it cannot
     """
-    if task_run.run_id is None:
-        return secrets.token_hex(16)
-    who = asdict(task_run)
-    if who["logical_date"] is not None:
-        del who["run_id"]
-    return hashlib.blake2b(json.dumps([who, work], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+    work_id: str
+    names: frozenset[str]
+    replaces: str | None
+
+
+def declarations(store: Store, work_id: str | None = None) -> dict[str, Declaration]:
+    """Return what any try, or any of one piece of work, is about to publish, by the try's token."""
+    found = {}
+    for name in store.names_below(f"{STAGING}/{work_id}" if work_id else STAGING):
+        declaration = _DECLARATION.fullmatch(name)
+        content = store.read(name) if declaration else None
+        if declaration and content:
+            said = json.loads(content)
+            found[declaration["token"]] = Declaration(
+                declaration["work_id"], frozenset(said["names"]), said["replaces"]
+            )
+    return found
 
 
 class Staging:
@@ -44,34 +60,43 @@ class Staging:
     def __init__(self, store: Store, work_id: str) -> None:
         self._store = store
         self.work_id = work_id
-        self._folder = f"{STAGING}/{work_id}"
-        self._token = secrets.token_hex(8)
+        self.folder = f"{STAGING}/{work_id}"
+        self.token = secrets.token_hex(_TOKEN_BYTES)
 
     def name(self, rest: str) -> str:
         """Return a name of this try's own, below the destination."""
-        return f"{self._folder}/{self._token}-{rest}"
+        return f"{self.folder}/{self.token}-{rest}"
 
-    def declare(self, names: list[str]) -> None:
-        """Write down which names are about to be published, so that a later try knows them if this one is killed."""
-        self._store.put(self.name(_INTENT), json.dumps(names).encode())
+    def begin(self) -> None:
+        """Write a first file, so that a destination that cannot be written to fails before anything is read."""
+        self._store.put(self.name("begun"), b"")
 
-    def declared(self) -> set[str]:
-        """Return all names that any try of this piece of work was about to publish."""
-        declared: set[str] = set()
-        for name in self._store.names_below(self._folder):
-            content = self._store.read(name) if name.endswith(_INTENT) else None
-            if content:
-                declared.update(json.loads(content))
-        return declared
+    def names(self) -> Mapping[str, float]:
+        """Return what any try of this work has staged, with its age in seconds."""
+        return self._store.names_below(self.folder)
+
+    def declare(self, names: Sequence[str], replaces: str | None) -> None:
+        """Write down what is about to be published, so that a later try knows it if this one is killed."""
+        content = json.dumps({"names": names, "replaces": replaces}).encode()
+        self._store.put(self.name("publishing.json"), content)
 
     def discard(self) -> None:
         """Remove what this try staged, but not what it declared: a later try must know what lies beside already."""
-        for name in self._store.names_below(self._folder):
-            if name.startswith(self.name("")) and not name.endswith(_INTENT):
+        self._remove(lambda name: name.startswith(self.name("")) and not _DECLARATION.fullmatch(name))
+
+    def discard_all(self) -> None:
+        """Remove what any try of this work staged, but not what it declared."""
+        self._remove(lambda name: not _DECLARATION.fullmatch(name))
+
+    def remove_all(self, but: Collection[str] = ()) -> None:
+        """Remove what any try of this work staged.
+
+        :param but: the tokens of tries to spare
+        """
+        self._remove(lambda name: name.removeprefix(f"{self.folder}/").partition("-")[0] not in but)
+
+    def _remove(self, is_due: Callable[[str], bool]) -> None:
+        for name in self.names():
+            if is_due(name):
                 self._store.remove(name)
         self._store.remove_empty_folders(STAGING)
-
-    def remove_all(self) -> None:
-        """Remove what any try of this piece of work staged."""
-        for name in self._store.names_below(self._folder):
-            self._store.remove(name)

@@ -94,11 +94,11 @@ class BatchApiHook(BaseHook):
         if complaint:
             raise InvalidParameterError(f"{endpoint.name}: {complaint}.", vendor=self.vendor.name)
 
-    def read_pages(self, listing: Listing, request: Request) -> Iterator[NewRows]:
+    def read_pages(self, listing: Listing, request: Request, **options: Any) -> Iterator[NewRows]:
         """Read a listing page by page; see :func:`airflow_batch_provider.client.pages.read_pages`."""
         from airflow_batch_provider.client.pages import read_pages
 
-        return read_pages(self.get_conn(), listing, request)
+        return read_pages(self.get_conn(), listing, request, **options)
 
     def iter_listing(self, listing: Listing, **values: Any) -> Iterator[dict[str, Any]]:
         """Yield the vendor's own objects, unchanged; values are checked at once, pages are read as they are needed.

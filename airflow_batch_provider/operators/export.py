@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -21,6 +22,8 @@ FILE_FORMATS = Word(("jsonl", "csv", "parquet"))
 COMPRESSIONS = Word(("default", "gzip", "zstd"))
 ESCAPE_FORMULAS = Flag()
 IF_EXISTS = Word(("replace", "error", "skip"))
+ON_DRIFT = Word(("retry", "fail", "warn"))
+RESUME = Flag()
 ROWS_PER_PART = WholeNumber(1)
 
 
@@ -46,6 +49,10 @@ class ListingExportOperator(BaseOperator):
     :param rows_per_part: rows in each file but the last
     :param if_exists: what to do where another export is published already: ``replace`` it (default), fail with
         ``error``, or ``skip`` the work and return the summary of what is there
+    :param on_drift: what to do where a listing that is paged by offset or number moved while it was read, so that rows
+        may be missing: read it again, three passes at most, and then fail (``retry``, default), ``fail`` at the first
+        doubt, or publish what was read and say so in the manifest (``warn``)
+    :param resume: whether a retry or a cleared task goes on where the try before it ended (default), up to a day later
     :raises InvalidParameterError: a value is not allowed; says which and what is
     :raises FatalError: it would fail again, so Airflow does not retry
     :raises TransientError: it may pass; Airflow's retries apply
@@ -62,6 +69,8 @@ class ListingExportOperator(BaseOperator):
         "escape_formulas",
         "rows_per_part",
         "if_exists",
+        "on_drift",
+        "resume",
     )
 
     def __init__(
@@ -74,6 +83,8 @@ class ListingExportOperator(BaseOperator):
         escape_formulas: bool | str = False,
         rows_per_part: int | str = 100_000,
         if_exists: str = "replace",
+        on_drift: str = "retry",
+        resume: bool | str = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -84,19 +95,24 @@ class ListingExportOperator(BaseOperator):
         self.escape_formulas = escape_formulas
         self.rows_per_part = rows_per_part
         self.if_exists = if_exists
+        self.on_drift = on_drift
+        self.resume = resume
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the listing and return the manifest's summary."""
         # These import the HTTP library and fsspec, which parsing a DAG must not cost.
-        from airflow_batch_provider.export.export import Work, export
+        from airflow_batch_provider.export.export import export
         from airflow_batch_provider.export.formats import Format
         from airflow_batch_provider.export.publishing import published
         from airflow_batch_provider.export.store import open_store
+        from airflow_batch_provider.export.work import Work
 
         self._check("file_format", self.file_format, FILE_FORMATS)
         self._check("compression", self.compression or "default", COMPRESSIONS)
         self._check("escape_formulas", self.escape_formulas, ESCAPE_FORMULAS)
         self._check("if_exists", self.if_exists, IF_EXISTS)
+        self._check("on_drift", self.on_drift, ON_DRIFT)
+        self._check("resume", self.resume, RESUME)
         self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)
         hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
         values = hook.fill(self.listing, {name: getattr(self, name) for name in self.parameter_names})
@@ -112,6 +128,7 @@ class ListingExportOperator(BaseOperator):
             ),
             rows_per_part=int(self.rows_per_part),
             task_run=_task_run(context),
+            source=hook.get_conn().settings.base_url,
         )
         before = published(store)
         if before and self.if_exists == "skip":
@@ -122,7 +139,10 @@ class ListingExportOperator(BaseOperator):
                 f"{store.uri} holds an export of {before.finished_at} already; choose another destination "
                 "or if_exists='replace'."
             )
-        manifest = export(hook.read_pages(self.listing, self.listing.request(values)), store, work)
+        reading = partial(
+            hook.read_pages, self.listing, self.listing.request(values), on_drift=ON_DRIFT.encode(self.on_drift)
+        )
+        manifest = export(reading, store, work, resume=RESUME.encode(self.resume) == "true")
         return manifest.summary(store.uri)
 
     def _check(self, name: str, value: object, domain: Domain) -> None:

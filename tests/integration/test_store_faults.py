@@ -15,11 +15,10 @@ import pytest
 from airflow_batch_provider.client import backoff
 from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.export import object_store
-from airflow_batch_provider.export.export import export
 from airflow_batch_provider.export.store import Store
 from airflow_batch_provider.testing import no_backoff
 from tests.integration.object_servers import SERVERS, ObjectServer
-from tests.unit.export.exported import pages_of, work
+from tests.unit.export.exported import export, pages_of, work
 
 OPERATIONS: dict[str, Callable[[Store], object]] = {
     "put": lambda store: store.put("new", b"1"),

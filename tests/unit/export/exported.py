@@ -11,10 +11,11 @@ from typing import Any
 
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.client.pages import NewRows
-from airflow_batch_provider.export.export import Work
+from airflow_batch_provider.export import export as exporting
 from airflow_batch_provider.export.formats import Format
-from airflow_batch_provider.export.manifest import TaskRun
+from airflow_batch_provider.export.manifest import Manifest, TaskRun
 from airflow_batch_provider.export.store import Store, open_store
+from airflow_batch_provider.export.work import Work
 
 MANIFEST = "_MANIFEST.json"
 TASK_RUN = TaskRun("dag", "task", "run", "2026-03-01T00:00:00+00:00", -1)
@@ -42,6 +43,11 @@ def work(
         rows_per_part=rows_per_part,
         task_run=task_run,
     )
+
+
+def export(pages: Iterable[NewRows], store: Store, work: Work, *, resume: bool = True) -> Manifest:
+    """Export pages, whatever is asked for."""
+    return exporting.export(lambda **_: pages, store, work, resume=resume)
 
 
 def local(folder: Path) -> Store:

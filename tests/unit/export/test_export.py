@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from airflow_batch_provider.client.pages import NewRows
 from airflow_batch_provider.exceptions import IncompleteListingError
 from airflow_batch_provider.export import progress
-from airflow_batch_provider.export.export import export
 from airflow_batch_provider.export.manifest import TaskRun, read_manifest
 from airflow_batch_provider.export.store import LocalStore, Store
 from tests.unit.export.exported import (
     MANIFEST,
+    export,
     ids,
     left_over,
     local,
@@ -94,6 +94,7 @@ def test_the_manifest_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         *("version", "export_id", "listing", "params", "format", "compression", "rows", "bytes", "parts"),
         *("status_counts", "pages", "duplicates_dropped", "passes", "reported_total", "resumed", "replaces"),
         *("started_at", "finished_at", "dag_id", "task_id", "run_id", "logical_date"),
+        *("drift", "unexpected_values"),
     ]
     assert list(manifest["parts"][0]) == ["path", "rows", "bytes", "sha256"]
     assert manifest["parts"][0]["path"] == f"part-00000-{manifest['parts'][0]['sha256'][:12]}.jsonl.gz"
@@ -184,13 +185,13 @@ def test_what_a_killed_try_put_beside_is_removed_by_the_next(tmp_path: Path, mon
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_batch_provider.export.publishing.published", kill)  # between the parts and the manifest
-        patch.setattr("airflow_batch_provider.export.export._give_up", lambda *args: None)  # nothing cleans up
+        patch.setattr(LocalStore, "put_if", kill)  # between the parts and the manifest
+        patch.setattr("airflow_batch_provider.export.export._Try.give_up", lambda *args: None)  # nothing cleans up
         with pytest.raises(Killed):
             export(pages_of(40), local(tmp_path), work(15))
     assert not (tmp_path / MANIFEST).exists()
     assert any(path.name.startswith("part-") for path in tmp_path.iterdir())
-    export(pages_of(20, status="changed"), local(tmp_path), work(15))
+    export(pages_of(20, status="changed"), local(tmp_path), work(15), resume=False)
     assert left_over(tmp_path) == set()
 
 
@@ -220,16 +221,17 @@ def test_a_rival_that_publishes_in_between_stays_whole(tmp_path: Path, monkeypat
     store = local(tmp_path)
     export(pages_of(30), store, work(10))
     rival = TaskRun("dag", "rival", "run", None, -1)
-    put = LocalStore.put
+    put_if = LocalStore.put_if
     rival_published: list[bool] = []
 
-    def put_then_rival(self: Store, name: str, content: bytes) -> None:
-        put(self, name, content)
-        if name == MANIFEST and not rival_published:
+    def put_then_rival(self: Store, name: str, content: bytes, version: str | None) -> bool:
+        assert put_if(self, name, content, version)
+        if not rival_published:
             rival_published.append(True)
             export(pages_of(30), local(tmp_path), work(10, task_run=rival))
+        return True
 
-    monkeypatch.setattr(LocalStore, "put", put_then_rival)
+    monkeypatch.setattr(LocalStore, "put_if", put_then_rival)
     export(pages_of(45), store, work(10))
     assert manifest_of(tmp_path)["task_id"] == "rival"
     assert rows_of(tmp_path) == ids([30])

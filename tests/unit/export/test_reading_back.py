@@ -18,10 +18,10 @@ from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.client.pages import NewRows
 from airflow_batch_provider.exceptions import DestinationError, ExportDamagedError, ExportReplacedError
 from airflow_batch_provider.export import read_export, verify_export
-from airflow_batch_provider.export.export import Work, export
 from airflow_batch_provider.export.formats import FORMATS, Format
 from airflow_batch_provider.export.manifest import Manifest
-from tests.unit.export.exported import MANIFEST, TASK_RUN, ids, local, manifest_of, pages_of, work
+from airflow_batch_provider.export.work import Work
+from tests.unit.export.exported import MANIFEST, TASK_RUN, export, ids, local, manifest_of, pages_of, work
 
 COMBINATIONS = [(name, compression) for name, compressions in FORMATS.items() for compression in compressions]
 JOBS = [
@@ -191,9 +191,9 @@ def test_parts_that_a_running_export_has_declared_are_not_foreign(tmp_path: Path
     (tmp_path / name).write_bytes(b"")
     declaration = tmp_path / "_staging/0123/abcd-publishing.json"
     declaration.parent.mkdir(parents=True)
-    declaration.write_text(json.dumps([name]))
+    declaration.write_text(json.dumps({"names": [name], "replaces": None}))
     assert verify_export(str(tmp_path)).rows == 3
-    declaration.write_text("[]")
+    declaration.write_text(json.dumps({"names": [], "replaces": None}))
     with pytest.raises(ExportDamagedError, match=f"{name} is beside the parts, but not of this export"):
         verify_export(str(tmp_path))
 

@@ -71,6 +71,8 @@ def test_every_parameter_is_a_template_and_belongs_to_the_listing(operator: type
         "rows_per_part",
         "escape_formulas",
         "if_exists",
+        "on_drift",
+        "resume",
         f"{vendor}_conn_id",
     }
     assert set(task.template_fields) == {*shared, *parameters}

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from airflow_batch_provider.exceptions import ExportDamagedError
-from airflow_batch_provider.export.export import export
 from airflow_batch_provider.operators.verify import VerifyExportOperator
-from tests.unit.export.exported import MANIFEST, local, pages_of, work
+from tests.unit.export.exported import MANIFEST, export, local, pages_of, work
 
 
 def test_it_returns_the_summary_of_the_manifest(tmp_path: Path) -> None:

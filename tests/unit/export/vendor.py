@@ -1,0 +1,69 @@
+"""A vendor's listing that an export reads page by page, as a client does, without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+from airflow_batch_provider.apis import llamacloud, playment, talkifai
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.client.client import Client
+from airflow_batch_provider.client.pages import read_pages
+from airflow_batch_provider.export.export import Reading
+from tests.vendor_server import PAGES, Served
+
+LISTINGS: dict[str, Listing] = {
+    known.name: known
+    for known in (
+        playment.BATCHES,
+        playment.BATCH_JOBS,
+        llamacloud.BATCHES,
+        llamacloud.BATCH_PROCESSING_JOBS,
+        talkifai.BATCH_JOBS,
+    )
+}
+VALUES = {"project_id": "p/1", "batch_id": "b 1", "organization_id": "o"}
+
+
+@dataclass
+class VendorOf:
+    """Serves rows.
+
+    :param name: the listing
+    :param rows: its rows, each a JSON text
+    :param cap: the most rows in a page
+    :param before: called before each request
+    """
+
+    name: str
+    rows: Sequence[str]
+    cap: int = 10
+    before: Callable[[], None] = lambda: None
+    asked: list[Request] = field(default_factory=list)
+
+    @property
+    def vendor(self) -> Any:
+        """Who it is, for messages."""
+        return LISTINGS[self.name].vendor
+
+    def get(self, request: Request, read: Callable[[bytes], Any]) -> Any:
+        """Answer as a client does."""
+        self.before()
+        self.asked.append(request)
+        return read(PAGES[self.name](Served(self.rows, cap=self.cap), dict(request.query)).body)
+
+    def reading(self, **options: Any) -> Reading:
+        """Return what an export needs to read this."""
+        listing = LISTINGS[self.name]
+        sizes = {"llamacloud.batch_processing_jobs": "limit", "talkifai.batch_jobs": "page_size"}
+        values = {**VALUES, **({sizes[self.name]: self.cap} if self.name in sizes else {})}
+        return partial(read_pages, cast(Client, self), listing, listing.request(values), **options)
+
+
+def rows(count: int, **fields: Any) -> list[str]:
+    """Return rows as the vendor sends them, with numbers for ids."""
+    return [json.dumps({"id": number, "status": "done", **fields}) for number in range(count)]
