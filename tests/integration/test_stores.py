@@ -266,6 +266,10 @@ def test_a_key_that_may_not_write_is_an_error_that_says_what_to_do(server: Objec
 def test_a_bucket_that_does_not_exist_is_an_error_that_says_what_to_do(server: ObjectServer) -> None:
     conn_id = "store_reader" if server.name == "s3" else "store_test"  # SeaweedFS makes buckets for administrators
     store = server.open("exports", conn_id, bucket="nowhere")
-    for operation in (lambda: store.put("x", b"1"), lambda: write(store, "x", b"1")):
+    for operation in (
+        lambda: store.put("x", b"1"),
+        lambda: write(store, "x", b"1"),
+        lambda: store.put_if("x", b"1", None),
+    ):
         with pytest.raises(DestinationError, match="Check the "):
             operation()
