@@ -46,12 +46,13 @@ def test_a_disk_that_is_full_while_a_file_is_written_is_said_and_nothing_is_left
 
     store = open_store(str(tmp_path))
     file = store.create("_staging/1")
+    file.write(b"x" * 900_000)  # fits into the buffer
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
         with pytest.raises(TransientError, match="No space is left"):
-            file.write(b"x" * 10_000_000)
+            file.write(b"x" * 900_000)
         file.abandon()  # what is left in the buffer does not fit either
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
