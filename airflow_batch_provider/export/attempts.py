@@ -33,8 +33,8 @@ _pauses = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 1)
 Result = TypeVar("Result")
 
 
-class ConflictError(Exception):
-    """The store holds another file than the one that a conditional put expects."""
+class ConflictError(DestinationError):
+    """The store holds another file than a conditional put expects, or does not let a file be replaced."""
 
 
 class _FullError(TransientError):
@@ -84,7 +84,7 @@ def run_once(operation: Callable[[], Result], what: str, place: Place) -> Result
     """Run an operation that cannot be repeated; parameters and errors as for :func:`attempt`."""
     try:
         return operation()
-    except (BatchProviderError, ConflictError):
+    except BatchProviderError:
         raise
     except Exception as error:  # noqa: BLE001 (whatever the store raises)
         ours = _read(error, what, place)

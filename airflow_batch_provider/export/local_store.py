@@ -59,7 +59,7 @@ class LocalStore(Store):
             except FileNotFoundError:
                 current = None
             if current != version:
-                raise ConflictError(f"{self.uri}/{name} is another one than was expected")
+                raise ConflictError(f"{self.uri}/{name} is another one than was expected.")
             self._replace(name, content)
 
     def _replace(self, name: str, content: bytes) -> None:

@@ -22,6 +22,8 @@ class NewFile(ABC):
     :param place: the destination
     """
 
+    _what = "write a file"
+
     def __init__(self, file: IO[bytes], path: str, place: Place) -> None:
         self._file = file
         self._path = path
@@ -33,7 +35,7 @@ class NewFile(ABC):
 
         :raises TransientError: the disk is full or fails
         """
-        run_once(lambda: self._file.write(data), "write a file", self._place)
+        run_once(lambda: self._file.write(data), self._what, self._place)
 
     def close(self) -> None:
         """Finish: from now on the file is there, whole.
@@ -65,7 +67,7 @@ class LocalNewFile(NewFile):
     """A file below a local folder. It grows in place, so only names that nobody reads yet are written so."""
 
     def _finish(self) -> None:
-        run_once(self._file.close, "write a file", self._place)
+        run_once(self._file.close, self._what, self._place)
 
     def _remove(self) -> None:
         with contextlib.suppress(OSError):
@@ -92,10 +94,11 @@ class UploadedNewFile(NewFile):
             os.remove(path)
             path = f"/proc/self/fd/{file.fileno()}"
         super().__init__(file, path, place)
+        self._what = f"write a temporary file of {os.path.dirname(file.name)!r} for an upload"
         self._upload = upload
 
     def _finish(self) -> None:
-        run_once(self._file.flush, "write a temporary file", self._place)
+        run_once(self._file.flush, self._what, self._place)
         self._upload(self._path)
         self._file.close()
         self._remove()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_batch_provider.exceptions import DestinationError
+from airflow_batch_provider.exceptions import DestinationError, TransientError
 from airflow_batch_provider.export.attempts import ConflictError, Place, Result, attempt
 from airflow_batch_provider.export.new_file import NewFile, UploadedNewFile
 from airflow_batch_provider.export.store_kinds import kind_of
@@ -105,20 +105,21 @@ class Store:
         """
         tries = 0
 
-        def put() -> bool:
+        def put() -> None:
             nonlocal tries
             tries += 1
-            try:
-                self._put_if(name, content, version)
-            except FileNotFoundError:
-                return False  # it had a version, and is gone
-            return True
+            self._put_if(name, content, version)
 
         try:
-            return self._writing(put, f"write {name}")
+            attempt(put, f"write {name}", self.place)
         except ConflictError:
             # An earlier try of ours may have arrived though its answer was lost.
             return tries > 1 and self.read(name) == content
+        except FileNotFoundError as error:
+            if version is None:
+                raise self._no_bucket(error) from error
+            return False
+        return True
 
     def size(self, name: str) -> int | None:
         """Return a file's size, or None where there is none."""
@@ -163,7 +164,11 @@ class Store:
         try:
             return attempt(operation, what, self.place)
         except FileNotFoundError as error:
-            raise DestinationError(f"{error} Check that the bucket or container exists.") from error
+            raise self._no_bucket(error) from error
+
+    @staticmethod
+    def _no_bucket(error: FileNotFoundError) -> DestinationError:
+        return DestinationError(f"{error} Check that the bucket or container exists.")
 
     def _upload(self, name: str, path: str) -> None:
         def upload() -> None:
@@ -208,7 +213,7 @@ class Store:
         except FileNotFoundError:
             current = None
         if current != version:
-            raise ConflictError
+            raise ConflictError(f"{self.uri}/{name} is another one than was expected.")
         self._put(name, content)
 
     def _names_below(self, folder: str) -> dict[str, float]:
@@ -243,6 +248,8 @@ class _Reader(io.RawIOBase):
         if end <= self._position:
             return 0
         piece = self._store.read_range(self._name, self._position, end)
+        if not piece:
+            raise TransientError(f"{self._store.uri}/{self._name} ended after {self._position} of {self._size} bytes.")
         buffer[: len(piece)] = piece
         self._position += len(piece)
         return len(piece)

@@ -100,12 +100,13 @@ def _check_connection(conn_id: str, scheme: str, place: Place) -> None:
     try:
         conn_type = BaseHook.get_connection(conn_id).conn_type or ""
     except AirflowNotFoundException:
-        raise DestinationError(f"There is no connection {conn_id!r} for {place}.") from None
+        raise DestinationError(f"There is no connection {conn_id!r} for destination {place.uri!r}.") from None
     except ValueError as error:
         # Without its cause, which may show the connection.
         raise DestinationError(f"Connection {conn_id!r} cannot be read: {type(error).__name__}.") from None
     expected = _CONN_TYPES.get(scheme)
     if expected and conn_type not in ("", "generic") and not conn_type.startswith(expected):
         raise DestinationError(
-            f"Connection {conn_id!r} is of type {conn_type!r}, which leads to no {scheme!r} store, for {place}."
+            f"Connection {conn_id!r} of destination {place.uri!r} is of type {conn_type!r}, "
+            f"which leads to no {scheme!r} store."
         )

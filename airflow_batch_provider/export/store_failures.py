@@ -39,6 +39,7 @@ _ADVICE = {
     Kind.AWAY: "",
     Kind.FULL: "No space is left there; make some, then run the task again.",
     Kind.FORBIDDEN: "Check the credentials and rights of the connection: it must list, read, write and delete there.",
+    Kind.CONFLICT: "A lease, a lock or a retention policy there may keep files from being replaced or removed.",
     Kind.UNUSABLE: "Check the destination's bucket, container or folder, and the connection's region and endpoint.",
 }
 

@@ -18,7 +18,7 @@ class Proxy:
         self._server_port = server_port
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self.refused = 0
+        self._refusals_left: int | None = None
         self.lost = 0
         self._loses_next_answer = False
         self.is_open = True
@@ -31,8 +31,12 @@ class Proxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def cut(self) -> None:
-        """Drop all connections, and each new one."""
+    def cut(self, refusals: int | None = None) -> None:
+        """Drop all connections, and each new one.
+
+        :param refusals: after so many the way is open again; None: never by itself
+        """
+        self._refusals_left = refusals
         self.is_open = False
         self._drop()
 
@@ -56,7 +60,12 @@ class Proxy:
                     self._connect(client)
                 else:
                     client.close()
-                    self.refused += 1
+                    self._count_refusal()
+
+    def _count_refusal(self) -> None:
+        if self._refusals_left is not None:
+            self._refusals_left -= 1
+            self.is_open = self._refusals_left == 0
 
     def _connect(self, client: socket.socket) -> None:
         try:

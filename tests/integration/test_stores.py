@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
+import os
 import threading
 import uuid
 from collections.abc import Iterator
@@ -9,8 +13,10 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_batch_provider.exceptions import DestinationError
+from airflow_batch_provider.export.export import export
 from airflow_batch_provider.export.store import Store
 from tests.integration.object_servers import BUCKET, SERVERS, ObjectServer
+from tests.unit.export.exported import pages_of, work
 
 ODD_NAMES = ["a b", "c%20d", "e#f", "g?h", "ü ñ 語", "{{ ds }}", "x+y", "[q]", "a&b=c", "semi;colon", "quo'te"]
 
@@ -45,6 +51,37 @@ def write(store: Store, name: str, content: bytes) -> None:
 
 def key(store: Store, name: str) -> str:
     return f"{store.root.removeprefix(f'{BUCKET}/')}/{name}"
+
+
+def test_an_export_is_whole_and_replaces_the_one_before(server: ObjectServer, store: Store) -> None:
+    export(pages_of(120, 130), store, work(100, status="before"))
+    before = set(server.content())
+    manifest = export(pages_of(120, 131), store, work(90))
+    content = {name.rpartition("/")[2]: data for name, data in server.content().items()}
+    assert set(content) == {"_MANIFEST.json", *(part.path for part in manifest.parts)}
+    assert [hashlib.sha256(content[part.path]).hexdigest() for part in manifest.parts] == [
+        part.sha256 for part in manifest.parts
+    ]
+    lines = [line for part in manifest.parts for line in gzip.decompress(content[part.path]).splitlines()]
+    assert [json.loads(line)["id"] for line in lines] == list(range(251))
+    assert {name.rpartition("/")[2] for name in before} - {"_MANIFEST.json"} == set(manifest.replaces)
+
+
+def test_a_file_over_the_limit_of_one_request_is_whole(
+    server: ObjectServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limits are lowered; the one of Google's emulator is 5 MB as it is."""
+    if server.name == "s3":
+        monkeypatch.setattr("s3fs.core.calculate_chunksize", lambda size, chunksize=None: 5 << 20)
+    if server.name == "azure":
+        monkeypatch.setattr(store.fs.service_client._config, "max_single_put_size", 1 << 20)
+    content = os.urandom(23_000_000)
+    write(store, "_staging/big", content)
+    store.publish("_staging/big", "big")
+    assert server.content() == {key(store, "_staging/big"): content, key(store, "big"): content}
+    assert server.unfinished_uploads() == 0
+    if server.name == "s3":
+        assert str(store.version("_staging/big")).strip('"').endswith("-5")  # of five parts
 
 
 def test_a_file_is_there_whole_when_it_is_closed_and_not_before(server: ObjectServer, store: Store) -> None:
@@ -229,6 +266,10 @@ def test_a_key_that_may_not_write_is_an_error_that_says_what_to_do(server: Objec
 def test_a_bucket_that_does_not_exist_is_an_error_that_says_what_to_do(server: ObjectServer) -> None:
     conn_id = "store_reader" if server.name == "s3" else "store_test"  # SeaweedFS makes buckets for administrators
     store = server.open("exports", conn_id, bucket="nowhere")
-    for operation in (lambda: store.put("x", b"1"), lambda: write(store, "x", b"1")):
-        with pytest.raises(DestinationError, match="Check the "):
+    for operation in (
+        lambda: store.put("x", b"1"),
+        lambda: write(store, "x", b"1"),
+        lambda: store.put_if("x", b"1", None),
+    ):
+        with pytest.raises(DestinationError, match="Check th"):
             operation()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.export.store import Store, open_store
 
 
@@ -89,6 +91,13 @@ def test_names_are_listed_with_their_age(store: Store) -> None:
     assert all(abs(age) < 60 for age in store.names_below().values())
 
 
+def test_an_object_that_is_named_like_a_folder_is_not_in_it() -> None:
+    store = Store(MemoryFileSystem(), "/objects", "memory://objects")
+    store.put("a", b"1")
+    assert store.names_below("a") == {}
+    store.remove("a")
+
+
 def test_a_version_changes_with_the_content_and_only_with_it(store: Store) -> None:
     store.put("x", b"1")
     first = store.version("x")
@@ -128,3 +137,26 @@ def test_of_many_conditional_puts_at_once_each_follows_the_one_before(tmp_path: 
     for thread in threads:
         thread.join()
     assert store.read("x") == b"20"
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_not_taken_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(MemoryFileSystem(), "/cut", "memory://cut")
+    store.put("x", b"1" * 20)
+    monkeypatch.setattr(store, "size", lambda name: 30)
+    with store.open("x") as file, pytest.raises(TransientError, match="ended after 20 of 30 bytes"):
+        file.read()
+    store.remove("x")
+
+
+def test_a_temporary_file_that_does_not_fit_names_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    file = Store(MemoryFileSystem(), "/full", "memory://full").create("x")
+
+    def full(data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(file._file, "write", full)
+    with pytest.raises(TransientError, match=f"temporary file of '{tmp_path}' for an upload .*No space is left"):
+        file.write(b"1")
+    file.abandon()
+    assert list(tmp_path.iterdir()) == []
