@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.exceptions import DestinationError
+from airflow_batch_provider.exceptions import DestinationError, ExportDamagedError
+from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
 from airflow_batch_provider.sandbox import Sandbox
@@ -64,6 +65,25 @@ def test_an_export_is_whole_and_nothing_else_is_left(vendors: Sandbox, bucket: A
     assert [json.loads(line)["id"] for line in lines] == expected
     assert summary["rows"] == len(expected) == 350
     assert summary["destination"] == "s3://s3_test@raw/talkifai/2026-03-01"
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv", "parquet"])
+def test_an_export_reads_back_and_damage_is_found(file_format: str, vendors: Sandbox, bucket: Any) -> None:
+    destination = export(file_format=file_format)["destination"]
+    expected = [row["id"] for row in TalkifAIHook().iter_batch_jobs()]
+    assert [row["id"] for row in read_export(destination)] == expected
+    first, second, third, _ = (part.path for part in verify_export(destination).parts)
+    body = bucket.Object(f"talkifai/2026-03-01/{first}").get()["Body"].read()
+    bucket.Object(f"talkifai/2026-03-01/{first}").put(Body=body[:-1] + bytes([body[-1] ^ 1]))
+    bucket.Object(f"talkifai/2026-03-01/{second}").put(Body=body[:-1])
+    bucket.Object(f"talkifai/2026-03-01/{third}").delete()
+    with pytest.raises(ExportDamagedError) as raised:
+        verify_export(destination)
+    assert [finding.split(":")[0].split(" has ")[0] for finding in raised.value.findings] == [
+        f"{first} was changed",
+        second,
+        f"{third} is missing",
+    ]
 
 
 def test_an_export_replaces_the_one_before(vendors: Sandbox, bucket: Any) -> None:

@@ -111,6 +111,30 @@ def test_numbers_times_and_nested_values_are_the_vendors_own_text() -> None:
     assert row["_extra"] == '{"new":1.10}'
 
 
+@pytest.mark.parametrize(
+    ("value", "cell", "extra"),
+    [
+        (b"-5", "-5", None),
+        (b"1.5", None, '{"annotations":1.5}'),
+        (b"1e2", None, '{"annotations":1e2}'),
+        (b"true", None, '{"annotations":true}'),
+        (b'"5"', None, '{"annotations":"5"}'),
+        (b"[5]", None, '{"annotations":[5]}'),
+    ],
+)
+def test_a_number_that_is_no_integer_is_kept_to_the_character(
+    value: bytes, cell: str | None, extra: str | None
+) -> None:
+    (_, cells) = records(csv_of(playment.BATCH_JOBS, [b'{"annotations": ' + value + b"}"]))
+    assert (cells[4], cells[-1]) == (cell, extra)
+
+
+@pytest.mark.parametrize("value", [b"0", b"1", b'"true"', b"[true]"])
+def test_what_is_neither_true_nor_false_is_no_boolean(value: bytes) -> None:
+    (_, cells) = records(csv_of(playment.BATCHES, [b'{"is_default": ' + value + b"}"]))
+    assert (cells[3], cells[-1]) == (None, '{"is_default":' + value.decode() + "}")
+
+
 def test_of_a_repeated_field_the_last_counts() -> None:
     content = csv_of(playment.BATCH_JOBS, [b'{"id": "1", "new": 1, "id": "2", "new": 3}'])
     assert content.splitlines()[1] == b'"2",,,,,,,,"{""new"":3}"'

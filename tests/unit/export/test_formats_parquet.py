@@ -150,6 +150,53 @@ def test_odd_values_are_kept_to_the_character(line: bytes, column: int | None, e
     assert (row["total_jobs"], row["_extra"]) == (column, extra)
 
 
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2019-12-27T18:11:19.1234560Z", datetime(2019, 12, 27, 18, 11, 19, 123_456, UTC)),
+        ("2019-12-27T18:11:19.1234567Z", None),
+        ("2019-12-27T18:11:19.117", datetime(2019, 12, 27, 18, 11, 19, 117_000, UTC)),
+        ("2019-12-27T18:11:19+05:60", None),
+        ("2019-12-27", None),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+05:30", None),
+        ("0000-01-01T00:00:00Z", None),
+        ("9999-12-31T23:59:59-01:00", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("beside", ["2025-02-28T14:00:00Z", "2025-02-28T14:00:00", None])
+def test_a_time_is_read_exactly_or_kept_as_text(text: str, time: datetime | None, beside: str | None) -> None:
+    rows = table_of(playment.BATCHES, lines_of([{"created_at": text}, {"created_at": beside}])).to_pylist()
+    assert rows[0]["created_at"] == time
+    assert rows[0]["_extra"] == (None if time else json.dumps({"created_at": text}, separators=(",", ":")))
+    assert rows[1]["created_at"] == (datetime(2025, 2, 28, 14, tzinfo=UTC) if beside else None)
+
+
+@pytest.mark.parametrize(
+    ("results", "column", "whole", "misfits"),
+    [
+        (b"[null, {}]", [None, dict.fromkeys(("source_directory_file_id", "error_message", "job_reference"))], True, 0),
+        (b'[{"error_message": "x", "new": 1}]', "x", False, 0),
+        (b'[{"error_message": "x", "job_reference": {"new": 1}}]', "x", False, 0),
+        (b'[{"error_message": 1}]', None, False, 1),
+        (rb'[{"error_message": "\ud800"}]', None, False, 1),
+        (b'[["x"]]', None, False, 1),
+        (b"{}", None, False, 1),
+    ],
+)
+def test_a_nested_value_is_in_its_column_in_extra_or_in_both(
+    results: bytes, column: Any, whole: bool, misfits: int
+) -> None:
+    encoder = Format("parquet", columns=llamacloud.BATCHES.columns).new_part()
+    content = encoder.add([b'{"results": ' + results + b"}"]) + encoder.finish()
+    (row,) = pq.read_table(io.BytesIO(content)).to_pylist()
+    assert (row["results"][0]["error_message"] if column == "x" else row["results"]) == column
+    assert row["_extra"] == (None if whole else '{"results":' + results.decode() + "}")
+    assert encoder.misfits.total() == misfits
+
+
 def test_a_nested_object_that_gained_a_field_is_in_both_places() -> None:
     encoder = Format("parquet", columns=llamacloud.BATCHES.columns).new_part()
     line = b'{"id": "b", "config": {"job": {"type": "parse_v2", "new": 1.10}}}'
