@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
         self._received = b""
-        self._transport: asyncio.WriteTransport | None = None
+        self._transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See :class:`asyncio.Protocol`."""
@@ -125,7 +125,6 @@ class Connection(asyncio.Protocol):
             self._write(lines)
 
     def _write(self, lines: list[bytes | memoryview]) -> None:
-        assert self._transport
         if not self._transport.is_closing():
             self._transport.writelines(lines)
 

@@ -85,9 +85,7 @@ def export(task: Task) -> None:
     """Read all pages."""
     by_number: dict[str, Any] = {
         "talkifai.batch_jobs": lambda number: f"page={number + 1}&pageSize={task.page_size}",
-        "llamacloud.batch_processing_jobs": lambda number: (
-            f"limit={task.page_size}&offset={number * task.page_size}"
-        ),
+        "llamacloud.batch_processing_jobs": lambda number: f"limit={task.page_size}&offset={number * task.page_size}",
     }
     if task.listing in by_number:
         _share(task, by_number[task.listing])
