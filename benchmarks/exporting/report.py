@@ -127,7 +127,8 @@ def report(works: Mapping[str, Work], results: Results, rounds: int) -> str:
     return f"""# Exports beside what else one could use
 
 Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {machine()}, Python {platform.python_version()}; load over the
-last five minutes {os.getloadavg()[1]:.1f}. Rounds: {rounds}; in each, ours and the limit take part twice. Shown are medians.
+last five minutes {os.getloadavg()[1]:.1f}. Medians are shown; rounds: {rounds}, ours and the limit
+take part twice in each.
 
 ![Jobs per second](results.svg)
 
