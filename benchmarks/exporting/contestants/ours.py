@@ -33,8 +33,8 @@ def export(task: Task) -> None:
     connection = {"conn_type": vendor, "host": task.base_url, "password": "benchmark", "extra": extra}
     os.environ[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"] = json.dumps(connection)
     operator, scope = OPERATORS[task.listing]
-    formats = {} if task.file_format == "jsonl" else {"file_format": task.file_format, "compression": "zstd"}
-    operator(task_id="export", destination=f"file://{task.folder}", **formats, **scope).execute({})
+    destination = f"file://{task.folder}"
+    operator(task_id="export", destination=destination, file_format=task.file_format, **scope).execute({})
 
 
 def ids(task: Task) -> Iterable[str]:
