@@ -68,6 +68,7 @@ class Figures:
     :param cpu: seconds of user and system time of the process, with its threads and children
     :param memory: bytes that it grew by at its peak, above what it had after imports and a small export
     :param base: bytes that it had then
+    :param waited: seconds in which its threads could have run, but the core was busy with something else
     :param rows: rows that were exported, None where they are thrown away
     :param digest: of all ids
     """
@@ -76,6 +77,7 @@ class Figures:
     cpu: float
     memory: int
     base: int
+    waited: float = 0.0
     rows: int | None = None
     digest: str | None = None
 
@@ -98,6 +100,15 @@ def _cpu() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
+def _waited() -> float:
+    """Return seconds; threads that have ended are not counted, so this is the least."""
+    found = 0.0
+    for each in Path("/proc/self/task").glob("*/schedstat"):
+        with suppress(OSError):
+            found += int(each.read_text().split()[1]) / 1e9
+    return found
+
+
 def measure(contestant: Any, task: Task, warm_up: str) -> Figures:
     """Let a contestant export a small listing, then the task's under measurement.
 
@@ -108,11 +119,11 @@ def measure(contestant: Any, task: Task, warm_up: str) -> Figures:
     contestant.export(task.smaller(warm_up))
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here
-    base, cpu, began = _status("VmRSS"), _cpu(), time.perf_counter()
+    base, waited, cpu, began = _status("VmRSS"), _waited(), _cpu(), time.perf_counter()
     contestant.export(task)
-    figures = Figures(
-        wall=time.perf_counter() - began, cpu=_cpu() - cpu, memory=max(0, _status("VmHWM") - base), base=base
-    )
+    wall, cpu = time.perf_counter() - began, _cpu() - cpu
+    waited = max(0.0, _waited() - waited)
+    figures = Figures(wall, cpu, max(0, _status("VmHWM") - base), base, waited)
     if contestant.ids is None:
         return figures
     rows, digest = digest_of(contestant.ids(task))

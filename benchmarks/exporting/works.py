@@ -169,6 +169,11 @@ class Outcome:
         return self.median(lambda run: run.cpu)
 
     @property
+    def waited(self) -> float:
+        """Seconds in which it could have run, but something else had the core."""
+        return self.median(lambda run: run.waited)
+
+    @property
     def speed(self) -> float:
         """Jobs per second."""
         return self.jobs / self.wall
