@@ -53,6 +53,24 @@ lint: $(VENV)/.dev ## Check format, lint, types and import directions
 bench-waiting: $(VENV)/.demo ## Measure 1,000 waits and write benchmarks/waiting.md (two and a half minutes)
 	@$(BIN)/python benchmarks/waiting.py
 
+BENCH_ENVIRONMENTS := dlt llama-cloud plain
+BENCH_STAMPS := $(BENCH_ENVIRONMENTS:%=.venv-bench/%/.installed)
+
+$(BENCH_STAMPS): .venv-bench/%/.installed: benchmarks/requirements-%.txt
+	@echo "Installing what exports are compared with into .venv-bench/$* ..."
+	@test -x .venv-bench/$*/bin/python || $(PYTHON) -m venv .venv-bench/$*
+	@.venv-bench/$*/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	@touch $@
+
+# BENCH='--only a,d --runs 1 --jobs 5000' for less of it
+.PHONY: bench
+bench: $(VENV)/.dev $(BENCH_STAMPS) ## Measure exports beside their peers and the limit (20 minutes)
+	@$(BIN)/python -m benchmarks.exporting $(BENCH)
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.dev ## Measure exports beside HttpOperator and the limit, and warn where they got worse (a minute)
+	@$(BIN)/python -m benchmarks.exporting.quick
+
 .PHONY: format
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff format .

@@ -1,0 +1,157 @@
+"""Runs the server and the contestants, each pinned to a core of its own where there are two."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from benchmarks.exporting.listings import LISTINGS
+from benchmarks.exporting.server import Behaviour
+from benchmarks.exporting.task import WARM_UP_JOBS, Figures, Task, digest_of
+from benchmarks.exporting.works import PROJECT, Contestant, Entry, Outcome, Work
+
+ROOT = Path(__file__).parents[2]
+LONGEST_RUN = 600
+WARM_UP = Behaviour(WARM_UP_JOBS).prefix
+
+
+def python_of(environment: str) -> str:
+    """Return the interpreter of an environment."""
+    return sys.executable if environment == PROJECT else str(ROOT / ".venv-bench" / environment / "bin" / "python")
+
+
+def pinned(core: int, command: Sequence[str]) -> list[str]:
+    """Return a command that stays on one core."""
+    cores = sorted(os.sched_getaffinity(0))
+    return ["taskset", "--cpu-list", str(cores[core]), *command] if len(cores) > 1 else [*command]
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Run the server; give its URL."""
+    command = pinned(1, [sys.executable, "-m", "benchmarks.exporting.server"])
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes) as process:
+        try:
+            yield process.stdout.readline().strip() if process.stdout else ""
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def render(url: str, listing: str, jobs: int) -> None:
+    """Let the server render a listing before anything is measured."""
+    with urlopen(url + Behaviour(jobs).prefix + LISTINGS[listing].path) as answer:  # noqa: S310 - our own server
+        answer.read()
+
+
+@lru_cache
+def expected(listing: str, jobs: int) -> tuple[int, str]:
+    """Return how many rows an export must hold, and the digest of their ids."""
+    return digest_of(LISTINGS[listing].ids(jobs))
+
+
+def run(url: str, work: Work, entry: Entry) -> Outcome:
+    """Let a contestant export once.
+
+    :param url: the server
+    :param work: what to export
+    :param entry: who, and how
+    """
+    jobs = work.jobs * entry.factor
+    with tempfile.TemporaryDirectory() as folder:
+        task = Task(
+            url=url,
+            prefix=Behaviour(jobs, work.latency).prefix,
+            listing=work.listing,
+            path=LISTINGS[work.listing].path,
+            file_format=entry.file_format,
+            folder=str(Path(folder, "exported")),
+            jobs=jobs,
+            page_size=work.page_size,
+            connections=work.connections,
+        )
+        answer = _ask(entry.contestant, task, folder)
+    if "error" in answer:
+        return Outcome(jobs, [], str(answer["error"]))
+    figures = Figures(**answer)
+    if figures.rows is not None and (figures.rows, figures.digest) != expected(work.listing, jobs):
+        return Outcome(jobs, [], f"exported {figures.rows} rows of {jobs}, or not the right ones")
+    return Outcome(jobs, [figures])
+
+
+def _ask(contestant: Contestant, task: Task, folder: str) -> dict[str, Any]:
+    python = python_of(contestant.environment)
+    if not shutil.which(python):
+        return {"error": f"its environment {contestant.environment} is not installed"}
+    # Nothing of the caller's Airflow: neither its connections nor its database.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    environment |= {"AIRFLOW_HOME": folder, "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "NO_PROXY": "127.0.0.1"}
+    try:
+        ended = subprocess.run(
+            pinned(0, [python, "-m", "benchmarks.exporting.task", contestant.module]),
+            input=json.dumps({"task": asdict(task), "warm_up": WARM_UP}),
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+            timeout=LONGEST_RUN,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"not done after {LONGEST_RUN} s"}
+    try:
+        answer: dict[str, Any] = json.loads(ended.stdout)
+    except ValueError:
+        return {"error": f"ended with code {ended.returncode}: {ended.stderr.strip()[-300:]}"}
+    return answer
+
+
+def measure(url: str, work: Work, rounds: int) -> dict[Entry, Outcome]:
+    """Let everybody export in turn, round after round, so that what the machine does otherwise hits all alike.
+
+    :param url: the server
+    :param work: what to export
+    :param rounds: how often, if the work does not say it
+    """
+    for factor in {entry.factor for entry in work.entries}:
+        render(url, work.listing, work.jobs * factor)
+    outcomes: dict[Entry, Outcome] = {}
+    for _ in range(work.rounds or rounds):
+        again = [entry for entry in work.entries if entry.contestant.is_quick] if len(work.entries) > 2 else []
+        for entry in [*work.entries, *again]:
+            so_far = outcomes.get(entry)
+            if so_far and so_far.failure:
+                continue
+            outcome = run(url, work, entry)
+            runs = [*(so_far.runs if so_far else []), *outcome.runs]
+            outcomes[entry] = replace(outcome, runs=runs)
+            _say(entry, outcomes[entry], outcome)
+    return outcomes
+
+
+def _say(entry: Entry, outcome: Outcome, latest: Outcome) -> None:
+    what = outcome.failure or f"{latest.wall:.2f} s, {latest.cpu:.2f} s CPU, {latest.memory:.0f} MB"
+    print(f"  {entry.contestant.title}, {entry.file_format}, {outcome.jobs} jobs: {what}", flush=True)
+
+
+def versions(environment: str, names: Sequence[str]) -> dict[str, str]:
+    """Return which versions of some distributions an environment holds."""
+    code = "import json, sys\nfrom importlib import metadata\nfound = {}\nfor name in sys.argv[1:]:\n"
+    code += "  try: found[name] = metadata.version(name)\n  except metadata.PackageNotFoundError: pass\n"
+    python = python_of(environment)
+    if not shutil.which(python):
+        return {}
+    asked = subprocess.run([python, "-c", f"{code}print(json.dumps(found))", *names], capture_output=True, check=True)
+    found: dict[str, str] = json.loads(asked.stdout)
+    return found
