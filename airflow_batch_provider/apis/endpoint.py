@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from airflow_batch_provider.apis.columns import Column
-from airflow_batch_provider.apis.page import PageBody, Row, read_rows
+from airflow_batch_provider.apis.page import PageBody, Row, Rows, read_rows
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter
 from airflow_batch_provider.apis.problem import Kind, Problem, not_json, read_refusal
@@ -97,7 +97,7 @@ class Page:
     :param page_size: the page size that the vendor used
     """
 
-    rows: Sequence[Row]
+    rows: Rows
     next_token: str | int | None = None
     total: int | None = None
     page_size: int | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import msgspec
 
@@ -64,12 +66,55 @@ class Row(NamedTuple):
     json: bytes
 
 
-class _Key(msgspec.Struct):
+@dataclass(frozen=True, slots=True)
+class Rows(Sequence[Row]):
+    """The rows of a page, field by field: an object for each row would cost more than all else that is done with it.
+
+    :param ids: the vendor's ids
+    :param statuses: the vendor's status words
+    :param lines: the objects, as lines of JSON
+    """
+
+    ids: Sequence[str | int] = ()
+    statuses: Sequence[str] = ()
+    lines: Sequence[bytes] = ()
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Rows:
+        """Make them of rows one by one."""
+        return cls([row.id for row in rows], [row.status for row in rows], [row.json for row in rows])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(Row, self.ids, self.statuses, self.lines)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Rows: ...
+
+    def __getitem__(self, place: int | slice) -> Row | Rows:
+        if isinstance(place, slice):
+            return Rows(self.ids[place], self.statuses[place], self.lines[place])
+        return Row(self.ids[place], self.statuses[place], self.lines[place])
+
+    def at(self, places: Sequence[int]) -> Rows:
+        """Return the rows at some places."""
+        if len(places) == len(self):
+            return self
+        ids, statuses, lines = self.ids, self.statuses, self.lines
+        return Rows([ids[i] for i in places], [statuses[i] for i in places], [lines[i] for i in places])
+
+
+class _Key(msgspec.Struct, gc=False):
     id: str | int
     status: Any = None
 
 
-def read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], list[Row]] | Problem:
+def read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], Rows] | Problem:
     """Read a page.
 
     :param shapes: the generic shapes that the listing's page may have, the documented one first
@@ -88,43 +133,47 @@ def read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageB
         return not_json(body)
 
 
-def _read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], list[Row]] | Problem:
+def _read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], Rows] | Problem:
     try:
-        page = _decode(shapes, body)
-        rows = [_row(bytes(raw)) for raw in page.rows]
+        page, rows = _decode(shapes, body)
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
         hidden = hide_lone_surrogates(body)
         if hidden is None:
             raise
-        page = _decode(shapes, hidden.body)
-        rows = [_restore(hidden, _row(bytes(raw))) for raw in page.rows]
+        page, rows = _decode(shapes, hidden.body)
+        rows = Rows.of([_restore(hidden, row) for row in rows])
         if hidden.marker in str(page.next_token):
             return Problem(Kind.WRONG_SHAPE, "the token of the next page is no text that can be sent back")
-    for number, row in enumerate(rows):
-        if not str(row.id).strip():
-            return Problem(Kind.WRONG_SHAPE, f"row {number} of the page has a blank id")
+    if not all(map(str.strip, map(str, rows.ids))):
+        return Problem(Kind.WRONG_SHAPE, "a row of the page has a blank id")
     return page, rows
 
 
-def _decode(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> PageBody[Any]:
+@cache
+def _decoders(shape: Any) -> tuple[msgspec.json.Decoder[PageBody[msgspec.Raw]], msgspec.json.Decoder[PageBody[_Key]]]:
+    return msgspec.json.Decoder(shape[msgspec.Raw]), msgspec.json.Decoder(shape[_Key])
+
+
+def _decode(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], Rows]:
+    """Decode a body twice: reading it whole is cheaper than beginning anew for each row."""
     documented, *others = shapes
+    raws, keys = _decoders(documented)
     try:
-        page: PageBody[Any] = msgspec.json.decode(body, type=documented[msgspec.Raw])  # type: ignore[index]
+        page = raws.decode(body)
     except msgspec.ValidationError:
         for shape in others:
             with suppress(msgspec.ValidationError):
                 return _decode([shape], body)
         raise
-    return page
-
-
-def _row(raw: bytes) -> Row:
-    # Line breaks can only stand between tokens: inside a text they must be escaped, and msgspec insists on that.
-    line = msgspec.json.format(raw, indent=-1) if b"\n" in raw or b"\r" in raw else raw
-    key = msgspec.json.decode(line, type=_Key)
-    return Row(key.id, key.status if isinstance(key.status, str) else NO_STATUS, line)
+    lines = [bytes(raw) for raw in page.rows]
+    if b"\n" in body or b"\r" in body:
+        # They can only stand between tokens: inside a text they must be escaped, and msgspec insists on that.
+        lines = [msgspec.json.format(line, indent=-1) if b"\n" in line or b"\r" in line else line for line in lines]
+    found = keys.decode(body).rows
+    statuses = [key.status if isinstance(key.status, str) else NO_STATUS for key in found]
+    return page, Rows([key.id for key in found], statuses, lines)
 
 
 def _restore(hidden: Hidden, row: Row) -> Row:

@@ -98,11 +98,11 @@ class Paging(Protocol):
         """Return the step to make after a page that does not continue what was read."""
         ...
 
-    def ahead(self, step: Step, total: int | None) -> Iterator[Step]:
+    def ahead(self, step: Step, facts: PageFacts) -> Iterator[Step]:
         """Yield the steps that will follow if nothing moves, as far as that can be told.
 
-        :param step: the step to make now
-        :param total: how many rows the vendor reports
+        :param step: a step
+        :param facts: what its page says
         """
         ...
 
@@ -128,10 +128,6 @@ class InOrder:
         """See :class:`Paging`; never asked for, since every page is taken."""
         return step
 
-    def ahead(self, step: Step, total: int | None) -> Iterator[Step]:
-        """See :class:`Paging`; only a page tells where the next one is."""
-        return iter(())
-
 
 @dataclass(frozen=True)
 class WholePaging(InOrder):
@@ -140,6 +136,10 @@ class WholePaging(InOrder):
     def following(self, step: Step, taken: Taken) -> Step | None:
         """See :class:`Paging`."""
         return None
+
+    def ahead(self, step: Step, facts: PageFacts) -> Iterator[Step]:
+        """See :class:`Paging`."""
+        return iter(())
 
 
 @dataclass(frozen=True)
@@ -156,5 +156,10 @@ class CursorPaging(InOrder):
 
     def following(self, step: Step, taken: Taken) -> Step | None:
         """See :class:`Paging`."""
-        token = "" if taken.facts.next_token is None else str(taken.facts.next_token)
-        return Step(step.request.asking(**{self.parameter: token})) if token.strip() else None
+        return next(self.ahead(step, taken.facts), None)
+
+    def ahead(self, step: Step, facts: PageFacts) -> Iterator[Step]:
+        """See :class:`Paging`; a page tells of the next one only."""
+        token = "" if facts.next_token is None else str(facts.next_token)
+        if token.strip():
+            yield Step(step.request.asking(**{self.parameter: token}))

@@ -70,7 +70,7 @@ class OffsetPaging:
         """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
         return self._at(step, _target_back(step, self._start(step)))
 
-    def ahead(self, step: Step, total: int | None) -> Iterator[Step]:
+    def ahead(self, step: Step, facts: PageFacts) -> Iterator[Step]:
         """See :class:`~airflow_batch_provider.apis.paging.Paging`; the number of rows is not known, so none."""
         return iter(())
 
@@ -136,10 +136,10 @@ class NumberPaging:
         page = _target_back(step, self._start(step, self._asked(step))) // step.size + 1
         return self._at(step, page, step.size)
 
-    def ahead(self, step: Step, total: int | None) -> Iterator[Step]:
+    def ahead(self, step: Step, facts: PageFacts) -> Iterator[Step]:
         """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
         size = self._asked(step)
-        while (reached := self._start(step, size) + size) < (total or 0):
+        while (reached := self._start(step, size) + size) < (facts.total or 0):
             step = self._window(replace(step, reached=reached))
             size = self._asked(step)
             yield step

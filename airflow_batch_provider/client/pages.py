@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from airflow_batch_provider.apis.endpoint import Listing, Page
-from airflow_batch_provider.apis.page import Row
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.apis.paging import Step, Taken
 from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.client.ahead import ReadAhead
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.passes import MOST_PASSES, OnDrift, Pass
 from airflow_batch_provider.client.seen import DIGEST_SIZE, SeenRows, digests_of
@@ -50,7 +51,7 @@ class NewRows:
     :param doubt: on the last page, why rows may be missing all the same
     """
 
-    rows: Sequence[Row]
+    rows: Rows
     duplicates: int
     total: int | None
     bookmark: Bookmark | None = None
@@ -66,6 +67,7 @@ def read_pages(
     *,
     on_drift: OnDrift = "retry",
     most_passes: int = MOST_PASSES,
+    ahead: bool = False,
     begun: datetime | None = None,
     bookmark: Bookmark | None = None,
     seen: SeenRows | None = None,
@@ -80,12 +82,16 @@ def read_pages(
     :param request: the first request
     :param on_drift: what to do where rows may be missing because the listing moved
     :param most_passes: how often the listing is read at most
+    :param ahead: whether to ask for pages before they are needed, over the connections that the settings allow; pages
+        then are held, two for each connection
     :param begun: when the reading began; now if left out
     :param bookmark: where to go on; from the start if left out
     :param seen: the rows that were read before the bookmark
     :raises IncompleteListingError: the listing repeats itself, does not end, or may not have been read whole
     """
-    limits = _Limits(on_drift, most_passes if listing.paging.shifts else 1, begun or datetime.now(UTC))
+    connections = client.settings.max_concurrency if ahead else 0
+    most_passes = most_passes if listing.paging.shifts else 1
+    limits = _Limits(on_drift, most_passes, begun or datetime.now(UTC), connections)
     return _Reading(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
 
 
@@ -94,6 +100,7 @@ class _Limits:
     on_drift: OnDrift
     passes: int
     begun: datetime
+    connections: int
 
 
 class _Reading:
@@ -114,12 +121,21 @@ class _Reading:
         self._place = bookmark or Bookmark(self._first)
         if self._place.current.number > 1:  # which rows it met before it broke off is not known any more
             self._place = Bookmark(self._first, Pass(number=self._place.current.number))
+        self._in_pass = seen if self._place.current.number == 1 else SeenRows()
         self._before: list[bytes] | None = None
         self._asked: set[bytes] = set()
         self._barren = 0
+        self._ahead = ReadAhead(self._ask, listing.paging, limits.connections) if limits.connections else None
 
     def pages(self) -> Iterator[NewRows]:
         """Yield what each page brings, to the end of the last pass."""
+        try:
+            yield from self._pages()
+        finally:
+            if self._ahead:
+                self._ahead.close()
+
+    def _pages(self) -> Iterator[NewRows]:
         following: Step | None = self._place.step
         while following:
             self._place = replace(self._place, step=following)
@@ -139,27 +155,30 @@ class _Reading:
     def _get(self, step: Step) -> Page:
         self._asked.add(_digest(step.request.target.encode()))
         try:
-            return self._client.get(step.request, self._listing.page)
+            return self._ahead.get(step) if self._ahead else self._ask(step)
         except (NotFoundError, RequestRefusedError):
             # Some servers refuse a page behind the last row; where the listing shrank, that is no error yet.
-            is_behind_all = self._listing.paging.overlap(step, Page(())) < step.reached - step.origin
+            is_behind_all = self._listing.paging.overlap(step, Page(Rows())) < step.reached - step.origin
             if not self._listing.paging.shifts or self._before is None or not is_behind_all:
                 raise
-            return Page(())
+            return Page(Rows())
+
+    def _ask(self, step: Step) -> Page:
+        return self._client.get(step.request, self._listing.page)
 
     def _take(self, step: Step, page: Page) -> tuple[NewRows, Step | None]:
         place, current, paging = self._place, self._place.current, self._listing.paging
-        digests = digests_of(page.rows)
+        digests = digests_of(page.rows.ids)
         if not self._continues(step, digests):
             self._place = replace(place, current=replace(current, moved=True))
             self._note_barren(0, paging.back(step))
-            return NewRows((), 0, page.total, place, current.number), paging.back(step)
+            return NewRows(Rows(), 0, page.total, place, current.number), paging.back(step)
         overlap = paging.overlap(step, page)
         moved = bool(overlap and self._before is not None and self._before[-overlap:] != digests[:overlap])
-        fresh, new = self._seen.add(digests, current.number)
-        rows, digests_of_rows = page.rows, digests
-        if len(new) < len(rows):
-            rows, digests_of_rows = [rows[index] for index in new], [digests[index] for index in new]
+        new = self._seen.add(digests)
+        fresh = len(new) if self._in_pass is self._seen else len(self._in_pass.add(digests))
+        rows = page.rows.at(new)
+        digests_of_rows = digests if len(new) == len(digests) else [digests[place] for place in new]
         missed = sum(self._listing.existed(row, self._limits.begun) for row in rows) if current.number > 1 else 0
         is_resumed = self._before is None and place.step is not self._first and current.number == 1
         duplicates = 0 if current.number > 1 or is_resumed else max(0, len(digests) - fresh - overlap)
@@ -175,7 +194,9 @@ class _Reading:
         number = self._place.current.number
         if self._before is None and (number > 1 or not len(self._seen)):
             return True  # nothing was read that it could continue
-        return self._listing.paging.takes(step, len(digests), any(self._seen.in_pass(digests, number)))
+        if not self._listing.paging.shifts:
+            return True
+        return self._listing.paging.takes(step, len(digests), self._in_pass.any(digests))
 
     def _note_barren(self, fresh: int, following: Step | None) -> None:
         """Fail where the listing goes round in circles or on forever."""
@@ -198,8 +219,8 @@ class _Reading:
     def _look_at_first_page_again(self) -> tuple[NewRows, str | None]:
         page = self._get(self._first)
         place = self._place
-        is_same = _digest(b"".join(digests_of(page.rows))) == place.first_page and page.total == place.current.total
-        return NewRows((), 0, page.total, place), None if is_same else "changed its first page while it was read"
+        is_same = _digest(b"".join(digests_of(page.rows.ids))) == place.first_page and page.total == place.current.total
+        return NewRows(Rows(), 0, page.total, place), None if is_same else "changed its first page while it was read"
 
     def _may_read_again(self, doubt: str) -> bool:
         current, limits = self._place.current, self._limits
@@ -220,6 +241,7 @@ class _Reading:
             "Reading %s again, pass %d of at most %d: it %s", self._listing.name, number, self._limits.passes, doubt
         )
         self._place = Bookmark(self._first, Pass(number=number, largest_total=self._place.current.largest_total))
+        self._in_pass = SeenRows()
         self._before = None
         self._barren = 0
         return self._first

@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-
-from airflow_batch_provider.apis.page import Row
+from collections.abc import Sequence
+from hashlib import blake2b
 
 DIGEST_SIZE = 16
 """Bytes kept of each id: with a hundred million rows, two share a hash once in 10^22 exports."""
 
+_BUCKETS = 1 << 16
 
-def digests_of(rows: Iterable[Row]) -> list[bytes]:
-    """Return the hashes of rows' ids; a number and the text of it are two ids."""
-    return [hashlib.blake2b(repr(row.id).encode(), digest_size=DIGEST_SIZE).digest() for row in rows]
+
+def digests_of(ids: Sequence[str | int]) -> list[bytes]:
+    """Return the hashes of ids; a number and the text of it are two."""
+    return [blake2b(repr(identifier).encode(), digest_size=DIGEST_SIZE).digest() for identifier in ids]
 
 
 class SeenRows:
-    """Which rows were read, and in which pass last.
+    """Which rows were read.
 
-    :param digests: the hashes of rows that were read in the first pass already, one after the other
+    The hashes lie one after the other in buckets, by their first two bytes: a third of what a set of them takes. That
+    a hash is found across two others by chance is as likely as that two ids share one.
+
+    :param digests: the hashes of rows that were read already, one after the other
     """
 
     def __init__(self, digests: bytes = b"") -> None:
-        starts = range(0, len(digests), DIGEST_SIZE)
-        self._passes = {digests[start : start + DIGEST_SIZE]: 1 for start in starts}
+        self._buckets = [b""] * _BUCKETS
+        self._rows = 0
+        self.add([digests[start : start + DIGEST_SIZE] for start in range(0, len(digests), DIGEST_SIZE)])
 
     def __len__(self) -> int:
-        return len(self._passes)
+        return self._rows
 
-    def in_pass(self, digests: Sequence[bytes], number: int) -> list[bool]:
-        """Tell of each row whether it was read in a pass already."""
-        passes = self._passes
-        return [passes.get(digest) == number for digest in digests]
+    def any(self, digests: Sequence[bytes]) -> bool:
+        """Tell whether one of some rows was read."""
+        return any(digest in self._buckets[_bucket(digest)] for digest in digests)
 
-    def add(self, digests: Sequence[bytes], number: int) -> tuple[int, list[int]]:
-        """Note that rows were read in a pass.
+    def add(self, digests: Sequence[bytes]) -> list[int]:
+        """Note that rows were read, and return the places of those that had not been."""
+        buckets, new = self._buckets, []
+        numbers = memoryview(b"".join(digests)).cast("H")[:: DIGEST_SIZE // 2].tolist()
+        for place, (number, digest) in enumerate(zip(numbers, digests, strict=True)):
+            bucket = buckets[number]
+            if digest not in bucket:
+                buckets[number] = bucket + digest
+                new.append(place)
+        self._rows += len(new)
+        return new
 
-        :return: how many of them were not read in it before, and the places of those that were never read
-        """
-        passes = self._passes
-        fresh, new = 0, []
-        for place, digest in enumerate(digests):
-            known = passes.get(digest)
-            if known != number:
-                fresh += 1
-                passes[digest] = number
-                if known is None:
-                    new.append(place)
-        return fresh, new
+
+def _bucket(digest: bytes) -> int:
+    return memoryview(digest).cast("H")[0]

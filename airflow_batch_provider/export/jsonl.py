@@ -24,7 +24,7 @@ class JsonLinesEncoder:
 
     def add(self, lines: Sequence[bytes]) -> bytes:
         """See :class:`~.formats.PartEncoder`."""
-        return self._compressor.compress(b"".join([line + b"\n" for line in lines]))
+        return self._compressor.compress(b"\n".join([*lines, b""]))
 
     def finish(self) -> bytes:
         """See :class:`~.formats.PartEncoder`."""

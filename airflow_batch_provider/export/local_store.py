@@ -7,6 +7,7 @@ import errno
 import fcntl
 import io
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from airflow_batch_provider.export.object_store import Store
 Made = TypeVar("Made")
 
 _MOST_RACES = 100
+_TEMPORARY = re.compile(r"\.\d+\.[0-9a-f]{8}\.tmp$")
 _NO_LOCKS = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
 
@@ -63,21 +65,34 @@ class LocalStore(Store):
             self._replace(name, content)
 
     def _replace(self, name: str, content: bytes) -> None:
-        with self._beside(name) as beside:
-            with _in_folder(beside, lambda: open(beside, "wb")) as file:
+        def write(beside: str) -> None:
+            with open(beside, "wb") as file:
                 file.write(content)
-            os.replace(beside, self._path(name))
+
+        self._put_beside(name, write)
 
     def _publish(self, staged: str, name: str) -> None:
         source = self._path(staged)
-        with self._beside(name) as beside:
+
+        def link(beside: str) -> None:
             try:
-                _in_folder(beside, lambda: os.link(source, beside), needs=source)
+                os.link(source, beside)
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
                 shutil.copyfile(source, beside)
-            os.replace(beside, self._path(name))
+
+        self._put_beside(name, link, needs=source)
+
+    def _put_beside(self, name: str, make: Callable[[str], None], needs: str | None = None) -> None:
+        """Make a file beside another, and put it in its place; a rival may take it for what a kill has left."""
+
+        def put() -> None:
+            with self._beside(name) as beside:
+                make(beside)
+                os.replace(beside, self._path(name))
+
+        _in_folder(self._path(name), put, needs)
 
     def _size(self, name: str) -> int:
         return os.path.getsize(self._path(name))
@@ -94,6 +109,10 @@ class LocalStore(Store):
 
     def _remove(self, name: str) -> None:
         os.remove(self._path(name))
+
+    def is_temporary(self, name: str) -> bool:
+        """See :class:`Store`."""
+        return _TEMPORARY.search(name) is not None
 
     def remove_empty_folders(self, folder: str) -> None:
         """See :class:`Store`."""

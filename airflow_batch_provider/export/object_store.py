@@ -138,6 +138,10 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             attempt(lambda: self._remove(name), f"remove {name}", self.place)
 
+    def is_temporary(self, name: str) -> bool:
+        """Tell whether a file is one that this store makes on its way to another, and a kill may leave."""
+        return False
+
     def remove_empty_folders(self, folder: str) -> None:
         """Remove what is left of a folder without files; object stores have no folders."""
 

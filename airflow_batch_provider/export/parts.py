@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from airflow_batch_provider.apis.page import Row
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.export.formats import Format, PartEncoder
 from airflow_batch_provider.export.manifest import Part
 from airflow_batch_provider.export.new_file import NewFile
@@ -77,10 +77,10 @@ class PartWriter:
         """How many values the columns of the finished parts cannot hold, by column."""
         return dict(sorted(sum((Counter(staged.misfits) for staged in self.parts), Counter[str]()).items()))
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Rows) -> None:
         """Take rows, in order, as many as there is room for."""
         part = self._open or self._begin()
-        part.write(part.encoder.add([row.json for row in rows]))
+        part.write(part.encoder.add(rows.lines))
         part.rows += len(rows)
 
     def _begin(self) -> _OpenPart:

@@ -58,14 +58,13 @@ def publish(store: Store, staging: Staging, staged: Sequence[StagedPart], manife
             _place(store, staged)
         except FileNotFoundError as error:
             manifest = _of_another_try(store, manifest, error)
-            _clean(store, staging, set())
+            _clean(store, staging, set(names))
             return manifest
         replaced = _replaced(store, before) - set(names) if before else set()
         manifest = replace(manifest, replaces=tuple(sorted(replaced)))
         if store.put_if(MANIFEST_NAME, manifest.to_json(), version):
-            # A rival that began to clean before we declared may have taken a part of ours for one of the export before.
-            _place(store, staged)
-            _clean(store, staging, replaced)
+            _place_again(store, staged, manifest)
+            _clean(store, staging, replaced.union(names))
             return manifest
         log.info("Another export was published at %s in this moment; publishing again", store.uri)
     raise TransientError(f"Others keep publishing at {store.uri}; gave up after {_MOST_RACES} tries.")
@@ -90,6 +89,16 @@ def _replaced(store: Store, before: Manifest) -> set[str]:
     return parts.union(store.names_below().keys() & set(before.replaces)) if before.replaces else parts
 
 
+def _place_again(store: Store, staged: Sequence[StagedPart], manifest: Manifest) -> None:
+    """Put back what a rival removed that began to clean before we declared, and took it for of the export before."""
+    try:
+        _place(store, staged)
+    except FileNotFoundError as error:
+        if store.read(MANIFEST_NAME) == manifest.to_json():
+            raise TransientError(f"What was published at {store.uri} is gone: {error}") from error
+        log.info("The export at %s was replaced at once by another one", store.uri)
+
+
 def _of_another_try(store: Store, ours: Manifest, error: FileNotFoundError) -> Manifest:
     """Return what another try of the same work published while this one ran; it also removed what was staged."""
     current = published(store)
@@ -99,8 +108,11 @@ def _of_another_try(store: Store, ours: Manifest, error: FileNotFoundError) -> M
     raise TransientError(f"What was staged at {store.uri} is gone: {error}") from error
 
 
-def _clean(store: Store, staging: Staging, replaced: set[str]) -> None:
-    """Remove what is left over. The export is published already, so a failure here is none of it."""
+def _clean(store: Store, staging: Staging, left_over: set[str]) -> None:
+    """Remove what is left over. The export is published already, so a failure here is none of it.
+
+    :param left_over: names that nobody needs, unless what is published now names them
+    """
     try:
         version, current = store.version(MANIFEST_NAME), published(store)
         said = declarations(store, staging.work_id)
@@ -109,8 +121,10 @@ def _clean(store: Store, staging: Staging, replaced: set[str]) -> None:
         rivals = {token: one for token, one in said.items() if token != staging.token and one.replaces == version}
         kept = {part.path for part in current.parts} if current else set()
         kept = kept.union(*(rival.names for rival in rivals.values()))
-        gone = replaced.union(*(one.names for one in said.values()))
+        gone = left_over.union(*(one.names for one in said.values()))
         for name, age in store.names_below().items():
+            if store.is_temporary(name) and name.startswith((MANIFEST_NAME, "part-")):
+                store.remove(name)
             is_ours = PART_NAME.fullmatch(name) or name.startswith(f"{STAGING}/")
             if is_ours and (name in gone or age > SECONDS_UNTIL_NOBODYS) and name not in kept:
                 store.remove(name)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from airflow_batch_provider.apis.page import Row
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.client.pages import NewRows
 
 
@@ -30,15 +29,15 @@ class Tally:
     pages: int = 0
     duplicates: int = 0
     total: int | None = None
-    statuses: dict[str, int] = field(default_factory=Counter)
+    statuses: dict[str, int] = field(default_factory=dict)
     passes: int = 1
     doubt: str | None = None
 
-    def count(self, rows: Sequence[Row]) -> None:
+    def count(self, rows: Rows) -> None:
         """Note rows that go into a part."""
         self.rows += len(rows)
-        for row in rows:
-            self.statuses[row.status] = self.statuses.get(row.status, 0) + 1
+        for status, count in Counter(rows.statuses).items():
+            self.statuses[status] = self.statuses.get(status, 0) + count
 
     def turn(self, page: NewRows) -> None:
         """Note that a page was used up."""

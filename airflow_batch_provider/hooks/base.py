@@ -107,7 +107,7 @@ class BatchApiHook(BaseHook):
         :param values: its parameters
         """
         pages = self.read_pages(listing, self.request_for(listing, values))
-        return (json.loads(row.json) for page in pages for row in page.rows)
+        return (json.loads(line) for page in pages for line in page.rows.lines)
 
     def get_resource(self, resource: Resource[T], **values: Any) -> T:
         """Return one object of the vendor, unchanged.

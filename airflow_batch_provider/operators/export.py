@@ -140,7 +140,11 @@ class ListingExportOperator(BaseOperator):
                 "or if_exists='replace'."
             )
         reading = partial(
-            hook.read_pages, self.listing, self.listing.request(values), on_drift=ON_DRIFT.encode(self.on_drift)
+            hook.read_pages,
+            self.listing,
+            self.listing.request(values),
+            on_drift=ON_DRIFT.encode(self.on_drift),
+            ahead=True,
         )
         manifest = export(reading, store, work, resume=RESUME.encode(self.resume) == "true")
         return manifest.summary(store.uri)

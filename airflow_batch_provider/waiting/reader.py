@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
-from airflow_batch_provider.apis.page import Row
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.apis.parameter import first_missing
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.pages import read_pages
@@ -74,7 +74,7 @@ class StateReader:
         rows, requests = [], 0
         for page in read_pages(self.client, self.kind.listing, self.kind.listing.request(self.scope)):
             requests += 1
-            rows += [json.loads(row.json) for row in page.rows]
+            rows += [json.loads(line) for line in page.rows.lines]
         states = {state.id: state for state in map(self.kind.state, rows)}
         if self.kind.together is not None:
             states[ALL] = replace(self.kind.together(rows), id="/".join(self.scope.values()))
@@ -105,7 +105,7 @@ class StateReader:
         self._known = {batch_id: known for batch_id, known in self._known.items() if batch_id in wanted}
         return Listed(found, requests)
 
-    def _unfinished_in(self, rows: Sequence[Row], wanted: set[str]) -> dict[str, BatchState]:
+    def _unfinished_in(self, rows: Rows, wanted: set[str]) -> dict[str, BatchState]:
         states = {str(row.id): self._state(str(row.id), row.json) for row in rows if str(row.id) in wanted}
         # One that is finished is read alone, which tells more of it.
         return {batch_id: state for batch_id, state in states.items() if not state.outcome.is_terminal}

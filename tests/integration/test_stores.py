@@ -13,10 +13,9 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_batch_provider.exceptions import DestinationError
-from airflow_batch_provider.export.export import export
 from airflow_batch_provider.export.store import Store
 from tests.integration.object_servers import BUCKET, SERVERS, ObjectServer
-from tests.unit.export.exported import pages_of, work
+from tests.unit.export.exported import export, pages_of, work
 
 ODD_NAMES = ["a b", "c%20d", "e#f", "g?h", "ü ñ 語", "{{ ds }}", "x+y", "[q]", "a&b=c", "semi;colon", "quo'te"]
 

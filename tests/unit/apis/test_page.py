@@ -174,7 +174,7 @@ def test_playment_may_write_an_empty_list_as_null(name: str) -> None:
     shape, body = SHAPES[name]
     answer = read_rows(shape, body.format("null").encode())
     assert not isinstance(answer, Problem), answer
-    assert answer[1] == []
+    assert list(answer[1]) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_batch_provider.apis.endpoint import Page
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.apis.paging import CursorPaging, Step, Taken, WholePaging
 from airflow_batch_provider.apis.request import Request
 
@@ -11,7 +12,7 @@ CURSOR = CursorPaging("page_token")
 
 
 def taken(rows: int, token: str | int | None = None, total: int | None = None) -> Taken:
-    return Taken(Page((), token, total), rows, rows, rows)
+    return Taken(Page(Rows(), token, total), rows, rows, rows)
 
 
 @pytest.mark.parametrize("token", [None, "", " ", "\t\n"])
@@ -37,4 +38,4 @@ def test_a_whole_listing_has_one_page(rows: int) -> None:
 def test_pages_that_do_not_shift_are_taken_as_they_come(paging: CursorPaging | WholePaging) -> None:
     assert not paging.shifts
     assert paging.takes(FIRST, 100, known=False)
-    assert paging.overlap(FIRST, Page(())) == 0
+    assert paging.overlap(FIRST, Page(Rows())) == 0

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batch_provider.apis.endpoint import Page
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.apis.paging import Paging, Step, Taken
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
@@ -24,7 +25,7 @@ def number_step(page: int = 1, size: int = 100) -> Step:
 
 
 def taken(rows: int, read: int | None = None, *, fresh: int | None = None, page: Page | None = None) -> Taken:
-    return Taken(page or Page(()), rows, rows if fresh is None else fresh, rows if read is None else read)
+    return Taken(page or Page(Rows()), rows, rows if fresh is None else fresh, rows if read is None else read)
 
 
 def asked(step: Step | None) -> dict[str, int]:
@@ -49,7 +50,7 @@ def walk(paging: Paging, step: Step, rows: int, size: str) -> list[dict[str, int
         fresh = max(0, start + came - read)
         read += fresh
         total = None if "offset" in query else rows
-        following = paging.following(following, taken(came, read, fresh=fresh, page=Page((), total=total)))
+        following = paging.following(following, taken(came, read, fresh=fresh, page=Page(Rows(), total=total)))
     assert read == rows
     return queries
 
@@ -95,7 +96,7 @@ def test_windows_of_any_size_leave_nothing_out_and_go_on(size: int, rows: int) -
 
 @pytest.mark.parametrize("rows", [1, 99, 100, 101, 5000])
 def test_what_lies_ahead_is_what_will_be_asked_for(rows: int) -> None:
-    ahead = [asked(step) for step in islice(NUMBER.ahead(number_step(), rows), 1000)]
+    ahead = [asked(step) for step in islice(NUMBER.ahead(number_step(), Page(Rows(), total=rows)), 1000)]
     later = walk(NUMBER, number_step(), rows, "size")[1:]
     assert later[: len(ahead)] == ahead
     assert len(later) <= len(ahead) + 1  # a last page that is full needs one more to be known as the last
@@ -110,28 +111,28 @@ def test_a_page_that_does_not_join_is_asked_for_again_further_back_each_time(pag
         assert following is not None
         step = following
     reached = step.reached
-    behind = [paging.overlap(step, Page(()))]
+    behind = [paging.overlap(step, Page(Rows()))]
     while behind[-1] < reached:
         assert not paging.takes(step, 100, known=False)
         assert not paging.takes(step, 0, known=False)
         step = paging.back(step)
-        behind.append(paging.overlap(step, Page(())))
+        behind.append(paging.overlap(step, Page(Rows())))
     assert all(later >= 2 * earlier or later == reached for earlier, later in pairwise(behind))
     assert paging.takes(step, 100, known=False)  # there is nothing before the first row
 
 
 @pytest.mark.parametrize("rows", [0, 7])
 def test_a_number_ends_with_a_short_page_that_reaches_the_total(rows: int) -> None:
-    assert NUMBER.following(number_step(3), taken(rows, 7, page=Page((), total=207))) is None
+    assert NUMBER.following(number_step(3), taken(rows, 7, page=Page(Rows(), total=207))) is None
 
 
 @pytest.mark.parametrize(
     ("rows", "facts"),
     [
-        (100, Page((), total=300)),  # full: the total could be that of the pages so far
-        (7, Page((), total=208)),  # short, but the total says that there are more
-        (7, Page(())),  # short, without a total
-        (50, Page((), total=250, page_size=50)),  # full by the size that the server used
+        (100, Page(Rows(), total=300)),  # full: the total could be that of the pages so far
+        (7, Page(Rows(), total=208)),  # short, but the total says that there are more
+        (7, Page(Rows())),  # short, without a total
+        (50, Page(Rows(), total=250, page_size=50)),  # full by the size that the server used
     ],
 )
 def test_a_number_goes_on_where_only_one_sign_or_none_says_end(rows: int, facts: Page) -> None:
@@ -140,9 +141,9 @@ def test_a_number_goes_on_where_only_one_sign_or_none_says_end(rows: int, facts:
 
 @pytest.mark.parametrize("page_size", [0, None, 1000])
 def test_a_number_survives_an_echoed_page_size_that_makes_no_sense(page_size: int | None) -> None:
-    assert NUMBER.following(number_step(3), taken(7, page=Page((), total=207, page_size=page_size))) is None
+    assert NUMBER.following(number_step(3), taken(7, page=Page(Rows(), total=207, page_size=page_size))) is None
 
 
 def test_a_server_that_uses_smaller_pages_is_asked_for_no_larger_ones() -> None:
-    step = NUMBER.following(number_step(), taken(30, page=Page((), total=250, page_size=30)))
+    step = NUMBER.following(number_step(), taken(30, page=Page(Rows(), total=250, page_size=30)))
     assert asked(step) == {"page": 2, "size": 29}

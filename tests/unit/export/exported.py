@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from airflow_batch_provider.apis.page import Row
+from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.client.pages import NewRows
 from airflow_batch_provider.export import export as exporting
 from airflow_batch_provider.export.formats import Format
@@ -29,7 +29,7 @@ def pages_of(*sizes: int, status: str = "done") -> Iterator[NewRows]:
         for _ in range(size):
             rows.append(Row(str(number), status, json.dumps({"id": number, "text": "ä" * (number % 7)}).encode()))
             number += 1
-        yield NewRows(rows, 0, None)
+        yield NewRows(Rows.of(rows), 0, None)
 
 
 def work(

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.client.pages import NewRows
 from airflow_batch_provider.exceptions import IncompleteListingError
 from airflow_batch_provider.export import progress
@@ -55,9 +56,9 @@ def test_the_same_rows_give_the_same_bytes_however_they_are_paged(sizes: list[in
     rows = [row for page in pages_of(*sizes) for row in page.rows]
     other_pages, rest = [], rows
     for size in split:
-        other_pages.append(NewRows(rest[:size], 0, None))
+        other_pages.append(NewRows(Rows.of(rest[:size]), 0, None))
         rest = rest[size:]
-    other_pages.append(NewRows(rest, 0, None))
+    other_pages.append(NewRows(Rows.of(rest), 0, None))
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         first = export(pages_of(*sizes), local(Path(one)), work(17, compression=None))
         second = export(other_pages, local(Path(other)), work(17, compression=None))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_batch_provider.apis import talkifai
-from airflow_batch_provider.apis.page import Row
+from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.client.pages import NewRows
 from airflow_batch_provider.exceptions import DestinationError, ExportDamagedError, ExportReplacedError
 from airflow_batch_provider.export import read_export, verify_export
@@ -41,7 +41,7 @@ def export_jobs(folder: Path, name: str, compression: str | None, jobs: list[dic
     rows = [Row(job["id"], "done", json.dumps(job).encode()) for job in jobs]
     file_format = Format(name, compression, talkifai.BATCH_JOBS.columns)
     task = Work(listing="talkifai.batch_jobs", params={}, file_format=file_format, rows_per_part=2, task_run=TASK_RUN)
-    return export([NewRows(rows, 0, None)], local(folder), task)
+    return export([NewRows(Rows.of(rows), 0, None)], local(folder), task)
 
 
 def whole(row: dict[str, Any]) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def test_what_cannot_be_opened_is_said_at_the_call(tmp_path: Path) -> None:
 def test_reading_holds_a_few_rows_not_the_export(tmp_path: Path) -> None:
     padding = "x" * 1000
     rows = [Row(str(number), "done", json.dumps({"id": number, "p": padding}).encode()) for number in range(20_000)]
-    export([NewRows(rows, 0, None)], local(tmp_path), work(20_000))
+    export([NewRows(Rows.of(rows), 0, None)], local(tmp_path), work(20_000))
     del rows
     tracemalloc.start()
     assert sum(1 for _ in read_export(str(tmp_path))) == 20_000

@@ -1,0 +1,67 @@
+"""Asks for the pages that will probably come next while the ones before are worked on."""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from airflow_batch_provider.apis.endpoint import Page
+from airflow_batch_provider.apis.paging import Paging, Step
+
+PAGES_PER_CONNECTION = 2
+"""So many are asked for or kept ready: a connection whose page is done early need not wait for its turn."""
+
+SLOW_ANSWER = 0.005
+"""Seconds. Where answers come faster, a thread costs more than it saves."""
+
+
+class ReadAhead:
+    """Gets pages over many connections, in order; what it holds is bounded.
+
+    :param get: gets a page, from any thread
+    :param paging: tells which pages lie ahead
+    :param connections: how many requests to have under way
+    """
+
+    def __init__(self, get: Callable[[Step], Page], paging: Paging, connections: int) -> None:
+        self._get = get
+        self._paging = paging
+        self._most = connections * PAGES_PER_CONNECTION
+        self._executor = ThreadPoolExecutor(connections, "read-ahead")
+        self._ready: deque[tuple[Step, Future[Page]]] = deque()
+        self._ahead: Iterator[Step] = iter(())
+        self._is_slow = False
+
+    def get(self, step: Step) -> Page:
+        """Return the page of a step, and see to it that those after it are under way."""
+        if self._ready and self._ready[0][0].request == step.request:
+            page = self._ready.popleft()[1].result()
+        else:
+            self._forget()
+            page = self._ask(step)
+        if not self._ready:
+            self._ahead = self._paging.ahead(step, page)
+        while self._is_slow and len(self._ready) < self._most and (following := next(self._ahead, None)):
+            context = contextvars.copy_context()
+            self._ready.append((following, self._executor.submit(context.run, self._ask, following)))
+        return page
+
+    def _ask(self, step: Step) -> Page:
+        began = time.monotonic()
+        page = self._get(step)
+        self._is_slow = time.monotonic() - began > SLOW_ANSWER
+        return page
+
+    def _forget(self) -> None:
+        """Drop what was asked for: the listing went another way."""
+        for _, future in self._ready:
+            future.cancel()
+        self._ready.clear()
+
+    def close(self) -> None:
+        """Send no further request; those under way end by themselves."""
+        self._forget()
+        self._executor.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,121 @@
+"""Pages that are asked for before they are needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import pytest
+
+from airflow_batch_provider.apis.llamacloud import BATCHES
+from airflow_batch_provider.apis.llamacloud import VENDOR as LLAMACLOUD
+from airflow_batch_provider.apis.talkifai import BATCH_JOBS, VENDOR
+from airflow_batch_provider.client import ahead
+from airflow_batch_provider.client.pages import read_pages
+from airflow_batch_provider.exceptions import AuthenticationError
+from tests.unit.client.conftest import Connect, Start
+from tests.unit.client.test_pages import plain
+from tests.vendor_server import PAGES, Answer, Script, Served, listing
+
+NAME = "talkifai.batch_jobs"
+REQUEST = BATCH_JOBS.request({"organization_id": "o"})
+SECONDS_UNTIL_STUCK = 20
+
+
+@pytest.fixture(autouse=True)
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every answer count as a slow one."""
+    monkeypatch.setattr(ahead, "SLOW_ANSWER", -1.0)
+
+
+def meeting(rows: list[str], together: int, first: int = 1) -> Script:
+    """Answer only when so many requests are there at once; the first ones and the last ones need not wait."""
+    barrier = threading.Barrier(together)
+    lock = threading.Lock()
+    asked: list[str] = []
+
+    def script(method: str, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
+        with lock:
+            asked.append(path)
+            is_one_of_many = first < len(asked) <= first + together
+        if is_one_of_many:
+            barrier.wait(SECONDS_UNTIL_STUCK)
+        return PAGES[NAME](Served(rows), query)
+
+    return script
+
+
+def test_as_many_requests_are_under_way_as_connections_are_allowed(start: Start, connect: Connect) -> None:
+    rows = plain(2000)
+    server = start(meeting(rows, together=5))
+    client = connect(VENDOR, server.url, max_concurrency=5, max_attempts=1)
+    pages = read_pages(client, BATCH_JOBS, REQUEST, ahead=True)
+    assert [line for page in pages for line in page.rows.lines] == [row.encode() for row in rows]
+    assert len({asked.connection for asked in server.asked}) <= 6
+
+
+def test_no_more_pages_are_asked_for_than_can_be_held(start: Start, connect: Connect) -> None:
+    server = start(listing(NAME, Served(plain(10_000))))
+    client = connect(VENDOR, server.url, max_concurrency=3)
+    pages = read_pages(client, BATCH_JOBS, REQUEST, ahead=True)
+    for taken in range(1, 20):
+        next(pages)
+        assert len(server.asked) <= taken + 3 * ahead.PAGES_PER_CONNECTION
+    pages.close()  # type: ignore[attr-defined]
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+    for thread in threads:
+        thread.join(SECONDS_UNTIL_STUCK)
+    assert len(server.asked) <= 20 + 3 * ahead.PAGES_PER_CONNECTION
+
+
+def test_a_listing_that_moves_is_read_as_well_as_one_page_at_a_time(start: Start, connect: Connect) -> None:
+    rows = plain(3000)
+    held = list(rows)
+    lock = threading.Lock()
+    asked: list[str] = []
+
+    def script(method: str, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
+        with lock:
+            asked.append(path)
+            if len(asked) in {5, 9, 14, 22}:
+                del held[:3]
+            return PAGES[NAME](Served(list(held)), query)
+
+    server = start(script)
+    client = connect(VENDOR, server.url, max_concurrency=4)
+    found = [line for page in read_pages(client, BATCH_JOBS, REQUEST, ahead=True) for line in page.rows.lines]
+    assert len(found) == len(set(found))
+    assert set(found) >= {row.encode() for row in held}
+
+
+def test_the_page_after_a_cursor_is_under_way_while_this_one_is_worked_on(start: Start, connect: Connect) -> None:
+    server = start(listing("llamacloud.batches", Served(plain(50), cap=10)))
+    pages = read_pages(connect(LLAMACLOUD, server.url), BATCHES, BATCHES.request({}), ahead=True)
+    next(pages)
+    arrived = threading.Event()
+    while len(server.asked) < 2:
+        assert not arrived.wait(0.01)
+    assert len([line for page in pages for line in page.rows.lines]) == 40
+    assert len(server.asked) == 5
+
+
+def test_a_page_that_fails_ends_the_listing_with_its_error(start: Start, connect: Connect) -> None:
+    served = Served(plain(1000))
+
+    def script(method: str, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
+        return PAGES[NAME](served, query) if int(query["page"]) < 5 else Answer(403, b'{"detail":"no"}')
+
+    server = start(script)
+    with pytest.raises(AuthenticationError):
+        list(read_pages(connect(VENDOR, server.url), BATCH_JOBS, REQUEST, ahead=True))
+
+
+def test_answers_that_come_fast_are_not_asked_for_ahead(
+    start: Start, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "SLOW_ANSWER", 60.0)
+    server = start(listing(NAME, Served(plain(1000))))
+    pages = read_pages(connect(VENDOR, server.url), BATCH_JOBS, REQUEST, ahead=True)
+    next(pages)
+    next(pages)
+    assert len(server.asked) == 2
