@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from urllib.parse import quote, urlencode
 
 
@@ -22,7 +23,7 @@ class Request:
         """Return the same request with some query parameters set anew."""
         return replace(self, query={**self.query, **query})
 
-    @property
+    @cached_property
     def target(self) -> str:
         """Path and query as they stand in the request line."""
         return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path

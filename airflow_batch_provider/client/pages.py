@@ -153,7 +153,8 @@ class _Reading:
             yield replace(brought, doubt=doubt)
 
     def _get(self, step: Step) -> Page:
-        self._asked.add(_digest(step.request.target.encode()))
+        if not self._listing.paging.shifts:
+            self._asked.add(_digest(step.request.target.encode()))
         try:
             return self._ahead.get(step) if self._ahead else self._ask(step)
         except (NotFoundError, RequestRefusedError):

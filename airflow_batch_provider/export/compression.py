@@ -19,7 +19,7 @@ _GZIP_WINDOW = 31
 class Compressor(Protocol):
     """A stream of bytes made smaller."""
 
-    def compress(self, data: bytes, /) -> bytes:
+    def compress(self, data: bytes | memoryview, /) -> bytes:
         """Return what is ready."""
         ...
 
@@ -31,9 +31,9 @@ class Compressor(Protocol):
 class Uncompressed:
     """The bytes as they are."""
 
-    def compress(self, data: bytes, /) -> bytes:
+    def compress(self, data: bytes | memoryview, /) -> bytes:
         """See :class:`Compressor`."""
-        return data
+        return bytes(data)
 
     def flush(self) -> bytes:
         """See :class:`Compressor`."""
@@ -48,21 +48,24 @@ class InBlocks:
 
     def __init__(self, compressor: Compressor) -> None:
         self._compressor = compressor
-        self._waiting = bytearray()
+        self._waiting: list[bytes | memoryview] = []
+        self._size = 0
 
-    def compress(self, data: bytes, /) -> bytes:
+    def compress(self, data: bytes | memoryview, /) -> bytes:
         """See :class:`Compressor`."""
-        self._waiting += data
-        whole = len(self._waiting) // BLOCK * BLOCK
-        if not whole:
+        self._waiting.append(data)
+        self._size += len(data)
+        if self._size < BLOCK:
             return b""
-        blocks = bytes(self._waiting[:whole])
-        del self._waiting[:whole]
-        return b"".join(self._compressor.compress(blocks[start : start + BLOCK]) for start in range(0, whole, BLOCK))
+        waiting = b"".join(self._waiting)
+        whole = self._size // BLOCK * BLOCK
+        self._waiting, self._size = [waiting[whole:]], self._size - whole
+        blocks = memoryview(waiting)[:whole]
+        return b"".join([self._compressor.compress(blocks[start : start + BLOCK]) for start in range(0, whole, BLOCK)])
 
     def flush(self) -> bytes:
         """See :class:`Compressor`."""
-        return self._compressor.compress(bytes(self._waiting)) + self._compressor.flush()
+        return self._compressor.compress(b"".join(self._waiting)) + self._compressor.flush()
 
 
 def _gzip() -> Compressor:
