@@ -1,4 +1,4 @@
-"""Waits for a LlamaCloud batch (v2), in the triggerer, then exports all completed batches."""
+"""Waits for a LlamaCloud batch (v2), in the triggerer, exports all completed batches, and reads the export back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from airflow.sdk import DAG, Param, get_current_context, task
 
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.operators.llamacloud import LlamaCloudExportBatchesOperator
+from airflow_batch_provider.operators.verify import VerifyExportOperator
 from airflow_batch_provider.sensors.llamacloud import LlamaCloudBatchSensor
 
 with DAG(
@@ -24,8 +25,9 @@ with DAG(
         return given or next(LlamaCloudHook().iter_batches())["id"]
 
     wait = LlamaCloudBatchSensor(task_id="wait", batch_id=choose_batch(), deferrable=True, poke_interval=10)
-    wait >> LlamaCloudExportBatchesOperator(
+    export = LlamaCloudExportBatchesOperator(
         task_id="export",
         status="COMPLETED",
         destination="{{ var.value.exports }}/llamacloud/completed/{{ ds | default(dag_run.run_after | ds) }}",
     )
+    wait >> export >> VerifyExportOperator(task_id="verify", destination=export.output["destination"])

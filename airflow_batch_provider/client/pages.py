@@ -218,8 +218,7 @@ class _Reading:
         return self._limits.passes > 1 and self._place.current.number == 1 and self._place.current.pages > 1
 
     def _look_at_first_page_again(self) -> tuple[NewRows, str | None]:
-        page = self._get(self._first)
-        place = self._place
+        page, place = self._ask(self._first), self._place
         is_same = _digest(b"".join(digests_of(page.rows.ids))) == place.first_page and page.total == place.current.total
         return NewRows(Rows(), 0, page.total, place), None if is_same else "changed its first page while it was read"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from pytest_mock import MockerFixture
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
-from airflow_batch_provider.sandbox import Sandbox, Settings
-from airflow_batch_provider.testing import sandbox
+from airflow_batch_provider.sandbox import Sandbox, Settings, serve
+from airflow_batch_provider.testing import connections
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
@@ -131,7 +132,16 @@ def test_a_deferred_wait_ends_in_an_export(
 ) -> None:
     deferred = mocker.spy(BatchStatusTrigger, "run")
     poll_often(dags[dag_id].get_task("wait"))
-    with sandbox(Settings(duration=4)):
+    began = time.time()
+    settings = Settings(duration=1000)
+
+    def clock() -> float:
+        """Stand still until the wait is in the triggerer; then all is over."""
+        return began + (2 * settings.duration if deferred.call_count else 0.0)
+
+    with serve(settings, clock) as running, pytest.MonkeyPatch.context() as patch:
+        for name, connection in connections(running).items():
+            patch.setenv(name, connection)
         assert dags[dag_id].test(logical_date=DAY, run_conf=unfinished(dag_id)).state == "success"
     assert deferred.call_count >= 1
     manifests = [json.loads(path.read_text()) for path in exports.rglob("2026-03-01/**/_MANIFEST.json")]

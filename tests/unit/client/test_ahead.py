@@ -54,6 +54,17 @@ def test_as_many_requests_are_under_way_as_connections_are_allowed(start: Start,
     assert len({asked.connection for asked in server.asked}) <= 6
 
 
+def test_a_stable_listing_costs_no_request_more(start: Start, connect: Connect) -> None:
+    server = start(listing(NAME, Served(plain(2000))))
+    client = connect(VENDOR, server.url, max_concurrency=4)
+    assert sum(len(page.rows) for page in read_pages(client, BATCH_JOBS, REQUEST, ahead=True)) == 2000
+    asked = [request.target for request in server.asked]
+    one_by_one = start(listing(NAME, Served(plain(2000))))
+    for _ in read_pages(connect(VENDOR, one_by_one.url), BATCH_JOBS, REQUEST):
+        pass
+    assert sorted(asked) == sorted(request.target for request in one_by_one.asked)
+
+
 def test_no_more_pages_are_asked_for_than_can_be_held(start: Start, connect: Connect) -> None:
     server = start(listing(NAME, Served(plain(10_000))))
     client = connect(VENDOR, server.url, max_concurrency=3)
