@@ -30,4 +30,5 @@ with DAG(
         status="COMPLETED",
         destination="{{ var.value.exports }}/llamacloud/completed/{{ ds | default(dag_run.run_after | ds) }}",
     )
-    wait >> export >> VerifyExportOperator(task_id="verify", destination=export.output["destination"])
+    verify = VerifyExportOperator(task_id="verify", destination="{{ ti.xcom_pull(task_ids='export')['destination'] }}")
+    wait >> export >> verify
