@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -12,6 +12,12 @@ from airflow_batch_provider.apis.problem import Kind, Problem, not_json
 from airflow_batch_provider.apis.surrogates import Hidden, hide_lone_surrogates
 
 T = TypeVar("T")
+
+LONGEST_TOKEN = 16_384
+"""Characters of the token of a next page: it must fit into a request, and no server takes longer ones."""
+
+Token = Annotated[str, msgspec.Meta(max_length=LONGEST_TOKEN)] | int | None
+"""The token of the next page, as the vendors send it."""
 
 NO_STATUS = "(none)"
 """Counted for a row whose status is absent or not a text."""

@@ -31,7 +31,17 @@ from airflow_batch_provider.export.manifest import TaskRun
 from airflow_batch_provider.export.store import open_store
 from airflow_batch_provider.export.work import Work
 from tests.fuzz.mutations import pages
-from tests.fuzz.readings import csv_holds, csv_rows, is_right, parquet_holds, parquet_rows, parse, rows_in, token_in, typed
+from tests.fuzz.readings import (
+    csv_holds,
+    csv_rows,
+    is_right,
+    parquet_holds,
+    parquet_rows,
+    parse,
+    rows_in,
+    token_in,
+    typed,
+)
 from tests.unit.export.rows import LISTINGS, encode
 from tests.unit.export.vendor import VALUES
 from tests.vendor_server import Answer, How, VendorServer, serve
