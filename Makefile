@@ -41,6 +41,10 @@ sandbox: $(VENV)/.demo ## Serve the three vendors' APIs locally (port 8800) unti
 test: $(VENV)/.azurite ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 2
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## Try 10,000 hostile pages in every format, and 2,000 exports of some over the wire (fifteen minutes)
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/fuzz --numprocesses 2
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Check format, lint, types and import directions
 	@echo "ruff format"; $(BIN)/ruff format --check .

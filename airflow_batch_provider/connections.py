@@ -28,15 +28,25 @@ class Extra:
 
 _COMMON: Mapping[str, Extra] = {
     "requests_per_minute": Extra(
-        "Requests per minute", "The most requests a process sends per minute; empty for no limit.", "integer", minimum=1
+        "Requests per minute",
+        "The most requests a process sends per minute; empty for no limit.",
+        "integer",
+        minimum=1,
+        maximum=1_000_000,
     ),
     "max_concurrency": Extra(
-        "Connections at once", "The most connections a process opens to the vendor; 8 if empty.", "integer", minimum=1
+        "Connections at once",
+        "The most connections a process opens to the vendor; 8 if empty.",
+        "integer",
+        minimum=1,
+        maximum=100,
     ),
     "connect_timeout": Extra(
-        "Connect timeout", "Seconds to wait for a connection; 10 if empty.", "number", minimum=0.1
+        "Connect timeout", "Seconds to wait for a connection; 10 if empty.", "number", minimum=0.1, maximum=600
     ),
-    "read_timeout": Extra("Read timeout", "Seconds to wait for data; 60 if empty.", "number", minimum=0.1),
+    "read_timeout": Extra(
+        "Read timeout", "Seconds to wait for data; 60 if empty.", "number", minimum=0.1, maximum=3600
+    ),
     "max_attempts": Extra(
         "Attempts", "How often a request is sent before it fails; 6 if empty.", "integer", minimum=1, maximum=100
     ),

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, outcome_of, read_counts
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
-from airflow_batch_provider.apis.page import PageBody, whole_number
+from airflow_batch_provider.apis.page import PageBody, Token, whole_number
 from airflow_batch_provider.apis.paging import CursorPaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter, Timestamp, WholeNumber, Word
 from airflow_batch_provider.apis.windows import OffsetPaging
@@ -59,7 +59,7 @@ _ORGANIZATION = Parameter("organization_id", Identifier(), "organization_id")
 
 class _BatchesBody(PageBody[T], Generic[T], kw_only=True):
     items: list[T]
-    next_page_token: str | int | None = None
+    next_page_token: Token = None
     total_size: Any = None
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, overload
 
 import msgspec
 
@@ -14,6 +14,12 @@ from airflow_batch_provider.apis.problem import Kind, Problem, not_json
 from airflow_batch_provider.apis.surrogates import Hidden, hide_lone_surrogates
 
 T = TypeVar("T")
+
+LONGEST_TOKEN = 16_384
+"""Characters of the token of a next page: it must fit into a request, and no server takes longer ones."""
+
+Token = Annotated[str, msgspec.Meta(max_length=LONGEST_TOKEN)] | int | None
+"""The token of the next page, as the vendors send it."""
 
 NO_STATUS = "(none)"
 """Counted for a row whose status is absent or not a text."""

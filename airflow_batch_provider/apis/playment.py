@@ -14,7 +14,7 @@ import msgspec
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, outcome_of, read_counts
 from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, columns
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
-from airflow_batch_provider.apis.page import PageBody
+from airflow_batch_provider.apis.page import PageBody, Token
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
 from airflow_batch_provider.apis.problem import Kind
@@ -62,7 +62,7 @@ class _ProjectBody(PageBody[T], Generic[T], kw_only=True):
 
 class _Batch(msgspec.Struct, Generic[T]):
     jobs: list[T] | None
-    next_page_token: str | int | None = None
+    next_page_token: Token = None
 
 
 class _BatchBody(PageBody[T], Generic[T], kw_only=True):

@@ -49,6 +49,10 @@ KINDS_BY_STATUS: Mapping[int, Kind] = {
 """Below 500; from 500 on the fault is the vendor's and may pass, everything else was refused."""
 
 
+LARGEST_REFUSAL = 1 << 20
+"""Bytes of a failure that are read for what it says: parsed, hostile JSON takes some thirty times its size."""
+
+
 def kind_of_status(status: int) -> Kind:
     """Return what an HTTP status other than success means."""
     return KINDS_BY_STATUS.get(status, Kind.TRANSIENT if status >= 500 else Kind.REFUSED)
@@ -66,7 +70,7 @@ def read_refusal(status: int, body: bytes, kinds_by_code: Mapping[str, Kind]) ->
     :param kinds_by_code: what the vendor's codes mean; a code tells more than the status
     """
     try:
-        envelope = json.loads(body)
+        envelope = json.loads(body) if len(body) <= LARGEST_REFUSAL else None
     except (ValueError, RecursionError):
         envelope = None
     if not isinstance(envelope, dict):

@@ -37,11 +37,22 @@ class Client:
         self.vendor = vendor
         self.settings = settings
         self.failures = FailureMapping(vendor, settings)
-        try:
-            self._session = Session(settings)
-        except (requests.RequestException, HTTPError, ValueError) as exception:
-            raise self.failures.of_exception(exception, "/") from None
+        self._session = self._open_session()
         self.pace = pace or backoff.RequestPace(settings.requests_per_minute)
+        if not settings.verify_tls:
+            log.warning(
+                "Connection %r does not verify the certificate of %s (verify_tls is false): "
+                "whoever stands in between can read the API key and change what is exported",
+                settings.connection_id,
+                settings.base_url,
+            )
+
+    def _open_session(self) -> Session:
+        try:
+            return Session(self.settings)
+        except (requests.RequestException, HTTPError, ValueError) as exception:
+            failure = self.failures.of_exception(exception, "/")
+        raise failure  # outside the handler: what was caught may hold the key
 
     def get(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
         """Send a request, as often as it takes within the connection's ``max_attempts``.
@@ -67,6 +78,8 @@ class Client:
             status, headers, body = self._session.get(request.target)
         except (requests.RequestException, HTTPError) as exception:
             failure = self.failures.of_exception(exception, request.path)
+        except ValueError as exception:  # a negative chunk, a Location that is no URL, a length of 5,000 digits
+            failure = self.failures.of_invalid_answer(exception, request.path)
         else:
             body = body.removeprefix(codecs.BOM_UTF8)
             answer = read(body) if status == 200 else self.vendor.refusal(status, body)

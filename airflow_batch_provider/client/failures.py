@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from airflow_batch_provider.apis.endpoint import Vendor
 from airflow_batch_provider.apis.problem import Kind, Problem
+from airflow_batch_provider.client.bounds import AnswerTooLongError
 from airflow_batch_provider.client.session import BodyTooLarge, RedirectElsewhere
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import (
@@ -58,6 +60,8 @@ class FailureMapping:
     def __init__(self, vendor: Vendor, settings: Settings) -> None:
         self._vendor = vendor
         self._settings = settings
+        written = (settings.api_key, quote(settings.api_key, safe=""))
+        self._key = re.compile("|".join(map(re.escape, written)), re.IGNORECASE)  # hosts come in lower case
 
     def of_problem(
         self, problem: Problem, path: str, status: int, retry_after: float | None = None
@@ -79,12 +83,14 @@ class FailureMapping:
     ) -> BatchProviderError:
         """Return the exception for a request that was not answered, or not to the end."""
         if isinstance(exception, RedirectElsewhere):
-            happened = f"redirects to {exception}, where the API key may not go"
+            happened = f"redirects to {self._tell(str(exception))}, where the API key may not go"
             return self._error(UnexpectedResponseError, happened, CLASSES[Kind.WRONG_SHAPE][1], path)
         if isinstance(exception, BodyTooLarge):
             happened = f"answered with {exception}"
             return self._error(UnexpectedResponseError, happened, CLASSES[Kind.WRONG_SHAPE][1], path)
         cause = _innermost(exception)
+        if isinstance(cause, AnswerTooLongError):
+            return self._error(UnexpectedResponseError, f"answered with {cause}", CLASSES[Kind.WRONG_SHAPE][1], path)
         if isinstance(cause, ssl.SSLCertVerificationError):
             hint = "Check host of connection {connection!r} ({base_url}) and the machine's certificates"
             return self._error(
@@ -100,11 +106,14 @@ class FailureMapping:
         hint = "Check host of connection {connection!r} ({base_url}) and the network; it may also pass"
         return self._error(TransientError, f"did not answer: {self._tell(_say(cause))}", hint, path)
 
+    def of_invalid_answer(self, exception: ValueError, path: str) -> BatchProviderError:
+        """Return the exception for an answer that breaks the rules of HTTP so that the library stumbles."""
+        happened = f"gave an answer that is no HTTP: {self._tell(_say(exception))}"
+        return self._error(UnexpectedResponseError, happened, CLASSES[Kind.WRONG_SHAPE][1], path)
+
     def _tell(self, text: str) -> str:
         """Return what a vendor says so that it can be told: without the key, printable, and short."""
-        for key in (self._settings.api_key, quote(self._settings.api_key, safe="")):
-            text = text.replace(key, "***")
-        line = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+        line = " ".join(self._key.sub("***", text).encode("utf-8", "backslashreplace").decode().split())
         return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "..."
 
     def _error(

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import BaseHTTPResponse, Timeout
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
 from airflow_batch_provider import __version__
+from airflow_batch_provider.client.bounds import bounded
 from airflow_batch_provider.client.settings import Settings
 
-LARGEST_BODY = 256 * 1024 * 1024
+LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of a body, decompressed, beyond which it is not read: no page of any vendor comes near."""
+
+LARGEST_REST = 1024 * 1024
+"""Bytes of an answer beside its body: headers, the lengths of chunks, trailers."""
+
+LONGEST_ANSWER = 600.0
+"""Seconds for an answer as a whole; the read timeout begins anew with each byte."""
 
 MOST_REDIRECTS = 10
 
@@ -53,9 +59,15 @@ class Session:
                 )
             )
         self._adapter = HTTPAdapter(pool_maxsize=settings.max_concurrency, pool_block=True)
-        self._pool: Any = self._adapter.get_connection_with_tls_context(
+        pool: HTTPConnectionPool = self._adapter.get_connection_with_tls_context(  # type: ignore[assignment]
             prepared, options["verify"], options["proxies"], options["cert"]
         )
+        pool.ConnectionCls = bounded(  # type: ignore[assignment]
+            pool.ConnectionCls,  # type: ignore[arg-type]
+            seconds=max(LONGEST_ANSWER, settings.read_timeout),
+            most=LARGEST_BODY + LARGEST_REST,
+        )
+        self._pool = pool
         self._headers = dict(prepared.headers)
         self._timeout = Timeout(connect=settings.connect_timeout, read=settings.read_timeout)
         self._base_url = str(prepared.url).rstrip("/")

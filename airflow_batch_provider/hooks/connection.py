@@ -17,6 +17,8 @@ from airflow_batch_provider.exceptions import ConnectionSettingsError
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+LONGEST_SHOWN = 16
+
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 _SETTINGS = (
     "requests_per_minute",
@@ -61,7 +63,7 @@ def _read_extra(extra: Extra, name: str, value: object, connection_id: str) -> o
         parsed = str(value)
     if parsed is None:
         raise ConnectionSettingsError(
-            f"Extra {name!r} of connection {connection_id!r} is {value!r}; allowed is {_allowed(extra)}."
+            f"Extra {name!r} of connection {connection_id!r} is {_shown(value)}; allowed is {_allowed(extra)}."
         )
     return parsed
 
@@ -74,6 +76,12 @@ def _number(extra: Extra, value: object) -> float | int | None:
     too_small = extra.minimum is not None and number < extra.minimum
     too_large = extra.maximum is not None and number > extra.maximum
     return None if too_small or too_large or number != number else number
+
+
+def _shown(value: object) -> str:
+    # What is longer than any sensible value may be a key that was pasted into the wrong field.
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"a value of {len(text)} characters"
 
 
 def _allowed(extra: Extra) -> str:
