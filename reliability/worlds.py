@@ -22,6 +22,10 @@ from tests.integration.object_servers import ObjectServer
 from tests.integration.proxy import Proxy
 from tests.vendor_server import Served, VendorServer, listing, serve
 
+WHOLE = "whole"
+REPLACED = "replaced while it was read"
+FALSE_ALARM = "every row is there, but verify_export finds damage"
+
 ROWS = 240
 ROWS_BEFORE = 70
 ROWS_PER_PART = 50
@@ -178,14 +182,22 @@ class Reader:
     def look(self) -> str:
         """Read once and tell what was there."""
         try:
-            found = rows_of(self._destination)
+            found = [str(row["id"]) for row in read_export(self._destination.reader_uri)]
         except ExportReplacedError:
-            return "replaced while it was read"
+            return REPLACED
         except ExportDamagedError as error:
             return f"broken: {error}"
         except BatchProviderError as error:
             return f"unreadable: {error}"
-        return "whole" if found in self._allowed else f"a mixture of {len(found)} rows"
+        if found not in self._allowed:
+            return f"a mixture of {len(found)} rows"
+        try:
+            verify_export(self._destination.reader_uri)
+        except ExportReplacedError:
+            return REPLACED
+        except ExportDamagedError as error:
+            return f"{FALSE_ALARM}: {error}"
+        return WHOLE
 
     def _read(self) -> None:
         while not self._is_enough.is_set():
@@ -199,11 +211,6 @@ class Reader:
         self._is_enough.set()
         self._thread.join()
         self.saw[self.look()] += 1
-
-    @property
-    def bad(self) -> dict[str, int]:
-        """What it saw that must not be."""
-        return {what: count for what, count in self.saw.items() if what not in {"whole", "replaced while it was read"}}
 
 
 @contextlib.contextmanager
