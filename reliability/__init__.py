@@ -1,1 +1,1 @@
-"""Exports that are killed, stopped, starved and overtaken in real processes, on real stores; what becomes of them is counted."""
+"""Exports killed, stopped, starved and overtaken in real processes, on real stores; what becomes of them is counted."""

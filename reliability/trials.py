@@ -199,9 +199,7 @@ class Trial:
         with contextlib.suppress(Exception):
             outcome.resumed = verify_export(self.destination.reader_uri).resumed
 
-    def _strike(
-        self, name: str, phase: str, nth: int, seconds: float, usual: Undisturbed, outcome: Outcome
-    ) -> End:
+    def _strike(self, name: str, phase: str, nth: int, seconds: float, usual: Undisturbed, outcome: Outcome) -> End:
         if name == KILL_AT_ANY_TIME:
             return self._killed(outcome, lambda kill: threading.Timer(seconds, kill).start())
         if name == KILL_IN_TRANSFER:

@@ -55,8 +55,7 @@ def main(folder: Path) -> None:
             answer = _fork(command["start"], folder)
         else:
             _, answer = os.waitpid(command["wait"], os.WUNTRACED)
-        sys.stdout.write(f"{answer}\n")
-        sys.stdout.flush()
+        print(answer, flush=True)
 
 
 def _fork(one: Mapping[str, Any], folder: Path) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import threading
 import uuid
 from collections import Counter
@@ -25,6 +26,9 @@ from tests.vendor_server import Served, VendorServer, listing, serve
 WHOLE = "whole"
 REPLACED = "replaced while it was read"
 FALSE_ALARM = "every row is there, but verify_export finds damage"
+
+SECONDS_BETWEEN_LOOKS = 0.02
+"""So that the reader leaves the processor to the task."""
 
 ROWS = 240
 ROWS_BEFORE = 70
@@ -200,7 +204,7 @@ class Reader:
         return WHOLE
 
     def _read(self) -> None:
-        while not self._is_enough.is_set():
+        while not self._is_enough.wait(SECONDS_BETWEEN_LOOKS):
             self.saw[self.look()] += 1
 
     def __enter__(self) -> Reader:
@@ -219,8 +223,6 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
 
     :raises OSError: this process may not
     """
-    import subprocess
-
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"]
     mounted = subprocess.run(["mount", *options, str(folder)], capture_output=True, check=False)
@@ -231,10 +233,3 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def grow(folder: Path, kilobytes: int) -> None:
-    """Make room on such a file system."""
-    import subprocess
-
-    subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", str(folder)], check=True)
