@@ -123,7 +123,7 @@ class Campaign:
             while time.monotonic() - began < 60 * minutes and not self._is_enough(most):
                 self._trial(tries, vendors, servers, disk)
                 done = sum(cell.trials for cell in self.results.cells.values())
-                print(f"\r{done} trials, {self.results.findings.total()} findings", end="", flush=True)
+                print(f"\r{done} trials, {self.results.findings.total()} findings ", end="", flush=True)
             self.results.seconds = time.monotonic() - began
         print()
         return self.results
@@ -149,7 +149,7 @@ class Campaign:
         self, tries: Nursery, vendors: dict[str, Vendor], servers: list[ObjectServer], disk: Path | None
     ) -> None:
         drawn = self._drawn
-        server = drawn.choice([None, *servers])
+        server = drawn.choice([None] * len(servers) + [*servers]) if servers else None
         faults = [fault for fault in FAULTS if server or fault not in {AWAY, KILL_IN_TRANSFER}]
         faults = [fault for fault in faults if disk or fault != FULL]
         fault = drawn.choices(faults, [_WEIGHTS.get(fault, 2) for fault in faults])[0]
@@ -160,7 +160,11 @@ class Campaign:
         usual, seconds = self._undisturbed(trial, server)
         phase = ANY if fault in UNTARGETED else drawn.choice([phase for phase in PHASES if usual.steps.get(phase)])
         nth = drawn.randrange(_MOST_PIECES if phase == ANY else usual.steps[phase])
-        outcome = trial.run(fault, phase, nth, usual, drawn.random() * seconds)
+        try:
+            outcome = trial.run(fault, phase, nth, usual, drawn.random() * seconds)
+        except AssertionError as error:
+            self.results.findings[f"{fault}, {phase}, {destination.kind}: {str(error).partition(':')[0]}"] += 1
+            return
         with contextlib.suppress(FileNotFoundError):
             self._forget(trial.destination)
         if not outcome.struck:

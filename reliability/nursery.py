@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 from reliability.steps import Fault
 
+SECONDS_UNTIL_STUCK = 180.0
 ROOT = Path(__file__).parent.parent
 
 
@@ -92,8 +94,12 @@ class Nursery:
         return int(self._ask(start=asdict(one)))
 
     def wait(self, process: int) -> End:
-        """Wait until a process ends or is stopped."""
+        """Wait until a process ends or is stopped; one that does neither is killed in the end."""
+        timer = threading.Timer(SECONDS_UNTIL_STUCK, os.kill, (process, signal.SIGKILL))
+        timer.daemon = True
+        timer.start()
         status = self._ask(wait=process)
+        timer.cancel()
         if os.WIFSTOPPED(status):
             return End(os.WSTOPSIG(status), is_stopped=True)
         if os.WIFSIGNALED(status):

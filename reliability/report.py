@@ -69,8 +69,8 @@ def _summary(results: Results, total: Sum) -> str:
     return f"""\
 ## What came of it
 
-{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, Python {platform.python_version()}, {versions}; seed {results.seed},
-{results.seconds / 60:.1f} minutes, {len(results.combinations)} combinations of listing and format.
+{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, Python {platform.python_version()}, {versions};
+seed {results.seed}, {results.seconds / 60:.1f} minutes, {len(results.combinations)} combinations of listing and format.
 
 * **{total.trials} trials**: {total.missing} rows missing, {total.twice} rows twice.
 * A reader looked {total.looks} times: {total.without_export} times there was no whole export;

@@ -27,7 +27,7 @@ WHOLE = "whole"
 REPLACED = "replaced while it was read"
 FALSE_ALARM = "every row is there, but verify_export finds damage"
 
-SECONDS_BETWEEN_LOOKS = 0.02
+SECONDS_BETWEEN_LOOKS = 0.05
 """So that the reader leaves the processor to the task."""
 
 ROWS = 240
