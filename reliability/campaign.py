@@ -16,7 +16,7 @@ from reliability.nursery import Nursery, nursery
 from reliability.steps import KILL, PHASES
 from reliability.trials import AWAY, FAULTS, FULL, KILL_IN_TRANSFER, UNTARGETED, ZOMBIE, Outcome, Trial, Undisturbed
 from reliability.worlds import FORMATS, LISTINGS, REPLACED, Destination, Vendor, local, on_server, small_disk, vendor
-from tests.integration.object_servers import ObjectServer, azure, s3
+from tests.integration.object_servers import SERVERS, ObjectServer
 
 LOCAL = "local"
 ANY = "any"
@@ -116,7 +116,7 @@ class Campaign:
                 (self._folder / name).mkdir()
             tries = stack.enter_context(nursery(self._folder / "nursery"))
             vendors = {name: stack.enter_context(vendor(name)) for name in LISTINGS}
-            servers = [server for make in (s3, azure) if (server := self._server(stack, make))]
+            servers = [server for name in ("s3", "azure") if (server := self._server(stack, name))]
             self.results.stores = [LOCAL, *(server.name for server in servers)]
             disk = self._disk(stack)
             began = time.monotonic()
@@ -131,9 +131,9 @@ class Campaign:
     def _is_enough(self, most: int | None) -> bool:
         return most is not None and sum(cell.trials for cell in self.results.cells.values()) >= most
 
-    def _server(self, stack: contextlib.ExitStack, make: object) -> ObjectServer | None:
+    def _server(self, stack: contextlib.ExitStack, name: str) -> ObjectServer | None:
         try:
-            return stack.enter_context(make(self._folder / make.__name__))  # type: ignore[operator, attr-defined]
+            return stack.enter_context(SERVERS[name](self._folder / name))
         except pytest.skip.Exception as reason:
             print(reason)
             return None

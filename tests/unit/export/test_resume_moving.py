@@ -61,12 +61,12 @@ def test_no_job_that_was_there_all_the_time_is_missing_however_often_the_task_is
         folder = Path(text)
         for kill, meanwhile in kills:
             count_down = Countdown(kill)
-            vendor.before = count_down  # type: ignore[method-assign]
+            vendor.before = count_down
             with mortal(count_down), suppress(Killed, IncompleteListingError):
                 export(reading, local(folder), work(per_part))
             for move in meanwhile:
                 move(vendor)
-        vendor.before = lambda: None  # type: ignore[method-assign]
+        vendor.before = lambda: None
         try:
             export(reading, local(folder), work(per_part))
         except IncompleteListingError:
