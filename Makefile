@@ -75,6 +75,11 @@ bench: $(VENV)/.dev $(BENCH_STAMPS) ## Measure exports beside their peers and th
 bench-quick: $(VENV)/.dev ## Measure exports beside HttpOperator and the limit, and warn where they got worse (a minute)
 	@$(BIN)/python -m benchmarks.exporting.quick
 
+# RELIABILITY='--minutes 30 --seed 2' for more of it, --tries 50 for less
+.PHONY: reliability
+reliability: $(VENV)/.azurite ## Kill, stop and starve exports at random, and write docs/reliability.md (ten minutes)
+	@$(BIN)/python -m reliability $(RELIABILITY)
+
 .PHONY: format
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff format .

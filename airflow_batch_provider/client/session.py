@@ -62,7 +62,7 @@ class Session:
         pool: HTTPConnectionPool = self._adapter.get_connection_with_tls_context(  # type: ignore[assignment]
             prepared, options["verify"], options["proxies"], options["cert"]
         )
-        pool.ConnectionCls = bounded(  # type: ignore[assignment]
+        pool.ConnectionCls = bounded(
             pool.ConnectionCls,  # type: ignore[arg-type]
             seconds=max(LONGEST_ANSWER, settings.read_timeout),
             most=LARGEST_BODY + LARGEST_REST,

@@ -12,14 +12,15 @@ import msgspec
 from airflow_batch_provider.client.pages import Bookmark
 from airflow_batch_provider.export.manifest import Part
 from airflow_batch_provider.export.parts import StagedPart
-from airflow_batch_provider.export.staging import SECONDS_UNTIL_NOBODYS, Staging
+from airflow_batch_provider.export.staging import CHECKPOINT, SECONDS_UNTIL_NOBODYS, Staging
 from airflow_batch_provider.export.store import Store
 from airflow_batch_provider.export.tally import Tally
 
 log = logging.getLogger(__name__)
 
-_ENDING = ".checkpoint.json"
 _PIECE = 1 << 20
+_KEPT = 2
+"""Checkpoints of a try; the one before the last is there in case that the last one's files are not whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class Checkpoints:
         self._store = store
         self._staging = staging
         self._is_whole: dict[str, bool] = {}
+        self._saved: list[str] = []
 
     def save_digests(self, number: int, digests: bytes) -> Part:
         """Write the hashes of the rows of a part."""
@@ -65,13 +67,17 @@ class Checkpoints:
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint."""
         stage = f"{len(checkpoint.parts):05d}" if checkpoint.bookmark else "all"
-        self._store.put(self._staging.name(f"{stage}{_ENDING}"), checkpoint.to_json())
+        name = self._staging.name(f"{stage}{CHECKPOINT}")
+        self._store.put(name, checkpoint.to_json())
+        self._saved.append(name)
+        if len(self._saved) > _KEPT:  # each names all parts so far
+            self._store.remove(self._saved.pop(0))
 
     def newest(self, fingerprint: str) -> tuple[Checkpoint, bytes] | None:
         """Return the newest checkpoint of any try whose files are all there, and the hashes of its rows."""
         found = []
         for name, age in self._staging.names().items():
-            content = self._store.read(name) if name.endswith(_ENDING) and age < SECONDS_UNTIL_NOBODYS else None
+            content = self._store.read(name) if name.endswith(CHECKPOINT) and age < SECONDS_UNTIL_NOBODYS else None
             checkpoint = _read(content) if content else None
             if checkpoint and checkpoint.fingerprint == fingerprint:
                 found.append(checkpoint)

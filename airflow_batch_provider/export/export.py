@@ -39,19 +39,21 @@ class Reading(Protocol):
         ...
 
 
-def export(reading: Reading, store: Store, work: Work, *, resume: bool = True) -> Manifest:
+def export(reading: Reading, store: Store, work: Work, *, resume: bool = True, may_replace: bool = True) -> Manifest:
     """Export a listing: published whole, or not at all.
 
     :param reading: reads the listing
     :param store: the destination
     :param work: what this is
     :param resume: whether to go on where an earlier try of the same work ended, and to let a later one do so
+    :param may_replace: whether the export of another work may be replaced
     :return: the manifest of the published export
+    :raises ExportExistsError: there is an export of another work, and it may not be replaced
     """
     staging = Staging(store, work.id)
     staging.begin()
     may_resume = resume and work.task_run.run_id is not None
-    with closing(_Try(reading, store, work, staging, may_resume)) as this_try:
+    with closing(_Try(reading, store, work, staging, may_resume, may_replace)) as this_try:
         try:
             manifest = this_try.run()
         except BaseException as error:  # a task that is stopped cleans up like one that fails
@@ -64,12 +66,15 @@ def export(reading: Reading, store: Store, work: Work, *, resume: bool = True) -
 
 
 class _Try:
-    def __init__(self, reading: Reading, store: Store, work: Work, staging: Staging, may_resume: bool) -> None:
+    def __init__(
+        self, reading: Reading, store: Store, work: Work, staging: Staging, may_resume: bool, may_replace: bool
+    ) -> None:
         self._reading = reading
         self._store = store
         self._work = work
         self._staging = staging
         self._may_resume = may_resume
+        self._may_replace = may_replace
         self._checkpoints = Checkpoints(store, staging)
         self._uploads = Uploads(beside=not isinstance(store, LocalStore))
         self._progress = Progress(log)
@@ -91,7 +96,7 @@ class _Try:
         if not is_resumed:
             self._read(None, SeenRows())
         manifest = self._manifest(is_resumed)
-        return publish(self._store, self._staging, self._writer.parts, manifest)
+        return publish(self._store, self._staging, self._writer.parts, manifest, may_replace=self._may_replace)
 
     def _resume(self, checkpoint: Checkpoint, digests: bytes) -> bool:
         """Go on from a checkpoint; tell whether the vendor lets us."""
@@ -106,6 +111,7 @@ class _Try:
             if self._tally.pages > pages:
                 raise
             log.warning("The vendor does not let the listing be read on, so it is read anew: %s", error)
+            self._staging.discard_checkpoints()
             self._start_anew()
             return False
         return True
@@ -165,7 +171,9 @@ class _Try:
             self._uploads.close()
             self._writer.abandon()
             if isinstance(error, IncompleteListingError):
-                self._staging.discard_all()  # where the listing went round in circles, a bookmark would lead back there
+                # Where the listing went round in circles, a bookmark would lead back there.
+                self._staging.discard_checkpoints()
+                self._staging.discard()
             elif not (self._may_resume and self._writer.parts):
                 self._staging.discard()
         except Exception:  # whatever the store raises: the failure that led here is the one to tell

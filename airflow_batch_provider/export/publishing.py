@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from airflow_batch_provider.exceptions import DestinationError, TransientError
+from airflow_batch_provider.exceptions import DestinationError, ExportExistsError, TransientError
 from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, read_manifest
 from airflow_batch_provider.export.parts import StagedPart
-from airflow_batch_provider.export.staging import SECONDS_UNTIL_NOBODYS, STAGING, Staging, declarations
+from airflow_batch_provider.export.staging import SECONDS_UNTIL_NOBODYS, Staging, abandoned, declarations
 from airflow_batch_provider.export.store import Store
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,9 @@ def published(store: Store) -> Manifest | None:
         ) from error
 
 
-def publish(store: Store, staging: Staging, staged: Sequence[StagedPart], manifest: Manifest) -> Manifest:
+def publish(
+    store: Store, staging: Staging, staged: Sequence[StagedPart], manifest: Manifest, *, may_replace: bool = True
+) -> Manifest:
     """Publish an export.
 
     The parts first, beside those of the export before: their names hold a digest, so neither is touched. Then the
@@ -46,13 +48,21 @@ def publish(store: Store, staging: Staging, staged: Sequence[StagedPart], manife
     :param staging: the place in it for this try
     :param staged: the parts, in order
     :param manifest: the manifest, without ``replaces``
-    :return: the manifest that is published: this one, or that of another try of the same work, which was quicker and
-        cleaned up after itself
+    :param may_replace: whether the export of another work may be replaced
+    :return: the manifest that is published: this one, or that of a later try of the same work, or of one which was
+        quicker and cleaned up after itself
+    :raises ExportExistsError: there is an export of another work, and it may not be replaced
     :raises TransientError: others keep publishing, or the staged files are gone
     """
     names = [part.part.path for part in staged]
     for _ in range(_MOST_RACES):
         version, before = store.version(MANIFEST_NAME), published(store)
+        if before and before.export_id != manifest.export_id and not may_replace:
+            raise exists_already(store, before)
+        if before and before.export_id == manifest.export_id and before.started_at > manifest.started_at:
+            log.warning("A later try of this task has published the export at %s meanwhile", store.uri)
+            _clean(store, staging, set(names))
+            return before
         staging.declare(names, version)
         try:
             _place(store, staged)
@@ -68,6 +78,20 @@ def publish(store: Store, staging: Staging, staged: Sequence[StagedPart], manife
             return manifest
         log.info("Another export was published at %s in this moment; publishing again", store.uri)
     raise TransientError(f"Others keep publishing at {store.uri}; gave up after {_MOST_RACES} tries.")
+
+
+def exists_already(store: Store, before: Manifest) -> ExportExistsError:
+    """Return the error for a destination that holds an export which may not be replaced."""
+    return ExportExistsError(
+        f"{store.uri} holds an export of {before.finished_at} already; choose another destination "
+        "or if_exists='replace'."
+    )
+
+
+def clean_up_after_kill(store: Store, work_id: str, current: Manifest) -> None:
+    """Remove what a try of a work left over that was killed after it had published."""
+    if current.export_id == work_id:
+        _clean(store, Staging(store, work_id), set(current.replaces))
 
 
 def _place(store: Store, staged: Sequence[StagedPart]) -> None:
@@ -122,11 +146,14 @@ def _clean(store: Store, staging: Staging, left_over: set[str]) -> None:
         kept = {part.path for part in current.parts} if current else set()
         kept = kept.union(*(rival.names for rival in rivals.values()))
         gone = left_over.union(*(one.names for one in said.values()))
-        for name, age in store.names_below().items():
-            if store.is_temporary(name) and name.startswith((MANIFEST_NAME, "part-")):
-                store.remove(name)
-            is_ours = PART_NAME.fullmatch(name) or name.startswith(f"{STAGING}/")
-            if is_ours and (name in gone or age > SECONDS_UNTIL_NOBODYS) and name not in kept:
+        names = store.names_below()
+        nobodys = abandoned(names)
+        for name, age in names.items():
+            is_part = PART_NAME.fullmatch(name) and (name in gone or age > SECONDS_UNTIL_NOBODYS) and name not in kept
+            left_by_kill = store.is_temporary(name) and name.startswith((MANIFEST_NAME, "part-"))
+            if is_part or left_by_kill or name in nobodys:
+                if store.version(MANIFEST_NAME) != version:
+                    return  # whoever published since then cleans up
                 store.remove(name)
         staging.remove_all(but=rivals)
     except Exception:  # whatever the store raises; the next export cleans up after this one

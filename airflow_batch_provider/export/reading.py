@@ -176,6 +176,8 @@ class PublishedExport:
         suspects = [name for name in self._store.names_below() if PART_NAME.fullmatch(name) and name not in known]
         if suspects:  # whoever publishes declares it first, so a declaration that excuses one of them is there by now
             known |= self._being_published()
+            # What the cleaner of the export has removed meanwhile was declared by it, and that is gone as well.
+            suspects = [name for name in self._store.names_below() if name in suspects]
         return [name for name in suspects if name not in known]
 
     def _being_published(self) -> set[str]:

@@ -18,6 +18,9 @@ STAGING = "_staging"
 SECONDS_UNTIL_NOBODYS = 24 * 3600
 """Age after which a file that belongs to no export is nobody's: no try takes that long between two writes."""
 
+CHECKPOINT = ".checkpoint.json"
+"""How the names of checkpoints end."""
+
 _TOKEN_BYTES = 8
 _DECLARATION = re.compile(rf"{STAGING}/(?P<work_id>[^/]+)/(?P<token>[0-9a-f]+)-publishing\.json")
 
@@ -43,11 +46,33 @@ def declarations(store: Store, work_id: str | None = None) -> dict[str, Declarat
         declaration = _DECLARATION.fullmatch(name)
         content = store.read(name) if declaration else None
         if declaration and content:
-            said = json.loads(content)
-            found[declaration["token"]] = Declaration(
-                declaration["work_id"], frozenset(said["names"]), said["replaces"]
-            )
+            found[declaration["token"]] = _read(content, declaration["work_id"])
     return found
+
+
+def _read(content: bytes, work_id: str) -> Declaration:
+    try:
+        said = json.loads(content)
+        return Declaration(work_id, frozenset(said["names"]), said["replaces"])
+    except (ValueError, LookupError, TypeError):  # of another version, or cut where the store gives no atomic puts
+        return Declaration(work_id, frozenset(), "")
+
+
+def abandoned(names: Mapping[str, float]) -> set[str]:
+    """Return the staged files of works that nobody has gone on with for a day.
+
+    :param names: the files of a destination, with their age in seconds
+    """
+    youngest: dict[str, float] = {}
+    for name, age in names.items():
+        work = _work_of(name)
+        youngest[work] = min(age, youngest.get(work, age))
+    return {name for name in names if (work := _work_of(name)) and youngest[work] > SECONDS_UNTIL_NOBODYS}
+
+
+def _work_of(name: str) -> str:
+    """Return the folder of the work that a file is staged for, or nothing."""
+    return "/".join(name.split("/")[:2]) if name.startswith(f"{STAGING}/") else ""
 
 
 class Staging:
@@ -84,9 +109,9 @@ class Staging:
         """Remove what this try staged, but not what it declared: a later try must know what lies beside already."""
         self._remove(lambda name: name.startswith(self.name("")) and not _DECLARATION.fullmatch(name))
 
-    def discard_all(self) -> None:
-        """Remove what any try of this work staged, but not what it declared."""
-        self._remove(lambda name: not _DECLARATION.fullmatch(name))
+    def discard_checkpoints(self) -> None:
+        """Remove the checkpoints of all tries of this work, so that the next one starts anew."""
+        self._remove(lambda name: name.endswith(CHECKPOINT))
 
     def remove_all(self, but: Collection[str] = ()) -> None:
         """Remove what any try of this work staged.

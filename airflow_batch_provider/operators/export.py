@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Complaint, Domain, Flag, WholeNumber, Word
-from airflow_batch_provider.exceptions import ExportExistsError, InvalidParameterError
+from airflow_batch_provider.exceptions import InvalidParameterError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -103,7 +103,7 @@ class ListingExportOperator(BaseOperator):
         # These import the HTTP library and fsspec, which parsing a DAG must not cost.
         from airflow_batch_provider.export.export import export
         from airflow_batch_provider.export.formats import Format
-        from airflow_batch_provider.export.publishing import published
+        from airflow_batch_provider.export.publishing import clean_up_after_kill, exists_already, published
         from airflow_batch_provider.export.store import open_store
         from airflow_batch_provider.export.work import Work
 
@@ -128,17 +128,15 @@ class ListingExportOperator(BaseOperator):
             ),
             rows_per_part=int(self.rows_per_part),
             task_run=_task_run(context),
-            source=hook.get_conn().settings.base_url,
+            source=hook.get_conn().settings.source,
         )
         before = published(store)
         if before and self.if_exists == "skip":
             self.log.info("Left the export of %s at %s as it is", before.finished_at, store.uri)
+            clean_up_after_kill(store, work.id, before)
             return before.summary(store.uri)
         if before and self.if_exists == "error" and before.export_id != work.id:
-            raise ExportExistsError(
-                f"{store.uri} holds an export of {before.finished_at} already; choose another destination "
-                "or if_exists='replace'."
-            )
+            raise exists_already(store, before)
         reading = partial(
             hook.read_pages,
             self.listing,
@@ -146,7 +144,13 @@ class ListingExportOperator(BaseOperator):
             on_drift=ON_DRIFT.encode(self.on_drift),
             ahead=True,
         )
-        manifest = export(reading, store, work, resume=RESUME.encode(self.resume) == "true")
+        manifest = export(
+            reading,
+            store,
+            work,
+            resume=RESUME.encode(self.resume) == "true",
+            may_replace=self.if_exists != "error",
+        )
         return manifest.summary(store.uri)
 
     def _check(self, name: str, value: object, domain: Domain) -> None:

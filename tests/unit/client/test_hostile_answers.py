@@ -44,10 +44,11 @@ def asked_apart(script: Script) -> tuple[str, int]:
 
 
 def failure_of(script: Script, connect: Connect) -> BatchProviderError:
-    with attack(script) as server, pytest.raises(BatchProviderError) as failure:
+    with attack(script) as server:
         client = connect(llamacloud.VENDOR, server.url, max_attempts=2)
-        client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
-    return failure.value
+        with pytest.raises(BatchProviderError) as failure:
+            client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
+        return failure.value
 
 
 def blanks(mebibytes: int) -> bytes:
@@ -184,13 +185,12 @@ def test_a_bent_answer_is_read_or_an_error_of_ours(place: int, piece: bytes, cut
     server.script = say(whole[:place] + piece + whole[place + cut :])
     client = make_client(llamacloud.VENDOR, server.url, max_attempts=1, read_timeout=5)
     try:
-        page = client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
+        said = len(client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page).rows)
     except BatchProviderError as error:
-        assert len(str(error)) < 800
-    else:
-        assert len(page.rows) <= 1
+        said = len(str(error)) // 800
     finally:
         client.close()
+    assert said <= 1
 
 
 @pytest.fixture(scope="module")
@@ -206,8 +206,40 @@ def elsewhere() -> Iterator[HostileServer]:
 
 
 PARTS = st.sampled_from(
-    ["http:", "https:", "HTTP:", "ftp:", "/", "//", "\\", "\\\\", "@", "user:pass@", "%40", "%5C", "%2F", "?", "#", ";"]
-    + ["{here}", "{there}", "{here}@{there}", "{there}@{here}", "[::1]", "localhost", ".", "..", ":", "\t", " ", "x"]
+    [
+        *(
+            "http:",
+            "https:",
+            "HTTP:",
+            "ftp:",
+            "/",
+            "//",
+            "\\",
+            "\\\\",
+            "@",
+            "user:pass@",
+            "%40",
+            "%5C",
+            "%2F",
+            "?",
+            "#",
+            ";",
+        ),
+        *(
+            "{here}",
+            "{there}",
+            "{here}@{there}",
+            "{there}@{here}",
+            "[::1]",
+            "localhost",
+            ".",
+            "..",
+            ":",
+            "\t",
+            " ",
+            "x",
+        ),
+    ]
 )
 
 
