@@ -1,4 +1,4 @@
-"""Asks a hostile server from a process of its own, and tells what became of it: ``python -m ... URL SETTINGS``."""
+"""Asks hostile servers from a process of its own: takes their URLs line by line, and tells what became of each."""
 
 from __future__ import annotations
 
@@ -8,28 +8,36 @@ import sys
 from pathlib import Path
 
 from airflow_batch_provider.apis import llamacloud
+from airflow_batch_provider.client import session
 from airflow_batch_provider.exceptions import BatchProviderError
 from tests.unit.client.conftest import make_client
 
+LARGEST_BODY = 16 << 20
+"""Stands in for the real one, so that a bomb need not be so large."""
 
-def peak() -> int:
-    """Return the largest resident size since the mark was last reset, in MiB."""
-    found = re.search(r"VmHWM:\s+([0-9]+) kB", Path("/proc/self/status").read_text())
+
+def resident(what: str) -> int:
+    """Return a size of this process in MiB."""
+    found = re.search(rf"{what}:\s+([0-9]+) kB", Path("/proc/self/status").read_text())
     assert found
     return int(found[1]) // 1024
 
 
-def main(url: str, settings: str) -> None:
-    client = make_client(llamacloud.VENDOR, url, max_attempts=1, **json.loads(settings))
-    Path("/proc/self/clear_refs").write_text("5")  # resets the mark
-    before = peak()
+def ask(url: str) -> None:
+    """Ask once, and tell."""
+    client = make_client(llamacloud.VENDOR, url, max_attempts=1)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = resident("VmRSS")
     try:
         page = client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
         told = f"{len(page.rows)} rows"
     except BatchProviderError as error:
         told = f"{type(error).__name__}: {error}"
-    print(json.dumps({"told": told, "mebibytes": peak() - before}))  # noqa: T201
+    client.close()
+    print(json.dumps({"told": told, "mebibytes": resident("VmHWM") - before}), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    session.LARGEST_BODY = LARGEST_BODY
+    for line in sys.stdin:
+        ask(line.strip())
