@@ -1,4 +1,6 @@
-"""Measures exports and imports; writes ``benchmarks/results.md`` and ``results.svg``.
+"""Measures exports and imports.
+
+Writes ``benchmarks/results.md`` and ``results.svg``, and what it found into ``docs/performance.md``.
 
 python -m benchmarks.exporting [--only a,imports] [--runs 1] [--jobs 5000] [--gzip] [--output folder]
 """
@@ -11,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.exporting import chart, imports, report
+from benchmarks.exporting import chart, guide, imports, report
 from benchmarks.exporting.processes import ROOT, measure, render, servers
 from benchmarks.exporting.works import OURS, WORKS, Results, Work
 
 IMPORTS = "imports"
+BENCHMARKS = ROOT / "benchmarks"
 
 
 def main() -> int:
@@ -25,7 +28,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3, help="rounds for each work that does not say it itself")
     parser.add_argument("--jobs", type=int, help="rows of each listing instead of those that the goals are for")
     parser.add_argument("--gzip", action="store_true", help="let the server compress")
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks", help="folder of the report")
+    parser.add_argument("--output", type=Path, default=BENCHMARKS, help="folder of the report")
     options = parser.parse_args()
     only = options.only.split(",")
     works = {
@@ -38,6 +41,8 @@ def main() -> int:
     text = report.report(works, results, costs)
     Path(options.output, "results.md").write_text(text)
     Path(options.output, "results.svg").write_text(chart.chart(works, results))
+    if options.output == BENCHMARKS:
+        guide.main()
     print(text)
     ours = [outcome for each in results.values() for entry, outcome in each.items() if entry.contestant == OURS]
     return int(any(outcome.failure for outcome in ours))
