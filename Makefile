@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed; name it by: make PYTHON=python3.11 ...")'
@@ -68,8 +68,12 @@ $(BENCH_STAMPS): .venv-bench/%/.installed: benchmarks/requirements-%.txt
 
 # BENCH='--only a,d --runs 1 --jobs 5000' for less of it
 .PHONY: bench
-bench: $(VENV)/.dev $(BENCH_STAMPS) ## Measure exports beside their peers and the limit (20 minutes)
+bench: $(VENV)/.dev $(BENCH_STAMPS) ## Measure exports beside their peers and the limit (25 minutes)
 	@$(BIN)/python -m benchmarks.exporting $(BENCH)
+
+.PHONY: performance-table
+performance-table: $(VENV)/.dev ## Write the computed and measured tables of docs/performance.md anew
+	@$(BIN)/python -m benchmarks.exporting.guide
 
 .PHONY: bench-quick
 bench-quick: $(VENV)/.dev ## Measure exports beside HttpOperator and the limit, and warn where they got worse (a minute)

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from importlib import import_module, metadata
 from itertools import chain
 from pathlib import Path
@@ -247,7 +248,7 @@ def report(measured: dict[str, Figures]) -> str:
     """Return the report in Markdown."""
     cores = len(os.sched_getaffinity(0))
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("apache-airflow", "requests", "msgspec"))
-    load = os.getloadavg()[1]
+    load, today = os.getloadavg()[1], datetime.now(UTC).date()
     requests, cpu, still = [], [], []
     for title, each in measured.items():
         # A word without any batch costs one request to learn that.
@@ -264,7 +265,7 @@ def report(measured: dict[str, Figures]) -> str:
             still += [(title, phase, longest, over, without, ", without collections ".join(dict.fromkeys(judged)))]
     return f"""# Waiting: 1,000 waits on one connection
 
-Written by `python benchmarks/waiting.py`: {cores} cores, Python {platform.python_version()}, {versions}.
+Written by `python benchmarks/waiting.py` on {today}: {cores} cores, Python {platform.python_version()}, {versions}.
 The machine's load over the last five minutes was {load:.1f}; the benchmark alone makes less than 0.5.
 
 The waits are `BatchStatusTrigger.run()` coroutines in one event loop, beside the modules that a triggerer has imported,

@@ -166,11 +166,12 @@ class Rows:
 
     def __init__(self, row: Callable[[int], Any], count: int) -> None:
         encode = json.JSONEncoder(separators=(",", ":")).encode
-        rows = [encode(row(index)).encode() for index in range(count)]
         self._starts = array("Q", [0])
-        for each in rows:
-            self._starts.append(self._starts[-1] + len(each) + 1)
-        self._text = memoryview(b",".join(rows) + b",")
+        text = bytearray()
+        for index in range(count):
+            text += encode(row(index)).encode() + b","
+            self._starts.append(len(text))
+        self._text = memoryview(text)
 
     def window(self, window: Window) -> memoryview:
         """Give the rows of a window, with commas between."""

@@ -11,13 +11,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 from benchmarks.exporting.listings import LISTINGS
+from benchmarks.exporting.s3 import BUCKET, S3, s3_server
 from benchmarks.exporting.server import Behaviour
 from benchmarks.exporting.task import WARM_UP_JOBS, Figures, Task, digest_of
 from benchmarks.exporting.works import PROJECT, Contestant, Entry, Outcome, Work
@@ -38,9 +39,44 @@ def pinned(core: int, command: Sequence[str]) -> list[str]:
     return ["taskset", "--cpu-list", str(cores[core]), *command] if len(cores) > 1 else [*command]
 
 
+@dataclass(frozen=True)
+class Servers:
+    """What contestants speak to.
+
+    :param url: of the server that serves listings
+    :param s3: the S3 server, where one was asked for and is installed
+    """
+
+    url: str
+    s3: S3 | None = None
+
+
+def environment_in(folder: str) -> dict[str, str]:
+    """Return the environment of a process with nothing of the caller's Airflow: no connections, no database.
+
+    :param folder: the home of its own Airflow
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    return own | {"AIRFLOW_HOME": folder, "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "NO_PROXY": "127.0.0.1"}
+
+
+@contextmanager
+def servers(with_s3: bool = False) -> Iterator[Servers]:
+    """Run what contestants speak to.
+
+    :param with_s3: whether a work needs the S3 server
+    """
+    with server() as url:
+        if with_s3:
+            with s3_server(pinned(1, [])) as s3:
+                yield Servers(url, s3)
+        else:
+            yield Servers(url)
+
+
 @contextmanager
 def server() -> Iterator[str]:
-    """Run the server; give its URL."""
+    """Run the server that serves listings; give its URL."""
     command = pinned(1, [sys.executable, "-m", "benchmarks.exporting.server"])
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes) as process:
@@ -62,18 +98,20 @@ def expected(listing: str, jobs: int) -> tuple[int, str]:
     return digest_of(LISTINGS[listing].ids(jobs))
 
 
-def run(url: str, work: Work, entry: Entry) -> Outcome:
+def run(to: Servers, work: Work, entry: Entry) -> Outcome:
     """Let a contestant export once.
 
-    :param url: the server
+    :param to: the servers
     :param work: what to export
     :param entry: who, and how
     """
     jobs = work.jobs * entry.factor
+    if entry.to_s3 and not to.s3:
+        return Outcome(jobs, [], "SeaweedFS is not installed")
     with tempfile.TemporaryDirectory() as folder:
         task = Task(
-            url=url,
-            prefix=Behaviour(jobs, work.latency).prefix,
+            url=to.url,
+            prefix=Behaviour(jobs, work.latency, int(work.gzip)).prefix,
             listing=work.listing,
             path=LISTINGS[work.listing].path,
             file_format=entry.file_format,
@@ -81,8 +119,10 @@ def run(url: str, work: Work, entry: Entry) -> Outcome:
             jobs=jobs,
             page_size=work.page_size,
             connections=work.connections,
+            rows_per_part=work.rows_per_part,
+            destination=f"s3://aws_default@{BUCKET}{folder}" if entry.to_s3 else None,
         )
-        answer = _ask(entry.contestant, task, folder)
+        answer = _ask(entry.contestant, task, folder, to.s3)
     if "error" in answer:
         return Outcome(jobs, [], str(answer["error"]))
     figures = Figures(**answer)
@@ -91,13 +131,13 @@ def run(url: str, work: Work, entry: Entry) -> Outcome:
     return Outcome(jobs, [figures])
 
 
-def _ask(contestant: Contestant, task: Task, folder: str) -> dict[str, Any]:
+def _ask(contestant: Contestant, task: Task, folder: str, s3: S3 | None) -> dict[str, Any]:
     python = python_of(contestant.environment)
     if not shutil.which(python):
         return {"error": f"its environment {contestant.environment} is not installed"}
-    # Nothing of the caller's Airflow: neither its connections nor its database.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    environment |= {"AIRFLOW_HOME": folder, "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "NO_PROXY": "127.0.0.1"}
+    environment = environment_in(folder)
+    if s3:
+        environment["AIRFLOW_CONN_AWS_DEFAULT"] = s3.connection
     try:
         ended = subprocess.run(
             pinned(0, [python, "-m", "benchmarks.exporting.task", contestant.module]),
@@ -117,23 +157,23 @@ def _ask(contestant: Contestant, task: Task, folder: str) -> dict[str, Any]:
     return answer
 
 
-def measure(url: str, work: Work, rounds: int) -> dict[Entry, Outcome]:
+def measure(to: Servers, work: Work, rounds: int) -> dict[Entry, Outcome]:
     """Let everybody export in turn, round after round, so that what the machine does otherwise hits all alike.
 
-    :param url: the server
+    :param to: the servers
     :param work: what to export
     :param rounds: how often, if the work does not say it
     """
-    for factor in {entry.factor for entry in work.entries}:
-        render(url, work.listing, work.jobs * factor)
+    render(to.url, work.listing, work.jobs * max(entry.factor for entry in work.entries))
     outcomes: dict[Entry, Outcome] = {}
-    for _ in range(work.rounds or rounds):
-        again = [entry for entry in work.entries if entry.contestant.is_quick] if len(work.entries) > 2 else []
-        for entry in [*work.entries, *again]:
+    for number in range(work.rounds or rounds):
+        taking_part = [entry for entry in work.entries if number < work.rounds_of(entry.contestant, rounds)]
+        again = [entry for entry in taking_part if entry.contestant.is_quick] if len(work.entries) > 2 else []
+        for entry in [*taking_part, *again]:
             so_far = outcomes.get(entry)
             if so_far and so_far.failure:
                 continue
-            outcome = run(url, work, entry)
+            outcome = run(to, work, entry)
             runs = [*(so_far.runs if so_far else []), *outcome.runs]
             outcomes[entry] = replace(outcome, runs=runs)
             _say(entry, outcomes[entry], outcome)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.exporting.processes import ROOT, measure, server
+from benchmarks.exporting.processes import ROOT, measure, servers
 from benchmarks.exporting.works import HTTP_OPERATOR, LIMIT, OURS, QUICK_WORKS, Entry, Outcome, Results
 
 COMMITTED = ROOT / "benchmarks" / "quick.json"
@@ -60,10 +60,10 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="make today's ratios the committed ones")
     write = parser.parse_args().write
     results = {}
-    with server() as url:
+    with servers() as to:
         for key, work in QUICK_WORKS.items():
             print(f"{work.title}, {work.jobs} jobs", flush=True)
-            results[key] = measure(url, work, ROUNDS)
+            results[key] = measure(to, work, ROUNDS)
     now = ratios(results)
     if write:
         COMMITTED.write_text(json.dumps(now, indent=1) + "\n")

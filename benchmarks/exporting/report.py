@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.exporting import remarks
+from benchmarks.exporting.goals import GOALS, Goal
+from benchmarks.exporting.imports import Costs
 from benchmarks.exporting.processes import versions
-from benchmarks.exporting.works import GOALS, LIMIT, OURS, PROJECT, WORKS, Entry, Goal, Outcome, Results, Work
+from benchmarks.exporting.tables import filled, table
+from benchmarks.exporting.works import LIMIT, OURS, PROJECT, WORKS, Entry, Outcome, Results, Work
 
 BUSY = 0.1
 """The share of its time that ours waited for its core, beyond which speeds say more about the neighbours."""
@@ -32,16 +36,9 @@ DISTRIBUTIONS = {
 }
 
 
-def table(head: str, rows: Iterable[Iterable[object]]) -> str:
-    """Return a table; columns after the first are numbers."""
-    columns = head.split(" | ")
-    line = ["---", *["---:"] * (len(columns) - 1)]
-    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (columns, line, *rows))
-
-
 def name_of(entry: Entry) -> str:
     """Return what an entry is called in its work."""
-    return entry.contestant.title + (", Parquet" if entry.file_format == "parquet" else "")
+    return entry.contestant.title + (", Parquet" if entry.file_format == "parquet" else "") + ", S3" * entry.to_s3
 
 
 def ours_in(outcomes: Mapping[Entry, Outcome]) -> Outcome | None:
@@ -58,11 +55,12 @@ def results_of(outcomes: Mapping[Entry, Outcome]) -> str:
         if each.failure:
             continue
         walls = [run.wall for run in each.runs]
-        is_ours, is_peer = entry.contestant == OURS, entry.contestant not in {OURS, LIMIT}
+        compared = ours if entry.contestant.is_peer else None
         rows.append(
             (
-                f"**{name_of(entry)}**" if is_ours else name_of(entry),
+                f"**{name_of(entry)}**" if entry.contestant == OURS else name_of(entry),
                 f"{each.jobs:,}",
+                str(len(walls)),
                 f"{each.wall:.2f}",
                 f"{min(walls):.2f} to {max(walls):.2f}",
                 f"{each.cpu:.2f}",
@@ -71,23 +69,24 @@ def results_of(outcomes: Mapping[Entry, Outcome]) -> str:
                 f"{each.cpu_per_job:.1f}",
                 f"{each.memory:.0f}",
                 f"{100 * each.speed / limit.speed:.1f} %" if limit and not limit.failure else "",
-                f"{ours.speed / each.speed:.1f} : 1" if ours and is_peer else "",
-                f"{each.cpu_per_job / ours.cpu_per_job:.1f} : 1" if ours and is_peer else "",
+                f"{compared.speed / each.speed:.1f} : 1" if compared else "",
+                f"{each.cpu_per_job / compared.cpu_per_job:.1f} : 1" if compared else "",
             )
         )
-    head = "who | jobs | wall s | over runs | CPU s | waited s | jobs/s | CPU µs/job | memory MB | of the limit"
+    head = "who | jobs | runs | wall s | over runs | CPU s | waited s | jobs/s | CPU µs/job | memory MB | of the limit"
     failures = [
         f"{name_of(entry)} failed: {each.failure.rstrip('.')}." for entry, each in outcomes.items() if each.failure
     ]
-    return "\n\n".join([table(f"{head} | ours, speed | ours, CPU", rows), *failures])
+    return "\n\n".join([table(*filled(f"{head} | ours, speed | ours, CPU", rows)), *failures])
 
 
 def judged(goal: Goal, works: Mapping[str, Work], results: Results) -> tuple[object, ...]:
     """Return a goal's row."""
     bound = f"{'≤' if goal.is_most else '≥'} {goal.bound:,}"
     outcomes = {entry: each for entry, each in results.get(goal.work, {}).items() if not each.failure}
-    if goal.work in works and works[goal.work].jobs != WORKS[goal.work].jobs:
-        return f"({goal.work}) {goal.what}", bound, "", f"not judged: it is for {WORKS[goal.work].jobs:,} jobs"
+    if goal.work in works and works[goal.work] != WORKS[goal.work]:
+        asked = f"{WORKS[goal.work].jobs:,} jobs" + ", not compressed by the server" * works[goal.work].gzip
+        return f"({goal.work}) {goal.what}", bound, "", f"not judged: it is for {asked}"
     try:
         figure = goal.figure(outcomes)
     except KeyError:
@@ -111,30 +110,41 @@ def machine() -> str:
     return f"{cpu}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release().split('-')[0]}"
 
 
-def report(works: Mapping[str, Work], results: Results, rounds: int) -> str:
+def section(key: str, work: Work, outcomes: Mapping[Entry, Outcome]) -> str:
+    """Return what the report says of a work."""
+    connections = f"{work.connections} connection{'s' if work.connections > 1 else ''}"
+    gzip = ", pages compressed by the server for those who take it" * work.gzip
+    said = [
+        f"## ({key}) {work.title}",
+        f"{work.listing}, {work.page_size} jobs per page, {connections}{gzip}.",
+        results_of(outcomes),
+        remarks.REMARKS[key](outcomes) if key in remarks.REMARKS else "",
+    ]
+    return "\n\n".join(filter(None, said))
+
+
+def report(works: Mapping[str, Work], results: Results, costs: Costs | None = None) -> str:
     """Return the report.
 
     :param works: what was measured
     :param results: the outcomes, by the keys of the works
-    :param rounds: how often it was measured
+    :param costs: what imports take, if that was measured
     """
     installed = [
         f"- {environment}: " + ", ".join(f"{name} {version}" for name, version in versions(environment, names).items())
         for environment, names in DISTRIBUTIONS.items()
     ]
-    sections = [
-        f"## ({key}) {works[key].title}\n\n"
-        f"{works[key].listing}, {works[key].page_size} jobs per page, {works[key].connections} "
-        f"connection{'s' if works[key].connections > 1 else ''}.\n\n{results_of(outcomes)}"
-        for key, outcomes in results.items()
-    ]
-    goals = table("goal | to reach | measured | verdict", [judged(goal, works, results) for goal in GOALS])
+    sections = [section(key, works[key], outcomes) for key, outcomes in results.items()]
+    if costs:
+        sections.append(remarks.imports(costs))
+    sections.append(remarks.waiting())
+    goals = [judged(goal, works, results) for goal in GOALS] + [remarks.goal_of_imports(costs)]
     newline = "\n"
     return f"""# Exports beside what else one could use
 
 Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {machine()}, Python {platform.python_version()}; load over the
-last five minutes {os.getloadavg()[1]:.1f}. Medians are shown; rounds: {rounds}, ours and the limit
-take part twice in each.
+last five minutes {os.getloadavg()[1]:.1f}. Medians are shown. Ours and the limit take part twice in each round; peers
+take part in one round only where the server's latency decides how long they take.
 
 ![Jobs per second](results.svg)
 
@@ -147,12 +157,12 @@ too long, and CPU times too (caches are shared). Memory is how far its peak
 was above what it held before the export began. "Ours" in a peer's row says how many times as fast, and how many times
 cheaper in CPU, our operator was.
 
-Where a peer needs code around it to write a file, that is `json` and gzip at level 6. TLS, real networks and object
-stores are not part of this.
+Where a peer needs code around it to write a file, that is `json` and gzip at level 6. TLS, real networks and stores
+that are far away are not part of this.
 
 ## Goals
 
-{goals}
+{table("goal | to reach | measured | verdict", goals)}
 
 {f"{newline}{newline}".join(sections)}
 

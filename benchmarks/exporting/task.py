@@ -38,6 +38,8 @@ class Task:
     :param jobs: how many rows there are
     :param page_size: how many to ask for at once
     :param connections: how many connections may be open
+    :param rows_per_part: rows in each file, for those who write several
+    :param destination: the URI to export to, where that is not ``folder``
     """
 
     url: str
@@ -49,6 +51,8 @@ class Task:
     jobs: int
     page_size: int
     connections: int
+    rows_per_part: int
+    destination: str | None = None
 
     @property
     def base_url(self) -> str:
@@ -57,7 +61,8 @@ class Task:
 
     def smaller(self, prefix: str) -> Task:
         """Return the same for few rows, without latency."""
-        return replace(self, prefix=prefix, folder=f"{self.folder}-warm-up", jobs=WARM_UP_JOBS)
+        destination = self.destination and f"{self.destination}-warm-up"
+        return replace(self, prefix=prefix, folder=f"{self.folder}-warm-up", destination=destination, jobs=WARM_UP_JOBS)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What is measured: works, who does them, and the goals that ours is held to."""
+"""What is measured: works, and who does them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ class Contestant:
     :param module: below ``contestants``
     :param environment: below ``.venv-bench``, or :data:`PROJECT`
     :param is_quick: whether it takes part twice in each round, because its runs are short and matter most
+    :param is_peer: whether it is what users could pick instead of ours
     """
 
     title: str
     module: str
     environment: str = PROJECT
     is_quick: bool = False
+    is_peer: bool = True
 
 
-OURS = Contestant("ours", "ours", is_quick=True)
-LIMIT = Contestant("limit: bare sockets", "socket_limit", is_quick=True)
+OURS = Contestant("ours", "ours", is_quick=True, is_peer=False)
+OURS_IN_TURN = Contestant("ours, made to upload in turn", "ours_in_turn", is_quick=True, is_peer=False)
+LIMIT = Contestant("limit: bare sockets", "socket_limit", is_quick=True, is_peer=False)
 HTTP_OPERATOR = Contestant("HttpOperator, paginated", "http_operator")
 SCRIPT = Contestant("script: requests, json, gzip", "script", "plain")
 TUNED_SCRIPT = Contestant("script: requests, orjson, gzip level 1", "tuned_script", "plain")
@@ -46,11 +49,13 @@ class Entry:
     :param contestant: who
     :param file_format: what it writes
     :param factor: how many times the work's jobs it exports
+    :param to_s3: whether it exports to the S3 server, not to a local folder
     """
 
     contestant: Contestant
     file_format: str = "jsonl"
     factor: int = 1
+    to_s3: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,10 @@ class Work:
     :param latency: milliseconds that the server adds to each answer
     :param page_size: rows asked for at once
     :param connections: how many may be open
-    :param rounds: how often everybody takes part, None for as often as was asked for
+    :param rounds: how often everybody takes part, None for as often as was asked for; where there is latency, that
+        decides and not chance, and once is enough for peers
+    :param rows_per_part: rows in each file that ours writes
+    :param gzip: whether the server compresses for those who take it
     """
 
     title: str
@@ -75,6 +83,16 @@ class Work:
     page_size: int = 100
     connections: int = 1
     rounds: int | None = None
+    rows_per_part: int = 100_000
+    gzip: bool = False
+
+    def rounds_of(self, contestant: Contestant, asked: int) -> int:
+        """Return in how many rounds somebody takes part.
+
+        :param contestant: who
+        :param asked: the rounds that were asked for
+        """
+        return 1 if self.latency and contestant.is_peer else self.rounds or asked
 
 
 def entries(*contestants: Contestant, file_format: str = "jsonl") -> list[Entry]:
@@ -124,6 +142,19 @@ WORKS: Mapping[str, Work] = {
         100_000,
         listing="llamacloud.batch_processing_jobs",
         page_size=1000,
+    ),
+    "g": Work(
+        "Scale: cursor, no latency, to JSON lines with gzip",
+        [Entry(OURS, factor=factor) for factor in (1, 10, 100)],
+        10_000,
+        rounds=2,
+    ),
+    "h": Work(
+        "Upload: cursor, no latency, to JSON lines with gzip on S3",
+        [Entry(OURS), Entry(OURS, to_s3=True), Entry(OURS_IN_TURN, to_s3=True)],
+        200_000,
+        rows_per_part=20_000,
+        rounds=2,
     ),
 }
 
@@ -190,51 +221,3 @@ class Outcome:
 
 
 Results = Mapping[str, Mapping[Entry, Outcome]]
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What ours is held to.
-
-    :param work: the key of the work that shows it
-    :param what: for the report, with the unit
-    :param bound: the figure to reach
-    :param is_most: whether the figure may be at most that, not at least
-    :param figure: takes it from the work's outcomes; KeyError where one is missing
-    """
-
-    work: str
-    what: str
-    bound: float
-    is_most: bool
-    figure: Callable[[Mapping[Entry, Outcome]], float]
-
-    def is_reached(self, figure: float) -> bool:
-        """Say whether a figure reaches it."""
-        return figure <= self.bound if self.is_most else figure >= self.bound
-
-
-def _of(entry: Entry, name: str) -> Callable[[Mapping[Entry, Outcome]], float]:
-    return lambda outcomes: float(getattr(outcomes[entry], name))
-
-
-def _share(outcomes: Mapping[Entry, Outcome]) -> float:
-    return 100 * outcomes[Entry(LIMIT)].wall / outcomes[Entry(OURS)].wall
-
-
-def _growth(file_format: str) -> Callable[[Mapping[Entry, Outcome]], float]:
-    few, many = Entry(OURS, file_format), Entry(OURS, file_format, 4)
-    return lambda outcomes: outcomes[many].memory - outcomes[few].memory
-
-
-GOALS = (
-    Goal("a", "jobs/s", 85_000, False, _of(Entry(OURS), "speed")),
-    Goal("a", "CPU µs per job", 11, True, _of(Entry(OURS), "cpu_per_job")),
-    Goal("a", "memory above the base, MB", 10, True, _of(Entry(OURS), "memory")),
-    Goal("b", "jobs/s", 50_000, False, _of(Entry(OURS, "parquet"), "speed")),
-    Goal("b", "memory above the base, MB", 120, True, _of(Entry(OURS, "parquet"), "memory")),
-    Goal("c", "growth for four times the jobs, JSON lines, MB", 30, True, _growth("jsonl")),
-    Goal("c", "growth for four times the jobs, Parquet, MB", 30, True, _growth("parquet")),
-    Goal("d", "% of the bare socket's speed", 97, False, _share),
-    Goal("e", "% of eight bare sockets' speed", 80, False, _share),
-)

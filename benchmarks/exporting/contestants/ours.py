@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_batch_provider.export import export as _export  # noqa: F401 - heavy, as the operator imports it
+from airflow_batch_provider.export import read_export
 from airflow_batch_provider.operators.llamacloud import (
     LlamaCloudExportBatchesOperator,
     LlamaCloudExportBatchProcessingJobsOperator,
@@ -33,10 +34,17 @@ def export(task: Task) -> None:
     connection = {"conn_type": vendor, "host": task.base_url, "password": "benchmark", "extra": extra}
     os.environ[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"] = json.dumps(connection)
     operator, scope = OPERATORS[task.listing]
-    destination = f"file://{task.folder}"
-    operator(task_id="export", destination=destination, file_format=task.file_format, **scope).execute({})
+    operator(
+        task_id="export",
+        destination=task.destination or f"file://{task.folder}",
+        file_format=task.file_format,
+        rows_per_part=task.rows_per_part,
+        **scope,
+    ).execute({})
 
 
 def ids(task: Task) -> Iterable[str]:
     """See the package."""
+    if task.destination:
+        return (str(row["id"]) for row in read_export(task.destination))
     return (ids_of_json_lines if task.file_format == "jsonl" else ids_of_parquet)(task.folder)

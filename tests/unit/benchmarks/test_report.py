@@ -25,7 +25,7 @@ MEASURED = {
 
 @pytest.fixture
 def lines() -> list[str]:
-    return report.report({key: WORKS[key] for key in MEASURED}, MEASURED, 3).splitlines()
+    return report.report({key: WORKS[key] for key in MEASURED}, MEASURED).splitlines()
 
 
 def line_with(lines: list[str], start: str) -> str:
@@ -46,12 +46,12 @@ def test_a_goal_is_reached_missed_or_not_measured(lines: list[str]) -> None:
 
 
 def test_a_verdict_on_a_busy_machine_says_so() -> None:
-    text = report.report({"a": WORKS["a"]}, {"a": {Entry(OURS): outcome(2.0, waited=0.5)}}, 1)
+    text = report.report({"a": WORKS["a"]}, {"a": {Entry(OURS): outcome(2.0, waited=0.5)}})
     assert "| (a) jobs/s | ≥ 85,000 | 50,000 | **missed**, on a busy machine |" in text
 
 
 def test_a_goal_is_not_judged_by_fewer_jobs() -> None:
-    text = report.report({"a": replace(WORKS["a"], jobs=10)}, {"a": MEASURED["a"]}, 1)
+    text = report.report({"a": replace(WORKS["a"], jobs=10)}, {"a": MEASURED["a"]})
     assert "| (a) jobs/s | ≥ 85,000 |  | not judged: it is for 100,000 jobs |" in text
 
 
