@@ -12,7 +12,7 @@ from benchmarks.exporting import chart, quick, remarks, report
 from benchmarks.exporting.goals import BESIDE, IN_TURN, LOCAL
 from benchmarks.exporting.imports import ALL, Cost, modules
 from benchmarks.exporting.task import Figures, digest_of
-from benchmarks.exporting.works import HTTP_OPERATOR, LIMIT, OURS, WORKS, Entry, Outcome
+from benchmarks.exporting.works import DLT, HTTP_OPERATOR, LIMIT, OURS, WORKS, Entry, Outcome
 
 
 def outcome(wall: float, cpu: float = 1.0, waited: float = 0.1) -> Outcome:
@@ -152,7 +152,8 @@ def test_the_goals_of_waiting_are_quoted_with_their_date() -> None:
     assert re.search(r"Written by .* on \d{4}-\d\d-\d\d: ", quoted)
 
 
-def test_peers_take_part_once_where_latency_decides() -> None:
+def test_peers_take_part_once_where_latency_decides_and_the_slowest_twice() -> None:
     assert [WORKS["d"].rounds_of(who, 3) for who in (OURS, LIMIT, HTTP_OPERATOR)] == [3, 3, 1]
     assert WORKS["a"].rounds_of(HTTP_OPERATOR, 3) == 3
+    assert [WORKS["a"].rounds_of(DLT, asked) for asked in (1, 3)] == [1, 2]
     assert WORKS["c"].rounds_of(HTTP_OPERATOR, 3) == 1
