@@ -144,7 +144,7 @@ def report(works: Mapping[str, Work], results: Results, costs: Costs | None = No
 
 Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {machine()}, Python {platform.python_version()}; load over the
 last five minutes {os.getloadavg()[1]:.1f}. Medians are shown. Ours and the limit take part twice in each round; peers
-take part in one round only where the server's latency decides how long they take.
+take part in one round only where the server's latency decides how long they take, and the slowest in two.
 
 ![Jobs per second](results.svg)
 

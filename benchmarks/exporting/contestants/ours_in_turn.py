@@ -19,4 +19,4 @@ class UploadsInTurn(Uploads):
         super().__init__(beside=False)
 
 
-exporting.Uploads = UploadsInTurn  # type: ignore[misc]
+exporting.Uploads = UploadsInTurn  # type: ignore[attr-defined]
