@@ -15,6 +15,9 @@ _ESCAPES = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u([dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
 
+MOST_SURROGATES = 100_000
+"""Lone surrogates in a page, beyond which it is no page: each takes many times its size while it is hidden."""
+
 
 @dataclass(frozen=True)
 class Hidden:
@@ -37,7 +40,10 @@ class Hidden:
 
 
 def hide_lone_surrogates(body: bytes) -> Hidden | None:
-    """Return the body without lone surrogates, or None where it has none."""
+    """Return the body without lone surrogates, or None where it has none.
+
+    :raises ValueError: it has more than any page
+    """
     marker = f"lone-surrogate-{secrets.token_hex(8)}-"
     found = 0
 
@@ -46,6 +52,8 @@ def hide_lone_surrogates(body: bytes) -> Hidden | None:
         if escape[1] is None:
             return escape[0]
         found += 1
+        if found > MOST_SURROGATES:
+            raise ValueError(f"more than {MOST_SURROGATES} lone surrogates")
         return marker.encode() + escape[1]
 
     hidden = _ESCAPES.sub(replace, body)

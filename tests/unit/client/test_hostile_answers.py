@@ -125,6 +125,29 @@ def test_a_failure_of_many_values_is_not_parsed(asked_apart: AskedApart) -> None
     assert mebibytes < 4 * len(body) / MIB
 
 
+def page_of(value: bytes) -> Script:
+    return say(answer(b'{"items":[' + value + (b"," + value) * (15 * MIB // (len(value) + 1) - 1) + b"]}"))
+
+
+RAW_FIRST = pytest.mark.xfail(strict=True, reason="apis/page.py decodes raw rows before it looks at their ids")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(page_of(b"0"), marks=RAW_FIRST),
+        pytest.param(page_of(b"[]"), marks=RAW_FIRST),
+        page_of(b'{"id":1}'),
+        page_of(b'{"id":"a","x":"' + b"x" * 400 + b'"}'),
+        say(answer(b'{"items":[{"id":"a","x":"' + b"\\ud800" * (15 * MIB // 6) + b'"}]}')),
+    ],
+    ids=["numbers", "lists", "rows of an id", "rows", "lone surrogates"],
+)
+def test_a_page_of_many_small_values_takes_a_bounded_share_of_memory(script: Script, asked_apart: AskedApart) -> None:
+    _, mebibytes = asked_apart(script)
+    assert mebibytes < 30 * LARGEST_BODY / MIB
+
+
 def long_token(listing: Listing, length: int) -> bytes:
     page = {"items": [{"id": "a"}], "next_page_token": "t" * length}
     if listing is playment.BATCH_JOBS:
