@@ -13,7 +13,7 @@ from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import PageBody, Row, Rows, read_rows
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter
-from airflow_batch_provider.apis.problem import Kind, Problem, not_json, read_refusal
+from airflow_batch_provider.apis.problem import LARGEST_REFUSAL, Kind, Problem, not_json, read_refusal
 from airflow_batch_provider.apis.request import Request
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class Listing(Endpoint):
         return (created if created.tzinfo else created.replace(tzinfo=UTC)) < moment
 
     def _refusal_in(self, body: bytes) -> Problem | None:
-        document = read_object(body)
+        document = read_object(body) if len(body) <= LARGEST_REFUSAL else None
         is_refusal = isinstance(document, dict) and document.get("success") is False
         return self.vendor.refusal(200, body) if is_refusal else None
 

@@ -167,17 +167,17 @@ def _decode(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBod
     documented, *others = shapes
     raws, keys = _decoders(documented)
     try:
-        page = raws.decode(body)
+        found = keys.decode(body).rows  # first: a page of what are no rows ends here, before it fills the memory
     except msgspec.ValidationError:
         for shape in others:
             with suppress(msgspec.ValidationError):
                 return _decode([shape], body)
         raise
+    page = raws.decode(body)
     lines = [bytes(raw) for raw in page.rows]
     if b"\n" in body or b"\r" in body:
         # They can only stand between tokens: inside a text they must be escaped, and msgspec insists on that.
         lines = [msgspec.json.format(line, indent=-1) if b"\n" in line or b"\r" in line else line for line in lines]
-    found = keys.decode(body).rows
     statuses = [key.status if isinstance(key.status, str) else NO_STATUS for key in found]
     return page, Rows([key.id for key in found], statuses, lines)
 

@@ -19,6 +19,9 @@ from airflow_batch_provider.export.object_store import Store
 
 Made = TypeVar("Made")
 
+SECONDS_OF_LOCK = 10.0
+SECONDS_BETWEEN_LOCKS = 0.005
+
 _MOST_RACES = 100
 _TEMPORARY = re.compile(r"\.\d+\.[0-9a-f]{8}\.tmp$")
 _NO_LOCKS = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -51,8 +54,8 @@ class LocalStore(Store):
             return file.read()
 
     def _put(self, name: str, content: bytes) -> None:
-        with self._lock():
-            self._replace(name, content)
+        # Without the lock: a process that is stopped while it writes a name of its own holds up nobody.
+        self._replace(name, content)
 
     def _put_if(self, name: str, content: bytes, version: str | None) -> None:
         with self._lock():
@@ -138,7 +141,7 @@ class LocalStore(Store):
         descriptor = os.open(self.root, os.O_RDONLY)
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                _lock_soon(descriptor)
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
@@ -160,6 +163,23 @@ class _Reader(io.FileIO):
 
     def readall(self) -> bytes:
         return run_once(super().readall, self._what, self._store.place)
+
+
+def _lock_soon(descriptor: int) -> None:
+    """Lock a folder; who holds it writes a small file, unless the process was stopped in that moment.
+
+    :raises TimeoutError: it is held for too long
+    """
+    ends = time.monotonic() + SECONDS_OF_LOCK
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                raise TimeoutError(f"another process has held the folder for {SECONDS_OF_LOCK:g} s") from None
+            time.sleep(SECONDS_BETWEEN_LOCKS)
+        else:
+            return
 
 
 def _in_folder(path: str, make: Callable[[], Made], needs: str | None = None) -> Made:

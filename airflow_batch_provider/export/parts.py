@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from airflow_batch_provider.apis.page import Rows
+from airflow_batch_provider.exceptions import UnexpectedResponseError
 from airflow_batch_provider.export.formats import Format, PartEncoder
 from airflow_batch_provider.export.manifest import Part
 from airflow_batch_provider.export.new_file import NewFile
@@ -78,9 +79,16 @@ class PartWriter:
         return dict(sorted(sum((Counter(staged.misfits) for staged in self.parts), Counter[str]()).items()))
 
     def write(self, rows: Rows) -> None:
-        """Take rows, in order, as many as there is room for."""
+        """Take rows, in order, as many as there is room for.
+
+        :raises UnexpectedResponseError: a row cannot be written
+        """
         part = self._open or self._begin()
-        part.write(part.encoder.add(rows.lines))
+        try:
+            data = part.encoder.add(rows.lines)
+        except RecursionError:
+            raise UnexpectedResponseError("A row is nested too deeply to be written.") from None
+        part.write(data)
         part.rows += len(rows)
 
     def _begin(self) -> _OpenPart:

@@ -9,6 +9,11 @@ from datetime import UTC, datetime
 from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.client.pages import NewRows
 
+LONGEST_STATUS = 100
+MOST_STATUSES = 100
+"""The vendors have six words; counts go into XCom, so whatever a server sends, they stay small."""
+OTHER_STATUSES = "(others)"
+
 
 @dataclass
 class Tally:
@@ -36,7 +41,10 @@ class Tally:
     def count(self, rows: Rows) -> None:
         """Note rows that go into a part."""
         self.rows += len(rows)
-        for status, count in Counter(rows.statuses).items():
+        for word, count in Counter(rows.statuses).items():
+            status = word[:LONGEST_STATUS]
+            if status not in self.statuses and len(self.statuses) >= MOST_STATUSES:
+                status = OTHER_STATUSES
             self.statuses[status] = self.statuses.get(status, 0) + count
 
     def turn(self, page: NewRows) -> None:
