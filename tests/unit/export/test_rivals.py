@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_batch_provider.export.manifest import Manifest
+from airflow_batch_provider.client.pages import NewRows
+from airflow_batch_provider.exceptions import TransientError
+from airflow_batch_provider.export.manifest import Manifest, TaskRun
 from airflow_batch_provider.export.publishing import published
 from airflow_batch_provider.export.staging import Staging
 from airflow_batch_provider.export.store import LocalStore
@@ -65,3 +68,20 @@ def test_what_a_rival_cannot_publish_any_more_is_removed(tmp_path: Path, monkeyp
     run(tmp_path, 20)
     assert left_over(tmp_path) == set()
     assert published(local(tmp_path))
+
+
+@pytest.mark.parametrize("who", ["the task before it was cleared", "another task"])
+def test_an_export_that_is_not_this_runs_is_no_substitute_for_what_was_staged(who: str, tmp_path: Path) -> None:
+    other = {} if who.startswith("the task") else {"task_run": TaskRun("dag", "other", "run", "2026-03-01", -1)}
+    export(pages_of(20, status="before"), local(tmp_path), work(15, **other))  # type: ignore[arg-type]
+
+    def pages_while_staging_is_emptied() -> Iterator[NewRows]:
+        yield from pages_of(40)
+        if other:
+            export(pages_of(20, status="before"), local(tmp_path), work(15, **other))  # type: ignore[arg-type]
+        for path in tmp_path.rglob("*-00000.jsonl.gz"):
+            path.unlink()
+
+    with pytest.raises(TransientError, match="is gone"):
+        export(pages_while_staging_is_emptied(), local(tmp_path), work(15))
+    assert rows_of(tmp_path) == [*range(20)]
