@@ -92,7 +92,8 @@ format: $(VENV)/.dev ## Format the code
 .PHONY: constraints
 constraints: ## Write constraints.txt anew from what pip resolves today
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet 'apache-airflow==3.3.*' --editable '.[dev]'
+	@# Debian 12's Python 3.11.2 is too old for soupsieve 3
+	@$(BIN)/python -m pip install --quiet 'apache-airflow==3.3.*' 'soupsieve<3' --editable '.[dev]'
 	@$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
 	@wc -l constraints.txt
 

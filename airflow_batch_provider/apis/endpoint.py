@@ -135,10 +135,9 @@ class Listing(Endpoint):
 
     def existed(self, row: Row, moment: datetime) -> bool:
         """Tell whether an object was there at a moment, as far as its time of creation says; if in doubt, it was."""
-        value = json.loads(row.json).get(self.created_field) if self.created_field else None
         try:
-            created = datetime.fromisoformat(str(value))
-        except ValueError:
+            created = datetime.fromisoformat(json.loads(row.json)[self.created_field])
+        except (LookupError, TypeError, ValueError):
             return True
         return (created if created.tzinfo else created.replace(tzinfo=UTC)) < moment
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow_batch_provider.apis.endpoint import Listing, Page
 from airflow_batch_provider.apis.page import Rows
@@ -16,7 +18,12 @@ from airflow_batch_provider.client.ahead import ReadAhead
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.passes import MOST_PASSES, OnDrift, Pass
 from airflow_batch_provider.client.seen import DIGEST_SIZE, SeenRows, digests_of
-from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError, RequestRefusedError
+from airflow_batch_provider.exceptions import (
+    IncompleteListingError,
+    NotFoundError,
+    RequestRefusedError,
+    UnexpectedResponseError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -253,6 +260,19 @@ class _Reading:
             vendor=self._client.vendor.name,
             endpoint=f"GET {self._listing.path}",
         )
+
+
+def documents(rows: Rows) -> Iterator[dict[str, Any]]:
+    """Yield the vendor's objects.
+
+    :raises UnexpectedResponseError: Python cannot hold one; exports can, to the digit
+    """
+    for line in rows.lines:
+        try:
+            document: dict[str, Any] = json.loads(line)
+        except ValueError as error:  # an integer of more than 4,300 digits
+            raise UnexpectedResponseError(f"A row cannot be read: {error}.") from None
+        yield document
 
 
 def _digest(data: bytes) -> bytes:

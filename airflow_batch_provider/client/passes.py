@@ -44,7 +44,7 @@ class Pass:
         least = min((known for known in (self.least_total, page.total) if known is not None), default=None)
         return replace(
             self,
-            pages=self.pages + bool(fresh),
+            pages=self.pages + bool(page.rows),
             read=self.read + fresh,
             total=total,
             largest_total=largest,

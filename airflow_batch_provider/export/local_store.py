@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, Any, TypeVar
 
-from airflow_batch_provider.export.attempts import ConflictError, attempt, run_once
+from airflow_batch_provider.export.attempts import attempt, run_once
 from airflow_batch_provider.export.new_file import BUFFER_BYTES, LocalNewFile, NewFile
 from airflow_batch_provider.export.object_store import Store
 
@@ -53,21 +53,12 @@ class LocalStore(Store):
         with open(self._path(name), "rb") as file:
             return file.read()
 
-    def _put(self, name: str, content: bytes) -> None:
-        # Without the lock: a process that is stopped while it writes a name of its own holds up nobody.
-        self._replace(name, content)
-
     def _put_if(self, name: str, content: bytes, version: str | None) -> None:
         with self._lock():
-            try:
-                current: str | None = self._version(name)
-            except FileNotFoundError:
-                current = None
-            if current != version:
-                raise ConflictError(f"{self.uri}/{name} is another one than was expected.")
-            self._replace(name, content)
+            super()._put_if(name, content, version)
 
-    def _replace(self, name: str, content: bytes) -> None:
+    def _put(self, name: str, content: bytes) -> None:
+        # Without the lock: a process that is stopped while it writes a name of its own holds up nobody.
         def write(beside: str) -> None:
             with open(beside, "wb") as file:
                 file.write(content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -106,8 +105,10 @@ class BatchApiHook(BaseHook):
         :param listing: what to list
         :param values: its parameters
         """
+        from airflow_batch_provider.client.pages import documents
+
         pages = self.read_pages(listing, self.request_for(listing, values))
-        return (json.loads(line) for page in pages for line in page.rows.lines)
+        return (document for page in pages for document in documents(page.rows))
 
     def get_resource(self, resource: Resource[T], **values: Any) -> T:
         """Return one object of the vendor, unchanged.

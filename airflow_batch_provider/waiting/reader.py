@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
 from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.apis.parameter import first_missing
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.client.pages import read_pages
+from airflow_batch_provider.client.pages import documents, read_pages
 from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError
 
 
@@ -71,10 +72,11 @@ class StateReader:
 
     def whole(self) -> Listed:
         """Read the whole listing."""
-        rows, requests = [], 0
+        rows: list[dict[str, Any]] = []
+        requests = 0
         for page in read_pages(self.client, self.kind.listing, self.kind.listing.request(self.scope)):
             requests += 1
-            rows += [json.loads(line) for line in page.rows.lines]
+            rows += documents(page.rows)
         states = {state.id: state for state in map(self.kind.state, rows)}
         if self.kind.together is not None:
             states[ALL] = replace(self.kind.together(rows), id="/".join(self.scope.values()))

@@ -179,11 +179,6 @@ class Rows:
             return memoryview(b"")
         return self._text[self._starts[window.start] : self._starts[window.stop] - 1]
 
-    @property
-    def mean_size(self) -> float:
-        """Bytes of a row, on the average."""
-        return len(self._text) / (len(self._starts) - 1) - 1
-
 
 def _whole(query: Query, name: str, default: int, least: int, most: int) -> int:
     return min(max(int(query.get(name, default)), least), most)

@@ -18,10 +18,11 @@ from typing import Any
 from urllib.request import urlopen
 
 from benchmarks.exporting.listings import LISTINGS
-from benchmarks.exporting.s3 import BUCKET, S3, s3_server
+from benchmarks.exporting.s3 import BUCKET, s3_server
 from benchmarks.exporting.server import Behaviour
 from benchmarks.exporting.task import WARM_UP_JOBS, Figures, Task, digest_of
 from benchmarks.exporting.works import PROJECT, Contestant, Entry, Outcome, Work
+from tests.integration.seaweedfs import SeaweedFS
 
 ROOT = Path(__file__).parents[2]
 LONGEST_RUN = 600
@@ -48,7 +49,7 @@ class Servers:
     """
 
     url: str
-    s3: S3 | None = None
+    s3: SeaweedFS | None = None
 
 
 def environment_in(folder: str) -> dict[str, str]:
@@ -131,13 +132,13 @@ def run(to: Servers, work: Work, entry: Entry) -> Outcome:
     return Outcome(jobs, [figures])
 
 
-def _ask(contestant: Contestant, task: Task, folder: str, s3: S3 | None) -> dict[str, Any]:
+def _ask(contestant: Contestant, task: Task, folder: str, s3: SeaweedFS | None) -> dict[str, Any]:
     python = python_of(contestant.environment)
     if not shutil.which(python):
         return {"error": f"its environment {contestant.environment} is not installed"}
     environment = environment_in(folder)
     if s3:
-        environment["AIRFLOW_CONN_AWS_DEFAULT"] = s3.connection
+        environment["AIRFLOW_CONN_AWS_DEFAULT"] = s3.connection()
     try:
         ended = subprocess.run(
             pinned(0, [python, "-m", "benchmarks.exporting.task", contestant.module]),

@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.unit.export.rows import FOREIGN_TEXTS, LISTINGS, documented, foreign
+from tests.listings import LISTINGS
+from tests.unit.export.rows import FOREIGN_TEXTS, documented, foreign
 
 
 @dataclass

@@ -43,8 +43,8 @@ from tests.fuzz.readings import (
     token_in,
     typed,
 )
-from tests.unit.export.rows import LISTINGS, encode
-from tests.unit.export.vendor import VALUES
+from tests.listings import LISTINGS, VALUES
+from tests.unit.export.rows import encode
 from tests.vendor_server import Answer, How, VendorServer, serve
 
 EACH = pytest.mark.parametrize("name", LISTINGS)

@@ -1,16 +1,19 @@
-"""A migrated Airflow database, and a sandbox with the default connections leading to it."""
+"""A migrated Airflow database, a sandbox with the default connections leading to it, and object stores."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from airflow_batch_provider.export.store import Store
 from airflow_batch_provider.sandbox import Sandbox
 from airflow_batch_provider.testing import sandbox
+from tests.integration.object_servers import SERVERS, ObjectServer
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +34,28 @@ def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that the example DAGs export to."""
     monkeypatch.setenv("AIRFLOW_VAR_EXPORTS", tmp_path.as_uri())
     return tmp_path
+
+
+@pytest.fixture(scope="module", params=list(SERVERS))
+def each_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """Each kind of object store, one after the other."""
+    with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as running:
+        yield running
+
+
+@pytest.fixture
+def server(each_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
+    """An object store with connections that lead to it, empty and reachable again after the test."""
+    for conn_id, connection in each_server.connections().items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection)
+    # Airflow keeps file systems by connection id, and another server may have had this one before.
+    monkeypatch.setattr("airflow.sdk.io.store._STORE_CACHE", {})
+    yield each_server
+    each_server.proxy.restore()
+    each_server.empty()
+
+
+@pytest.fixture
+def store(server: ObjectServer) -> Store:
+    """A folder of its own in an object store."""
+    return server.open(f"exports/{uuid.uuid4().hex}")

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
-import signal
 import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.integration import processes
+from tests.integration.processes import running
+
 ACCESS_KEY, SECRET_KEY = "testkey", "testsecret"
 READER_KEY = "testreader"
-SECONDS_TO_START = 60
 
 
 @dataclass(frozen=True)
@@ -40,12 +34,17 @@ class SeaweedFS:
 
 def program() -> str | None:
     """Return where the server's program lies, if it is installed."""
-    return shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return processes.program("weed")
 
 
 @contextlib.contextmanager
-def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
-    """Run the server on free ports of 127.0.0.1, with its data below ``folder``."""
+def seaweedfs(folder: Path, prefix: Sequence[str] = (), volume_megabytes: int = 64) -> Iterator[SeaweedFS]:
+    """Run the server on free ports of 127.0.0.1.
+
+    :param folder: what its data lies below
+    :param prefix: what to put before the command
+    :param volume_megabytes: the size of each of its 20 volumes
+    """
     executable = program()
     assert executable
     master, volume, filer, s3 = free_ports(4)
@@ -68,7 +67,7 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
         "ip.bind": "127.0.0.1",
         "master.port": master,
         "master.telemetry": "false",
-        "master.volumeSizeLimitMB": 64,
+        "master.volumeSizeLimitMB": volume_megabytes,
         "volume.max": 20,
         "volume.port": volume,
         "volume.preStopSeconds": 0,
@@ -78,16 +77,10 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
         "s3.port.lance": 0,
         "s3.config": config,
     }
-    command = [executable, "server", "-filer", "-s3", *(f"-{name}={value}" for name, value in options.items())]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=folder)
-        try:
-            server = SeaweedFS(f"http://127.0.0.1:{s3}")
-            wait_until_it_answers(server.url, process, folder / "log")
-            yield server
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    command = [*prefix, executable, "server", "-filer", "-s3", *(f"-{name}={value}" for name, value in options.items())]
+    server = SeaweedFS(f"http://127.0.0.1:{s3}")
+    with running(command, server.url, folder):
+        yield server
 
 
 def free_ports(count: int) -> list[int]:
@@ -103,16 +96,3 @@ def free_ports(count: int) -> list[int]:
                 twin.bind(("127.0.0.1", port + 10_000))
                 ports.append(port)
     return ports
-
-
-def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return when the server takes requests."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5)
-        except urllib.error.HTTPError:
-            return  # it refuses us, so it is there
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"SeaweedFS did not start: {log.read_text()[-2000:]}")

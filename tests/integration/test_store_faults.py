@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.export import object_store
 from airflow_batch_provider.export.store import Store
 from airflow_batch_provider.testing import no_backoff
-from tests.integration.object_servers import SERVERS, ObjectServer
+from tests.integration.object_servers import ObjectServer
 from tests.unit.export.exported import export, pages_of, work
+from tests.unit.export.writers import write
 
 OPERATIONS: dict[str, Callable[[Store], object]] = {
     "put": lambda store: store.put("new", b"1"),
@@ -31,33 +31,6 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "names_below": lambda store: list(store.names_below()),
     "remove": lambda store: store.remove("old"),
 }
-
-
-@pytest.fixture(scope="module", params=list(SERVERS))
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
-    with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
-    for conn_id, connection in running.connections().items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection)
-    monkeypatch.setattr("airflow.sdk.io.store._STORE_CACHE", {})
-    yield running
-    running.proxy.restore()
-    running.empty()
-
-
-@pytest.fixture
-def store(server: ObjectServer) -> Store:
-    return server.open(f"exports/{uuid.uuid4().hex}")
-
-
-def write(store: Store, name: str, content: bytes) -> None:
-    file = store.create(name)
-    file.write(content)
-    file.close()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

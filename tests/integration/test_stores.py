@@ -7,45 +7,16 @@ import hashlib
 import json
 import os
 import threading
-import uuid
-from collections.abc import Iterator
 
 import pytest
 
 from airflow_batch_provider.exceptions import DestinationError
 from airflow_batch_provider.export.store import Store
-from tests.integration.object_servers import BUCKET, SERVERS, ObjectServer
+from tests.integration.object_servers import BUCKET, ObjectServer
 from tests.unit.export.exported import export, pages_of, work
+from tests.unit.export.writers import count_together, together, write
 
 ODD_NAMES = ["a b", "c%20d", "e#f", "g?h", "ü ñ 語", "{{ ds }}", "x+y", "[q]", "a&b=c", "semi;colon", "quo'te"]
-
-
-@pytest.fixture(scope="module", params=list(SERVERS))
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
-    with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
-    for conn_id, connection in running.connections().items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection)
-    # Airflow keeps file systems by connection id, and another server may have had this one before.
-    monkeypatch.setattr("airflow.sdk.io.store._STORE_CACHE", {})
-    yield running
-    running.proxy.restore()
-    running.empty()
-
-
-@pytest.fixture
-def store(server: ObjectServer) -> Store:
-    return server.open(f"exports/{uuid.uuid4().hex}")
-
-
-def write(store: Store, name: str, content: bytes) -> None:
-    file = store.create(name)
-    file.write(content)
-    file.close()
 
 
 def key(store: Store, name: str) -> str:
@@ -190,24 +161,9 @@ def test_a_conditional_put_writes_only_what_has_not_changed(server: ObjectServer
 
 
 def test_of_writers_at_once_each_follows_the_one_before(server: ObjectServer, store: Store) -> None:
-    """Each adds one until it has added four; a lost update would leave fewer."""
     if server.name == "google":
         pytest.skip("the emulator does not check generations; a unit test looks at what is asked")
-    store.put("x", b"0")
-
-    def add() -> None:
-        added = 0
-        while added < 4:
-            version = store.version("x")
-            content = store.read("x") or b""
-            added += store.put_if("x", b"%d" % (int(content) + 1), version)
-
-    threads = [threading.Thread(target=add) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert store.read("x") == b"12"
+    assert count_together(store, writers=3, times=4) == 12
 
 
 def test_of_writers_at_once_one_makes_the_file(server: ObjectServer, store: Store) -> None:
@@ -221,11 +177,7 @@ def test_of_writers_at_once_one_makes_the_file(server: ObjectServer, store: Stor
         if store.put_if("x", b"%d" % number, None):
             made.append(number)
 
-    threads = [threading.Thread(target=make, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(make, 4)
     assert [b"%d" % number for number in made] == [store.read("x")]
 
 

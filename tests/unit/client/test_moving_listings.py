@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.llamacloud import BATCH_PROCESSING_JOBS
+from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import InOrder, Step, Taken
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.apis.talkifai import BATCH_JOBS
@@ -244,3 +245,17 @@ def test_a_listing_of_one_page_is_read_once(name: str, count: int) -> None:
     vendor = Vendor(name, [f"j{number}" for number in range(count)])
     assert read(vendor, 20) == vendor.jobs
     assert vendor.requests <= 2
+
+
+@EACH
+@pytest.mark.parametrize("leaving", [0.0, 1.0])
+def test_a_row_that_jumps_from_behind_the_first_page_to_its_front_is_read(name: str, leaving: float) -> None:
+    vendor = Vendor(name, [f"j{number}" for number in range(10)], {1: [move("leave", leaving), move("jump", 1.0)]})
+    assert {*read(vendor, 9), *vendor.left} >= {f"j{number}" for number in range(10)}
+
+
+@EACH
+def test_a_row_that_python_cannot_hold_counts_as_one_that_was_there(name: str) -> None:
+    listing = LISTINGS[name]
+    huge = Row("a", "done", f'{{"id":"a","n":{"9" * 5000},"{listing.created_field}":"2999-01-01T00:00:00Z"}}'.encode())
+    assert listing.existed(huge, BEGUN)

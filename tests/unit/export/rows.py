@@ -9,21 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis import llamacloud, playment, talkifai
 from airflow_batch_provider.apis.columns import Column, Kind, ListOf, Scalar, Struct
-from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.export.formats import Format
-
-LISTINGS: dict[str, Listing] = {
-    listing.name: listing
-    for listing in (
-        playment.BATCHES,
-        playment.BATCH_JOBS,
-        llamacloud.BATCHES,
-        llamacloud.BATCH_PROCESSING_JOBS,
-        talkifai.BATCH_JOBS,
-    )
-}
 
 # Good texts first; surrogates only where a test asks for them.
 TEXTS = st.one_of(

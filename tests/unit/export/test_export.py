@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.client.pages import NewRows
-from airflow_batch_provider.exceptions import IncompleteListingError
+from airflow_batch_provider.exceptions import IncompleteListingError, TransientError
 from airflow_batch_provider.export import progress
 from airflow_batch_provider.export.manifest import TaskRun, read_manifest
 from airflow_batch_provider.export.store import LocalStore, Store
@@ -295,3 +295,34 @@ def test_a_manifest_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(DestinationError, match="not a manifest of this package"):
         export(pages_of(1), local(tmp_path), work())
     assert json.loads((tmp_path / MANIFEST).read_text()) == {"entries": []}
+
+
+def test_a_part_that_is_cut_while_it_is_published_is_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export(pages_of(30), local(tmp_path), work(10))
+    publish = LocalStore.publish
+
+    def cut(self: Store, staged: str, name: str) -> None:
+        publish(self, staged, name)
+        path = tmp_path / name
+        content = path.read_bytes()
+        path.unlink()  # another link leads to what is staged
+        path.write_bytes(content[:-1])
+
+    monkeypatch.setattr(LocalStore, "publish", cut)
+    with pytest.raises(TransientError, match="bytes after publishing"):
+        export(pages_of(40, status="new"), local(tmp_path), work(15))
+    assert rows_of(tmp_path) == ids([30])
+
+
+def test_what_a_failed_try_put_beside_is_known_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> bool:
+        raise TransientError("the store is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "put_if", fail)
+        with pytest.raises(TransientError):
+            export(pages_of(40), local(tmp_path), work(15), resume=False)
+    assert any(path.name.startswith("part-") for path in tmp_path.iterdir())
+    export(pages_of(20, status="changed"), local(tmp_path), work(15), resume=False)
+    assert rows_of(tmp_path) == ids([20])
+    assert left_over(tmp_path) == set()

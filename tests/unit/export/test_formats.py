@@ -14,7 +14,8 @@ from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.export import formats, parquet
 from airflow_batch_provider.export.compression import BLOCK
 from airflow_batch_provider.export.formats import FORMATS, USUAL, Format
-from tests.unit.export.rows import LISTINGS, encode, lines_of
+from tests.listings import LISTINGS
+from tests.unit.export.rows import encode, lines_of
 
 COMBINATIONS = [(name, compression) for name, compressions in FORMATS.items() for compression in compressions]
 COLUMNS = llamacloud.BATCHES.columns

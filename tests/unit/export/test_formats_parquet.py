@@ -18,7 +18,8 @@ from airflow_batch_provider.apis.columns import Kind, ListOf, Scalar, Struct
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.export import arrow, parquet
 from airflow_batch_provider.export.formats import Format
-from tests.unit.export.rows import LISTINGS, documented, encode, foreign, is_text, lines_of, time_of
+from tests.listings import LISTINGS
+from tests.unit.export.rows import documented, encode, foreign, is_text, lines_of, time_of
 
 
 def table_of(listing: Listing, lines: list[bytes]) -> pa.Table:

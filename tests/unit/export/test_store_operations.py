@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.export.store import Store, open_store
+from tests.unit.export.writers import count_together, write
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -22,12 +22,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     fs = MemoryFileSystem()
     yield Store(fs, f"{tmp_path}/exports", "memory://exports")
     fs.rm(str(tmp_path), recursive=True) if fs.exists(str(tmp_path)) else None
-
-
-def write(store: Store, name: str, content: bytes) -> None:
-    file = store.create(name)
-    file.write(content)
-    file.close()
 
 
 def test_a_created_file_is_there_when_it_is_closed(store: Store) -> None:
@@ -119,24 +113,7 @@ def test_a_conditional_put_writes_only_what_has_not_changed(store: Store) -> Non
 
 
 def test_of_many_conditional_puts_at_once_each_follows_the_one_before(tmp_path: Path) -> None:
-    """Each writer adds one until it has added five; a lost update would leave fewer."""
-    store = open_store(str(tmp_path))
-    store.put("x", b"0")
-
-    def add() -> None:
-        added = 0
-        while added < 5:
-            version = store.version("x")
-            content = store.read("x") or b""
-            # Another writer between the two makes the version an old one.
-            added += store.put_if("x", b"%d" % (int(content) + 1), version)
-
-    threads = [threading.Thread(target=add) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert store.read("x") == b"20"
+    assert count_together(open_store(str(tmp_path)), writers=4, times=5) == 20
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_not_taken_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,25 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
-from airflow_batch_provider.apis import llamacloud, playment, talkifai
-from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.pages import read_pages
 from airflow_batch_provider.export.export import Reading
+from tests.listings import LISTINGS, VALUES
 from tests.vendor_server import PAGES, Served
-
-LISTINGS: dict[str, Listing] = {
-    known.name: known
-    for known in (
-        playment.BATCHES,
-        playment.BATCH_JOBS,
-        llamacloud.BATCHES,
-        llamacloud.BATCH_PROCESSING_JOBS,
-        talkifai.BATCH_JOBS,
-    )
-}
-VALUES = {"project_id": "p/1", "batch_id": "b 1", "organization_id": "o"}
 
 
 @dataclass

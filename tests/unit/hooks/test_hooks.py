@@ -13,6 +13,7 @@ from airflow_batch_provider.exceptions import (
     InvalidParameterError,
     NotFoundError,
     TransientError,
+    UnexpectedResponseError,
 )
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
@@ -20,6 +21,7 @@ from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.sandbox import Sandbox, Settings
 from airflow_batch_provider.testing import connections, sandbox
+from tests.vendor_server import Served, listing, serve
 
 JOBS = 205
 
@@ -220,3 +222,12 @@ def test_transient_faults_of_every_vendor_are_overcome(pauses: list[float]) -> N
         for listing in LISTINGS.values():
             assert len(list(listing(faulty))) == JOBS
     assert pauses
+
+
+def test_a_row_that_python_cannot_hold_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = f'{{"id":"a","n":{"9" * 5000}}}'
+    with serve(listing("llamacloud.batches", Served([row]))) as server:
+        connection = {"conn_type": "llamacloud", "host": server.url, "password": "key"}
+        monkeypatch.setenv("AIRFLOW_CONN_LLAMACLOUD_DEFAULT", json.dumps(connection))
+        with pytest.raises(UnexpectedResponseError, match="4300 digits"):
+            list(LlamaCloudHook().iter_batches())
