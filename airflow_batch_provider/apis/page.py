@@ -178,7 +178,9 @@ def _decode(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBod
     if b"\n" in body or b"\r" in body:
         # They can only stand between tokens: inside a text they must be escaped, and msgspec insists on that.
         lines = [msgspec.json.format(line, indent=-1) if b"\n" in line or b"\r" in line else line for line in lines]
-    statuses = [key.status if isinstance(key.status, str) else NO_STATUS for key in found]
+    statuses = [key.status for key in found]
+    if set(map(type, statuses)) != {str}:
+        statuses = [status if isinstance(status, str) else NO_STATUS for status in statuses]
     return page, Rows([key.id for key in found], statuses, lines)
 
 

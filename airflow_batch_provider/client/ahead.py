@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 
 from airflow_batch_provider.apis.endpoint import Page
 from airflow_batch_provider.apis.paging import Paging, Step
@@ -29,6 +30,7 @@ class ReadAhead:
     def __init__(self, get: Callable[[Step], Page], paging: Paging, connections: int) -> None:
         self._get = get
         self._paging = paging
+        self._connections = connections
         self._most = connections * PAGES_PER_CONNECTION
         self._executor = ThreadPoolExecutor(connections, "read-ahead")
         self._ready: deque[tuple[Step, Future[Page]]] = deque()
@@ -45,9 +47,24 @@ class ReadAhead:
         if not self._ready:
             self._ahead = self._paging.ahead(step, page)
         while self._is_slow and len(self._ready) < self._most and (following := next(self._ahead, None)):
-            context = contextvars.copy_context()
-            self._ready.append((following, self._executor.submit(context.run, self._ask, following)))
+            self._begin(following)
         return page
+
+    def _begin(self, step: Step) -> None:
+        """Have a page asked for.
+
+        Where a connection is free, its thread gets the interpreter at once: otherwise it would wait for it while the
+        page before is worked on, and the request with it.
+        """
+        has_begun = Event()
+
+        def ask() -> Page:
+            has_begun.set()
+            return self._ask(step)
+
+        self._ready.append((step, self._executor.submit(contextvars.copy_context().run, ask)))
+        if sum(not future.done() for _, future in self._ready) <= self._connections:
+            has_begun.wait()
 
     def _ask(self, step: Step) -> Page:
         began = time.monotonic()

@@ -157,7 +157,7 @@ class _Reading:
                 if doubt and self._may_read_again(doubt):
                     following = self._begin_next_pass(doubt)
                     doubt = None
-            yield replace(brought, doubt=doubt)
+            yield replace(brought, doubt=doubt) if doubt else brought
 
     def _get(self, step: Step) -> Page:
         if not self._listing.paging.shifts:

@@ -13,7 +13,7 @@ _BUCKETS = 1 << 16
 
 def digests_of(ids: Sequence[str | int]) -> list[bytes]:
     """Return the hashes of ids; a number and the text of it are two."""
-    return [blake2b(repr(identifier).encode(), digest_size=DIGEST_SIZE).digest() for identifier in ids]
+    return [blake2b(f"{identifier!r}".encode(), digest_size=DIGEST_SIZE).digest() for identifier in ids]
 
 
 class SeenRows:
