@@ -66,13 +66,13 @@ class Vendor:
         self._jobs = jobs
         self._window = _window_of(listing)
 
-    def answer(self, request: Request) -> tuple[Page, int]:
-        """Return a page without rows, and how many it would hold."""
+    def answer(self, request: Request) -> Page:
+        """Return a page whose rows are numbers."""
         start, size = self._window(request)
         stop = min(start + size, self._jobs)
         token = str(stop) if stop < self._jobs else None
         total = self._jobs if self.listing.total_is_exact else None
-        return Page(Rows(), token, total), max(0, stop - start)
+        return Page(Rows(range(start, max(start, stop))), token, total)
 
 
 def _window_of(listing: Listing) -> Callable[[Request], tuple[int, int]]:
@@ -117,7 +117,8 @@ def _walk(vendor: Vendor, first: Step, current: Pass) -> tuple[Pass, int]:
     paging, sent = vendor.listing.paging, 0
     step: Step | None = first
     while step:
-        page, rows = vendor.answer(step.request)
+        page = vendor.answer(step.request)
+        rows = len(page.rows)
         sent += 1
         fresh = rows - min(rows, paging.overlap(step, page))
         current = current.after(page, fresh=fresh, missed=0, moved=False)
