@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from airflow_batch_provider.exceptions import IncompleteListingError
 from tests.unit.client.test_moving_listings import LISTINGS, PlainPages, Vendor, move, read

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from airflow_batch_provider.apis.endpoint import Listing, Resource
 from airflow_batch_provider.apis.page import whole_number
@@ -30,8 +31,7 @@ class Outcome(StrEnum):
         return self in {Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED}
 
 
-@dataclass(frozen=True)
-class BatchState:
+class BatchState(msgspec.Struct, frozen=True):
     """A batch at one moment.
 
     :param id: the vendor's id
@@ -46,7 +46,7 @@ class BatchState:
     id: str
     status: str
     outcome: Outcome
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = msgspec.field(default_factory=dict)
     failed_items: int = 0
     reason: str | None = None
     updated_at: str | None = None
@@ -61,8 +61,7 @@ class BatchState:
         return f"{self.id} is {self.status}" + (f" ({counts})" if counts else "")
 
 
-@dataclass(frozen=True, kw_only=True)
-class BatchKind:
+class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of batch that can be waited for.
 
     :param name: its name in triggers, ``vendor.thing``
@@ -82,7 +81,7 @@ class BatchKind:
     unfinished: tuple[str, ...] = ()
     single: Resource[dict[str, Any]] | None = None
     id_parameter: str = ""
-    single_values: Mapping[str, Any] = field(default_factory=dict)
+    single_values: Mapping[str, Any] = msgspec.field(default_factory=dict)
     state: Callable[[Mapping[str, Any]], BatchState]
     together: Callable[[Sequence[Mapping[str, Any]]], BatchState] | None = None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Scalar(StrEnum):
@@ -22,8 +23,7 @@ TIMESTAMP = Scalar.TIMESTAMP
 """A text in ISO 8601, in UTC where it has no offset. Only as a column of its own: no vendor nests one."""
 
 
-@dataclass(frozen=True)
-class ListOf:
+class ListOf(msgspec.Struct, frozen=True):
     """A JSON array.
 
     :param element: what each element is
@@ -35,8 +35,7 @@ class ListOf:
         return f"list<{self.element}>"
 
 
-@dataclass(frozen=True)
-class Struct:
+class Struct(msgspec.Struct, frozen=True):
     """A JSON object with documented fields.
 
     :param fields: the fields, in documented order
@@ -48,8 +47,7 @@ class Struct:
         return f"struct<{','.join(map(str, self.fields))}>"
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A documented field. Any may be absent or null: the vendors say little about that, and change it.
 
     :param name: the vendor's name

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
+
+import msgspec
 
 from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import PageBody, Row, Rows, read_rows
@@ -19,8 +20,7 @@ from airflow_batch_provider.apis.request import Request
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Vendor:
+class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """What is the same for all endpoints of a vendor.
 
     :param name: also the Airflow connection type
@@ -45,8 +45,7 @@ class Vendor:
         return read_refusal(status, body, self.kinds_by_code)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A GET endpoint.
 
     :param vendor: whose it is
@@ -87,8 +86,7 @@ class Endpoint:
         return Request(self.path.format_map(encoded), query)
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """A page of a listing.
 
     :param rows: its rows, in the vendor's order
@@ -103,8 +101,7 @@ class Page:
     page_size: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listing(Endpoint):
+class Listing(Endpoint, frozen=True, kw_only=True):
     """An endpoint that lists objects in pages.
 
     :param bodies: the shapes that a page may have, the documented one first
@@ -147,8 +144,7 @@ class Listing(Endpoint):
         return self.vendor.refusal(200, body) if is_refusal else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resource(Endpoint, Generic[T]):
+class Resource(Endpoint, Generic[T], frozen=True, kw_only=True):
     """An endpoint that answers with one object.
 
     :param unwrap: takes the object out of the body; it raises LookupError or TypeError where it is not there

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, overload
 
@@ -72,8 +71,7 @@ class Row(NamedTuple):
     json: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Rows(Sequence[Row]):
+class Rows(msgspec.Struct, frozen=True):
     """The rows of a page, field by field: an object for each row would cost more than all else that is done with it.
 
     :param ids: the vendor's ids

@@ -8,8 +8,9 @@ or by page number) are read in overlapping windows: see :mod:`.windows`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from airflow_batch_provider.apis.request import Request
 
@@ -33,8 +34,7 @@ class PageFacts(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """Where a reading stands: the request to make now, and what is known of the rows before it.
 
     :param request: the request
@@ -49,8 +49,7 @@ class Step:
     size: int = 0
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """A page that was taken into the listing.
 
     :param facts: what it says beside its rows
@@ -107,7 +106,7 @@ class Paging(Protocol):
         ...
 
 
-class InOrder:
+class InOrder(msgspec.Struct, frozen=True):
     """What is the same for paging that does not shift: every page continues the one before."""
 
     shifts = False
@@ -129,8 +128,7 @@ class InOrder:
         return step
 
 
-@dataclass(frozen=True)
-class WholePaging(InOrder):
+class WholePaging(InOrder, frozen=True):
     """No paging: one answer holds all rows."""
 
     def following(self, step: Step, taken: Taken) -> Step | None:
@@ -142,8 +140,7 @@ class WholePaging(InOrder):
         return iter(())
 
 
-@dataclass(frozen=True)
-class CursorPaging(InOrder):
+class CursorPaging(InOrder, frozen=True):
     """The page names the token of the next one.
 
     No vendor says for sure what the last page looks like, so a token that is absent, null, empty or blank ends the

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+
+import msgspec
 
 
 class Domain(Protocol):
@@ -21,8 +22,7 @@ class Domain(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Identifier:
+class Identifier(msgspec.Struct, frozen=True):
     """An opaque id. The vendors mix forms and prefixes, so nothing but emptiness is refused."""
 
     allowed: str = "a text that is not blank, nor '.' or '..'"
@@ -38,8 +38,7 @@ class Identifier:
         return None if not text.strip() or text in {".", ".."} else text
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(msgspec.Struct, frozen=True):
     """One of the words that the vendor documents."""
 
     words: tuple[str, ...]
@@ -54,8 +53,7 @@ class Word:
         return value if isinstance(value, str) and value in self.words else None
 
 
-@dataclass(frozen=True)
-class WholeNumber:
+class WholeNumber(msgspec.Struct, frozen=True):
     """A whole number, or the text of one: a rendered template is always text."""
 
     minimum: int
@@ -86,8 +84,7 @@ class WholeNumber:
         return None if number is None else str(number)
 
 
-@dataclass(frozen=True)
-class Timestamp:
+class Timestamp(msgspec.Struct, frozen=True):
     """A moment: a datetime, or ISO 8601 text. One without an offset is taken as UTC."""
 
     allowed: str = "a datetime, or ISO 8601 text such as '2026-01-31T00:00:00Z'"
@@ -104,8 +101,7 @@ class Timestamp:
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(msgspec.Struct, frozen=True):
     """True or false, or the text of it."""
 
     allowed: str = "true or false"
@@ -116,8 +112,7 @@ class Flag:
         return text if text in {"true", "false"} else None
 
 
-@dataclass(frozen=True)
-class Duration:
+class Duration(msgspec.Struct, frozen=True):
     """A positive number of seconds, the text of one, or a timedelta."""
 
     allowed: str = "a positive number of seconds, or a timedelta"
@@ -131,8 +126,7 @@ class Duration:
         return str(seconds) if 0 < seconds < float("inf") else None
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True):
     """A parameter of an endpoint.
 
     :param name: its name in our methods and operators
@@ -149,8 +143,7 @@ class Parameter:
     default: object = None
 
 
-@dataclass(frozen=True)
-class Complaint:
+class Complaint(msgspec.Struct, frozen=True):
     """A parameter that may not be sent, and what would be."""
 
     parameter: str

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from urllib.parse import quote, urlencode
 
+import msgspec
+from msgspec.structs import replace
 
-@dataclass(frozen=True)
-class Request:
+
+class Request(msgspec.Struct, frozen=True, dict=True):
     """A GET below a vendor's base URL. It holds no secret, so it may be logged and stored.
 
     :param path: the path, percent-encoded, starting with ``/``
@@ -17,7 +18,7 @@ class Request:
     """
 
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def asking(self, **query: str) -> Request:
         """Return the same request with some query parameters set anew."""

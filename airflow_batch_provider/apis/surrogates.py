@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+
+import msgspec
 
 # A pair, which is fine, or a lone surrogate, or any other escape, so that an escaped backslash is not misread.
 _ESCAPES = re.compile(
@@ -19,8 +20,7 @@ MOST_SURROGATES = 100_000
 """Lone surrogates in a page, beyond which it is no page: each takes many times its size while it is hidden."""
 
 
-@dataclass(frozen=True)
-class Hidden:
+class Hidden(msgspec.Struct, frozen=True):
     r"""A body without lone surrogates.
 
     :param body: the body, with the marker in place of their ``\u``

@@ -8,7 +8,9 @@ must hold a row that was read: if it does not, rows may lie between, and the rea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from airflow_batch_provider.apis.paging import PageFacts, Step, Taken
 from airflow_batch_provider.apis.request import Request
@@ -20,8 +22,7 @@ def _target_back(step: Step, start: int) -> int:
     return max(step.origin, step.reached - (2 * behind if behind > 0 else 1))
 
 
-@dataclass(frozen=True)
-class OffsetPaging:
+class OffsetPaging(msgspec.Struct, frozen=True):
     """The request says how many rows to skip.
 
     It advances by the rows that came, not by those asked for, because a server may give fewer than ``limit``. For the
@@ -81,8 +82,7 @@ class OffsetPaging:
         return replace(step, request=step.request.asking(**{self.parameter: str(start)}))
 
 
-@dataclass(frozen=True)
-class NumberPaging:
+class NumberPaging(msgspec.Struct, frozen=True):
     """The request names a page by its number, from 1, and its size.
 
     There is no offset, but windows of different page sizes overlap: (page, size) = (1, 100), (2, 99), (3, 98) ... Of

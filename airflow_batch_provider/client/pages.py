@@ -6,9 +6,11 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from airflow_batch_provider.apis.endpoint import Listing, Page
 from airflow_batch_provider.apis.page import Rows
@@ -31,8 +33,7 @@ MOST_BARREN_PAGES = 100
 """Pages in a row without a new row, after which a listing is taken to go on forever."""
 
 
-@dataclass(frozen=True)
-class Bookmark:
+class Bookmark(msgspec.Struct, frozen=True):
     """Where a reading can go on, given the rows that were read before; JSON by its fields.
 
     :param step: the step whose page comes next
@@ -41,12 +42,11 @@ class Bookmark:
     """
 
     step: Step
-    current: Pass = field(default_factory=Pass)
+    current: Pass = msgspec.field(default_factory=Pass)
     first_page: bytes = b""
 
 
-@dataclass(frozen=True)
-class NewRows:
+class NewRows(msgspec.Struct, frozen=True):
     """What a page brought.
 
     :param rows: its rows that no page before it held, in the vendor's order
@@ -102,8 +102,7 @@ def read_pages(
     return _Reading(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
 
 
-@dataclass(frozen=True)
-class _Limits:
+class _Limits(msgspec.Struct, frozen=True):
     on_drift: OnDrift
     passes: int
     begun: datetime

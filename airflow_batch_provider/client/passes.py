@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from airflow_batch_provider.apis.endpoint import Listing, Page
 
@@ -14,8 +16,7 @@ OnDrift = Literal["retry", "fail", "warn"]
 the first doubt, or go on with what was read and say so (``warn``)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pass:
+class Pass(msgspec.Struct, frozen=True, kw_only=True):
     """What a reading from the first row to the last has met so far.
 
     :param number: which one it is, from 1

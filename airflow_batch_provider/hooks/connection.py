@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 from airflow_batch_provider.apis.endpoint import Vendor
 from airflow_batch_provider.apis.llamacloud import REGION_URLS
 from airflow_batch_provider.apis.talkifai import KEY_HEADERS
-from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.connections import EXTRAS, Extra
 from airflow_batch_provider.exceptions import ConnectionSettingsError
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+    from airflow_batch_provider.client.settings import Settings
 
 LONGEST_SHOWN = 16
 
@@ -102,6 +103,8 @@ def read_settings(vendor: Vendor, connection: Connection, extras: Mapping[str, A
     key_header, key_prefix = vendor.key_header, vendor.key_prefix
     if "auth_header" in extras:
         key_header, key_prefix = KEY_HEADERS[extras["auth_header"]]
+    from airflow_batch_provider.client.settings import Settings
+
     return Settings(
         connection_id=str(connection.conn_id),
         base_url=_base_url(vendor, connection, extras),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,13 +14,13 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
     conf,
 )
+from msgspec import structs
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind
 from airflow_batch_provider.apis.parameter import Complaint, Domain, Duration, Flag, Identifier, WholeNumber
 from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
-from airflow_batch_provider.triggers.batch import MAX_POLL_FAILURES, BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict
-from airflow_batch_provider.waiting.watch import Watch, WatchOptions
+from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch, WatchOptions
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -141,6 +140,10 @@ class BatchSensor(BaseSensorOperator):
         movement: verdict.Movement,
         now: float,
     ) -> None:
+        from airflow_batch_provider.triggers.batch import (
+            BatchStatusTrigger,  # with Airflow's triggers, which parsing need not pay
+        )
+
         self.defer(
             trigger=BatchStatusTrigger(
                 kind=self.kind.name,
@@ -152,7 +155,7 @@ class BatchSensor(BaseSensorOperator):
                 timeout=self.timeout,
                 mark=movement.mark,
                 moved_at=movement.since,
-                **asdict(options),
+                **structs.asdict(options),
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout + SECONDS_FOR_THE_TRIGGER_TO_SAY_IT_FIRST),

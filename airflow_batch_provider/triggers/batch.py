@@ -18,15 +18,12 @@ from airflow_batch_provider.apis.batch_state import BatchState
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.kinds import KINDS
-from airflow_batch_provider.waiting.watch import Watch, WatchOptions
+from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch, WatchOptions
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 300.0
 """Seconds between two looks of a watcher whose looks fail."""
-
-MAX_POLL_FAILURES = 10
-"""Polls in a row that may fail before a wait gives up."""
 
 
 class BatchStatusTrigger(BaseTrigger):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
 from airflow_batch_provider.apis.page import Rows
@@ -16,15 +18,14 @@ from airflow_batch_provider.client.pages import documents, read_pages
 from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """What a listing told.
 
     :param states: the states found, by id
     :param requests: how many requests it took
     """
 
-    states: Mapping[str, BatchState] = field(default_factory=dict)
+    states: Mapping[str, BatchState] = msgspec.field(default_factory=dict)
     requests: int = 0
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import NoneType
 from typing import Any
+
+import msgspec
 
 from airflow_batch_provider import exceptions
 from airflow_batch_provider.apis.batch_state import BatchState, Outcome
@@ -48,8 +49,7 @@ _FATAL_ERRORS = {
 }
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """The end of a wait.
 
     :param reason: why it ended
@@ -152,8 +152,7 @@ def of_timeout(title: str, state: BatchState | None, timeout: float) -> Verdict:
     return Verdict(Reason.TIMED_OUT, message, summary(state) if state else None)
 
 
-@dataclass(frozen=True)
-class Movement:
+class Movement(msgspec.Struct, frozen=True):
     """When a batch last moved.
 
     :param mark: what was seen then, see :attr:`BatchState.mark`

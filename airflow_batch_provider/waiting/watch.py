@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from airflow_batch_provider.apis.batch_state import BatchState
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.changes import Log, log_changes
 
+MAX_POLL_FAILURES = 10
+"""Polls in a row that may fail before a wait gives up."""
 
-@dataclass(frozen=True, kw_only=True)
-class WatchOptions:
+
+class WatchOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What ends a wait beside the batch's own end.
 
     :param fail_on_item_failures: whether failed files or calls make a finished batch a failed one

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.triggers.batch import MAX_POLL_FAILURES, BatchStatusTrigger
+from airflow_batch_provider.triggers.batch import BatchStatusTrigger
+from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES
 from tests.unit.waiting.fake_vendor import (
     PLAYMENT,
     SCOPES,
