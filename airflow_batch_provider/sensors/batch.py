@@ -21,6 +21,7 @@ from airflow_batch_provider.apis.parameter import Complaint, Domain, Duration, F
 from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
 from airflow_batch_provider.triggers.batch import MAX_POLL_FAILURES, BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict
+from airflow_batch_provider.waiting.kinds import kind_named
 from airflow_batch_provider.waiting.watch import Watch, WatchOptions
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class BatchSensor(BaseSensorOperator):
     ) -> None:
         self.defer(
             trigger=BatchStatusTrigger(
-                kind=self.kind.name,
+                kind=kind_named(self.kind.name).name,  # fails here rather than where the triggerer looks for it
                 connection_id=self._connection_id,
                 batch_id=batch_id,
                 scope=scope,
