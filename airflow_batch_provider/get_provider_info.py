@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_batch_provider import __version__
-from airflow_batch_provider.connections import EXTRAS, Extra
+from airflow_batch_provider.connections import EXTRAS, connection_type
 
 _PACKAGE = "airflow_batch_provider"
 
@@ -35,37 +35,10 @@ _VENDORS = {
 }
 
 
-def _connection_field(extra: Extra) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": [extra.type, "null"]}
-    if extra.choices:
-        schema["enum"] = list(extra.choices)
-    if extra.minimum is not None:
-        schema["minimum"] = extra.minimum
-    if extra.maximum is not None:
-        schema["maximum"] = extra.maximum
-    if extra.type == "boolean":
-        schema["default"] = True
-    return {"label": extra.label, "description": extra.description, "schema": schema}
-
-
 def _connection_type(vendor: str) -> dict[str, Any]:
     title, hook, _, base_url, key = _VENDORS[vendor]
-    return {
-        "connection-type": vendor,
-        "hook-class-name": f"{_PACKAGE}.hooks.{vendor}.{hook}",
-        "hook-name": title,
-        "ui-field-behaviour": {
-            "hidden-fields": ["login", "extra"],
-            "relabeling": {"password": "API key", "host": "Base URL", "schema": "Scheme"},
-            "placeholders": {
-                "password": key,
-                "host": f"{base_url} (if empty)",
-                "schema": "https (if the base URL names none)",
-                "port": "443 (if the base URL names none)",
-            },
-        },
-        "conn-fields": {name: _connection_field(extra) for name, extra in EXTRAS[vendor].items()},
-    }
+    path = f"{_PACKAGE}.hooks.{vendor}.{hook}"
+    return connection_type(vendor, hook=path, title=title, base_url=base_url, key=key, extras=EXTRAS[vendor])
 
 
 def _modules(kind: str) -> list[dict[str, Any]]:

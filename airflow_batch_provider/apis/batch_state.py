@@ -31,6 +31,13 @@ class Outcome(StrEnum):
         return self in {Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED}
 
 
+PENDING = Outcome.PENDING
+RUNNING = Outcome.RUNNING
+SUCCEEDED = Outcome.SUCCEEDED
+FAILED = Outcome.FAILED
+CANCELLED = Outcome.CANCELLED
+
+
 class BatchState(msgspec.Struct, frozen=True):
     """A batch at one moment.
 
@@ -64,10 +71,12 @@ class BatchState(msgspec.Struct, frozen=True):
 class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of batch that can be waited for.
 
-    :param name: its name in triggers, ``vendor.thing``
+    :param name: its name in triggers: the import path of this very constant, ``package.module.CONSTANT``; those of
+        :mod:`~airflow_batch_provider.waiting.kinds` have short ones
     :param listing: lists many of them at once
     :param scope: the listing's parameters that say which of them there are
-    :param unfinished: the status words of those that still run, to filter the listing by; empty where it has no filter
+    :param unfinished: the status words of those that still run, to filter the listing by, by its parameter ``status``;
+        empty where it has no filter
     :param single: reads one of them; None where the vendor has no such endpoint and the listing holds them all
     :param id_parameter: the parameter of ``single`` that takes the id
     :param single_values: what else ``single`` is asked for
@@ -94,6 +103,40 @@ def outcome_of(word: object, outcomes: Mapping[str, Outcome]) -> Outcome:
     """
     folded = str(word).casefold()
     return next((outcome for known, outcome in outcomes.items() if known.casefold() == folded), Outcome.UNKNOWN)
+
+
+class StateFields(msgspec.Struct, frozen=True):
+    """Reads a state where an object says it in fields of its own.
+
+    :param outcomes: the documented status words
+    :param id: the field with the id
+    :param status: the field with the status word
+    :param counts: the fields with counters
+    :param failed_items: the counter of files or calls that failed
+    :param reason: the field with the vendor's words on a failure
+    :param updated_at: the field that says when it last changed
+    """
+
+    outcomes: Mapping[str, Outcome]
+    id: str = "id"
+    status: str = "status"
+    counts: Sequence[str] = ()
+    failed_items: str | None = None
+    reason: str | None = None
+    updated_at: str | None = None
+
+    def __call__(self, batch: Mapping[str, Any]) -> BatchState:
+        """Read the vendor's object."""
+        word, counts = batch.get(self.status), read_counts(batch, self.counts)
+        return BatchState(
+            str(batch[self.id]),
+            str(word),
+            outcome_of(word, self.outcomes),
+            counts,
+            failed_items=counts.get(self.failed_items, 0) if self.failed_items else 0,
+            reason=batch.get(self.reason) if self.reason else None,
+            updated_at=batch.get(self.updated_at) if self.updated_at else None,
+        )
 
 
 def read_counts(batch: Mapping[str, Any], names: Sequence[str]) -> dict[str, int]:

@@ -14,8 +14,17 @@ from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import PageBody, Row, Rows, read_rows
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter
-from airflow_batch_provider.apis.problem import LARGEST_REFUSAL, Kind, Problem, not_json, read_refusal
+from airflow_batch_provider.apis.problem import (
+    LARGEST_REFUSAL,
+    ErrorReader,
+    Kind,
+    Problem,
+    not_json,
+    read_refusal,
+    read_usual_error,
+)
 from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.connections import Extra
 
 T = TypeVar("T")
 
@@ -29,6 +38,11 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     :param key_header: the request header that carries the API key
     :param key_prefix: what stands before the key in it
     :param pasted_paths: ends of a base URL that users copy from the vendor's pages though our paths hold them already
+    :param extras: the extras of its connections, beside those of every connection
+    :param region_urls: hosts by the value of the extra ``region``, where the vendor has several
+    :param key_headers: header and prefix of the key by the value of the extra ``auth_header``, where it may be sent in
+        several ways
+    :param read_error: finds message and code in the body of a failure, where they are not in the usual places
     :param kinds_by_code: what the vendor's error codes mean, where they tell more than the HTTP status
     """
 
@@ -38,11 +52,15 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     key_header: str
     key_prefix: str = ""
     pasted_paths: tuple[str, ...] = ()
-    kinds_by_code: Mapping[str, Kind]
+    extras: Mapping[str, Extra] = msgspec.field(default_factory=dict)
+    region_urls: Mapping[str, str] = msgspec.field(default_factory=dict)
+    key_headers: Mapping[str, tuple[str, str]] = msgspec.field(default_factory=dict)
+    read_error: ErrorReader = read_usual_error
+    kinds_by_code: Mapping[str, Kind] = msgspec.field(default_factory=dict)
 
     def refusal(self, status: int, body: bytes) -> Problem:
         """Read an answer that is known to be a failure."""
-        return read_refusal(status, body, self.kinds_by_code)
+        return read_refusal(status, body, self.kinds_by_code, self.read_error)
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

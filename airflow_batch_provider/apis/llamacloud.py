@@ -6,16 +6,19 @@ official SDK ``llama-cloud`` (v1 beta: 1.0.0 to 2.13.0, v2: 2.8.0 on), read in N
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, outcome_of, read_counts
+import msgspec
+
+from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, StateFields, outcome_of
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody, Token, whole_number
 from airflow_batch_provider.apis.paging import CursorPaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter, Timestamp, WholeNumber, Word
 from airflow_batch_provider.apis.windows import OffsetPaging
+from airflow_batch_provider.connections import EXTRAS
 
 T = TypeVar("T")
 
@@ -31,7 +34,8 @@ VENDOR = Vendor(
     key_header="Authorization",
     key_prefix="Bearer ",
     pasted_paths=("/api/v1", "/api/v2", "/api"),
-    kinds_by_code={},
+    extras=EXTRAS["llamacloud"],
+    region_urls=REGION_URLS,
 )
 
 BATCH_OUTCOMES = {
@@ -58,17 +62,9 @@ _ORGANIZATION = Parameter("organization_id", Identifier(), "organization_id")
 
 
 class _BatchesBody(PageBody[T], Generic[T], kw_only=True):
-    items: list[T]
-    next_page_token: Token = None
+    rows: list[T] = msgspec.field(name="items")
+    next_token: Token = msgspec.field(name="next_page_token", default=None)
     total_size: Any = None
-
-    @property
-    def rows(self) -> Sequence[T]:
-        return self.items
-
-    @property
-    def next_token(self) -> str | int | None:
-        return self.next_page_token
 
     @property
     def total(self) -> int | None:
@@ -77,12 +73,8 @@ class _BatchesBody(PageBody[T], Generic[T], kw_only=True):
 
 class _BatchProcessingJobsBody(PageBody[T], Generic[T], kw_only=True):
     # There is a next_page_token too, but no parameter that takes it.
-    items: list[T]
+    rows: list[T] = msgspec.field(name="items")
     total_size: Any = None
-
-    @property
-    def rows(self) -> Sequence[T]:
-        return self.items
 
     @property
     def total(self) -> int | None:
@@ -209,19 +201,17 @@ def _batch_state(batch: Mapping[str, Any]) -> BatchState:
     )
 
 
+_job_fields = StateFields(
+    BATCH_PROCESSING_OUTCOMES,
+    counts=("total_items", "processed_items", "failed_items", "skipped_items"),
+    failed_items="failed_items",
+    reason="error_message",
+    updated_at="updated_at",
+)
+
+
 def _job_state(job: Mapping[str, Any]) -> BatchState:
-    job = job.get("job", job)  # nested where it is read alone
-    status = job.get("status")
-    counts = read_counts(job, ("total_items", "processed_items", "failed_items", "skipped_items"))
-    return BatchState(
-        str(job["id"]),
-        str(status),
-        outcome_of(status, BATCH_PROCESSING_OUTCOMES),
-        counts,
-        failed_items=counts.get("failed_items", 0),
-        reason=job.get("error_message"),
-        updated_at=job.get("updated_at"),
-    )
+    return _job_fields(job.get("job", job))  # nested where it is read alone
 
 
 BATCH_KIND = BatchKind(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar, overload
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
 import msgspec
 
@@ -29,12 +29,21 @@ def whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
+class RowKey(msgspec.Struct, gc=False):
+    """What is looked at of a row; a vendor that calls it otherwise declares a subclass."""
+
+    id: str | int
+    status: Any = None
+
+
 class PageBody(msgspec.Struct, Generic[T]):
     """The body of a page; each listing declares its own shape and says here where things lie in it.
 
-    The type parameter is the type of a row: raw bytes, or any object.
+    The type parameter is the type of a row: raw bytes, or any object. What is a field of the body itself is declared as
+    one (``rows: list[T]``), under the vendor's name by ``msgspec.field(name=...)``; what lies deeper, as a property.
     """
 
+    row_key: ClassVar[type[RowKey]] = RowKey
     success: bool = True
 
     @property
@@ -113,11 +122,6 @@ class Rows(msgspec.Struct, frozen=True):
         return Rows([ids[i] for i in places], [statuses[i] for i in places], [lines[i] for i in places])
 
 
-class _Key(msgspec.Struct, gc=False):
-    id: str | int
-    status: Any = None
-
-
 def read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], Rows] | Problem:
     """Read a page.
 
@@ -156,8 +160,8 @@ def _read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[Page
 
 
 @cache
-def _decoders(shape: Any) -> tuple[msgspec.json.Decoder[PageBody[msgspec.Raw]], msgspec.json.Decoder[PageBody[_Key]]]:
-    return msgspec.json.Decoder(shape[msgspec.Raw]), msgspec.json.Decoder(shape[_Key])
+def _decoders(shape: Any) -> tuple[msgspec.json.Decoder[PageBody[msgspec.Raw]], msgspec.json.Decoder[PageBody[RowKey]]]:
+    return msgspec.json.Decoder(shape[msgspec.Raw]), msgspec.json.Decoder(shape[shape.row_key])
 
 
 def _decode(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], Rows]:

@@ -11,13 +11,14 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, outcome_of, read_counts
+from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, StateFields
 from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, columns
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody, Token
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
 from airflow_batch_provider.apis.problem import Kind
+from airflow_batch_provider.connections import EXTRAS
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ VENDOR = Vendor(
     base_url="https://api.playment.io",
     key_header="x-api-key",
     pasted_paths=("/v1",),
+    extras=EXTRAS["playment"],
     # Every failure is documented as HTTP 400, a bad key and the vendor's own passing faults included.
     kinds_by_code={
         "auth-failure": Kind.AUTHENTICATION,
@@ -148,13 +150,10 @@ JOB_RESULT: Resource[dict[str, Any]] = Resource(
 BATCH_OUTCOMES = {"Complete": Outcome.SUCCEEDED, "completed": Outcome.SUCCEEDED}
 """``Complete`` is the only word that is documented; jobs say ``completed``, so that is taken too."""
 
-_COUNTERS = ("total_jobs", "completed_jobs", "total_frames", "completed_frames", "annotations")
-
-
-def _batch_state(batch: Mapping[str, Any]) -> BatchState:
-    # The status alone counts: by its counters an empty batch would be complete.
-    status = batch.get("status")
-    return BatchState(str(batch["id"]), str(status), outcome_of(status, BATCH_OUTCOMES), read_counts(batch, _COUNTERS))
+# The status alone counts: by its counters an empty batch would be complete.
+_batch_state = StateFields(
+    BATCH_OUTCOMES, counts=("total_jobs", "completed_jobs", "total_frames", "completed_frames", "annotations")
+)
 
 
 def project_state(batches: Sequence[Mapping[str, Any]]) -> BatchState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -58,16 +58,32 @@ def kind_of_status(status: int) -> Kind:
     return KINDS_BY_STATUS.get(status, Kind.TRANSIENT if status >= 500 else Kind.REFUSED)
 
 
-def read_refusal(status: int, body: bytes, kinds_by_code: Mapping[str, Kind]) -> Problem:
-    """Read an answer that is known to be a failure.
+ErrorReader = Callable[[dict[str, Any]], tuple[object, object]]
+"""Finds message and code in the body of a failure; it raises LookupError or TypeError where they are not there."""
 
-    The vendors' envelopes, all of them met in their documentation: ``{"error": {"code", "message"}}`` (Playment),
+
+def read_usual_error(envelope: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Find message and code where most APIs have them.
+
+    These were met in the vendors' documentation: ``{"error": {"code", "message"}}`` (Playment),
     ``{"detail": "..."}`` (TalkifAI, LlamaCloud), ``{"detail": [{"loc", "msg"}]}`` (LlamaCloud, 422),
     ``{"error": "...", "code": "..."}`` (TalkifAI's introduction), ``{"message": "..."}`` (gateways).
+
+    :param envelope: the body of a failure
+    """
+    return _message(envelope), _code(envelope)
+
+
+def read_refusal(
+    status: int, body: bytes, kinds_by_code: Mapping[str, Kind], read_error: ErrorReader = read_usual_error
+) -> Problem:
+    """Read an answer that is known to be a failure.
 
     :param status: the HTTP status; 200 where only the body tells of a failure
     :param body: the whole body
     :param kinds_by_code: what the vendor's codes mean; a code tells more than the status
+    :param read_error: finds message and code in the body; what it does not find is looked for in the usual places,
+        because a gateway in front of the vendor has an envelope of its own
     """
     try:
         envelope = json.loads(body) if len(body) <= LARGEST_REFUSAL else None
@@ -75,9 +91,21 @@ def read_refusal(status: int, body: bytes, kinds_by_code: Mapping[str, Kind]) ->
         envelope = None
     if not isinstance(envelope, dict):
         return Problem(kind_of_status(status), _describe_non_object(body))
-    code = _code(envelope)
+    message, code = _told(envelope, read_error)
     kind = kinds_by_code.get(code or "", kind_of_status(status))
-    return Problem(kind, _message(envelope) or "no message", code)
+    return Problem(kind, message or "no message", code)
+
+
+def _told(envelope: dict[str, Any], read_error: ErrorReader) -> tuple[str | None, str | None]:
+    usual_message, usual_code = read_usual_error(envelope)
+    try:
+        message, code = read_error(envelope)
+    except (LookupError, TypeError):
+        return usual_message, usual_code
+    return (
+        message if isinstance(message, str) and message.strip() else usual_message,
+        str(code) if isinstance(code, (str, int)) else usual_code,
+    )
 
 
 def not_json(body: bytes) -> Problem:

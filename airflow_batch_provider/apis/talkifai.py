@@ -7,17 +7,18 @@ endpoint pages, and the connection can say otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, outcome_of, read_counts
+from airflow_batch_provider.apis.batch_state import BatchKind, Outcome, StateFields
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.page import PageBody, whole_number
 from airflow_batch_provider.apis.parameter import Identifier, Parameter, WholeNumber, Word
 from airflow_batch_provider.apis.windows import NumberPaging
+from airflow_batch_provider.connections import EXTRAS
 
 T = TypeVar("T")
 
@@ -30,7 +31,8 @@ VENDOR = Vendor(
     base_url="https://api.talkifai.dev",
     key_header=KEY_HEADERS["bearer"][0],
     key_prefix=KEY_HEADERS["bearer"][1],
-    kinds_by_code={},
+    extras=EXTRAS["talkifai"],
+    key_headers=KEY_HEADERS,
 )
 
 OUTCOMES = {
@@ -44,13 +46,9 @@ OUTCOMES = {
 
 
 class _JobsBody(PageBody[T], Generic[T], kw_only=True):
-    jobs: list[T] = msgspec.field(name="batchJobs")
+    rows: list[T] = msgspec.field(name="batchJobs")
     reported_total: Any = msgspec.field(default=None, name="total")
     reported_size: Any = msgspec.field(default=None, name="pageSize")
-
-    @property
-    def rows(self) -> Sequence[T]:
-        return self.jobs
 
     @property
     def total(self) -> int | None:
@@ -136,19 +134,6 @@ BATCH_JOB: Resource[dict[str, Any]] = Resource(
 )
 
 
-def _state(job: Mapping[str, Any]) -> BatchState:
-    # "completed" jobs of the vendor's own samples have failed calls.
-    status = job.get("status")
-    counts = read_counts(job, ("totalContacts", "contactsProcessed", "successfulCalls", "failedCalls"))
-    return BatchState(
-        str(job["id"]),
-        str(status),
-        outcome_of(status, OUTCOMES),
-        counts,
-        failed_items=counts.get("failedCalls", 0),
-    )
-
-
 BATCH_JOB_KIND = BatchKind(
     name="talkifai.batch_job",
     listing=BATCH_JOBS,
@@ -156,5 +141,10 @@ BATCH_JOB_KIND = BatchKind(
     unfinished=("pending", "scheduled", "running"),
     single=BATCH_JOB,
     id_parameter="batch_job_id",
-    state=_state,
+    # "completed" jobs of the vendor's own samples have failed calls.
+    state=StateFields(
+        OUTCOMES,
+        counts=("totalContacts", "contactsProcessed", "successfulCalls", "failedCalls"),
+        failed_items="failedCalls",
+    ),
 )

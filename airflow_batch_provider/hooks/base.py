@@ -12,7 +12,6 @@ from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource, Vendor
 from airflow_batch_provider.apis.parameter import Complaint, first_complaint, first_missing
 from airflow_batch_provider.apis.request import Request
-from airflow_batch_provider.connections import DEFAULT_PARAMETERS
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
 from airflow_batch_provider.hooks.connection import read_extras, read_settings
 
@@ -24,14 +23,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Documents = Iterator[dict[str, Any]]
+"""The vendor's own objects, one by one, unchanged."""
+
+PAGE_SIZE = "page_size"
+"""The parameter that takes the rows per page, where a listing has it."""
+
 
 class BatchApiHook(BaseHook):
     """A vendor's API over an Airflow connection, which is read when it is first needed.
 
-    Subclasses say whose API it is and offer its endpoints as methods.
+    Subclasses say whose API it is, which of its listings tells that a connection works, and offer its endpoints as
+    methods.
     """
 
     vendor: ClassVar[Vendor]
+    probe: ClassVar[Listing]
     conn_name_attr: ClassVar[str]
 
     def __init__(self, connection_id: str) -> None:
@@ -69,7 +76,7 @@ class BatchApiHook(BaseHook):
         self._object_to(endpoint, first_complaint(endpoint.parameters, values))
         filled = {name: value for name, value in values.items() if value is not None}
         for parameter in endpoint.parameters:
-            if parameter.name in DEFAULT_PARAMETERS and parameter.name not in filled and parameter.name in self._extras:
+            if parameter.name not in filled and parameter.name in self._extras:
                 filled[parameter.name] = self._extras[parameter.name]
         self._object_to(endpoint, first_complaint(endpoint.parameters, filled))
         if not may_lack:
@@ -99,7 +106,7 @@ class BatchApiHook(BaseHook):
 
         return read_pages(self.get_conn(), listing, request, **options)
 
-    def iter_listing(self, listing: Listing, **values: Any) -> Iterator[dict[str, Any]]:
+    def iter_listing(self, listing: Listing, **values: Any) -> Documents:
         """Yield the vendor's own objects, unchanged; values are checked at once, pages are read as they are needed.
 
         :param listing: what to list
@@ -118,14 +125,11 @@ class BatchApiHook(BaseHook):
         """
         return self.get_conn().get(self.request_for(resource, values), resource.read)
 
-    def _make_cheap_read(self) -> None:
-        """Make the cheapest read that needs a valid key; an exception says that it failed."""
-        raise TypeError(f"{type(self).__name__} does not say how to test its connection")
-
     def test_connection(self) -> tuple[bool, str]:
-        """Make one cheap read and tell whether it worked, as Airflow's UI and CLI ask for it."""
+        """Read one page of the probe and tell whether it worked, as Airflow's UI and CLI ask for it."""
+        smallest = {parameter.name: 1 for parameter in self.probe.parameters if parameter.name == PAGE_SIZE}
         try:
-            self._make_cheap_read()
+            next(self.read_pages(self.probe, self.request_for(self.probe, smallest)), None)
         except BatchProviderError as error:
             return False, str(error)
         return True, f"{self.vendor.title} answered and took the key."

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_batch_provider.apis.endpoint import Vendor
-from airflow_batch_provider.apis.llamacloud import REGION_URLS
-from airflow_batch_provider.apis.talkifai import KEY_HEADERS
-from airflow_batch_provider.connections import EXTRAS, Extra
+from airflow_batch_provider.connections import COMMON_EXTRAS, Extra
 from airflow_batch_provider.exceptions import ConnectionSettingsError
 
 if TYPE_CHECKING:
@@ -21,14 +19,6 @@ if TYPE_CHECKING:
 LONGEST_SHOWN = 16
 
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
-_SETTINGS = (
-    "requests_per_minute",
-    "max_concurrency",
-    "connect_timeout",
-    "read_timeout",
-    "max_attempts",
-    "verify_tls",
-)
 
 
 def read_extras(vendor: Vendor, connection_id: str, extras: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +29,7 @@ def read_extras(vendor: Vendor, connection_id: str, extras: Mapping[str, Any]) -
     :param extras: its extras as they were saved
     :raises ConnectionSettingsError: an extra is unknown, or not of its type
     """
-    known = EXTRAS[vendor.name]
+    known = {**vendor.extras, **COMMON_EXTRAS}
     unknown = sorted(set(extras) - set(known))
     if unknown:
         raise ConnectionSettingsError(
@@ -100,18 +90,18 @@ def read_settings(vendor: Vendor, connection: Connection, extras: Mapping[str, A
     :param extras: its extras, as :func:`read_extras` returns them
     :raises ConnectionSettingsError: there is no key, or the host makes no URL
     """
-    key_header, key_prefix = vendor.key_header, vendor.key_prefix
-    if "auth_header" in extras:
-        key_header, key_prefix = KEY_HEADERS[extras["auth_header"]]
     from airflow_batch_provider.client.settings import Settings
 
+    key_header, key_prefix = vendor.key_headers.get(
+        extras.get("auth_header", ""), (vendor.key_header, vendor.key_prefix)
+    )
     return Settings(
         connection_id=str(connection.conn_id),
         base_url=_base_url(vendor, connection, extras),
         api_key=_api_key(vendor, connection),
         key_header=key_header,
         key_prefix=key_prefix,
-        **{name: extras[name] for name in _SETTINGS if name in extras},
+        **{name: extras[name] for name in COMMON_EXTRAS if name in extras},
     )
 
 
@@ -135,7 +125,7 @@ def _api_key(vendor: Vendor, connection: Connection) -> str:
 def _base_url(vendor: Vendor, connection: Connection, extras: Mapping[str, Any]) -> str:
     host = (connection.host or "").strip()
     if not host:
-        return REGION_URLS[extras["region"]] if "region" in extras else vendor.base_url
+        return vendor.region_urls.get(extras.get("region", ""), vendor.base_url)
     url = host if "://" in host else f"{connection.schema or 'https'}://{host}"
     try:
         parts = urlsplit(url)

@@ -19,6 +19,7 @@ class LlamaCloudHook(BatchApiHook):
     """
 
     vendor = llamacloud.VENDOR
+    probe = llamacloud.BATCHES
     conn_name_attr = "llamacloud_conn_id"
     default_conn_name = "llamacloud_default"
     conn_type = "llamacloud"
@@ -129,7 +130,3 @@ class LlamaCloudHook(BatchApiHook):
         return self.get_resource(
             llamacloud.BATCH_PROCESSING_JOB, job_id=job_id, project_id=project_id, organization_id=organization_id
         )
-
-    def _make_cheap_read(self) -> None:
-        request = self.request_for(llamacloud.BATCHES, {"page_size": 1})
-        next(self.read_pages(llamacloud.BATCHES, request))

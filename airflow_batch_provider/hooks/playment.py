@@ -19,6 +19,7 @@ class PlaymentHook(BatchApiHook):
     """
 
     vendor = playment.VENDOR
+    probe = playment.BATCHES
     conn_name_attr = "playment_conn_id"
     default_conn_name = "playment_default"
     conn_type = "playment"
@@ -74,6 +75,3 @@ class PlaymentHook(BatchApiHook):
         :param job_id: the job
         """
         return self.get_resource(playment.JOB_RESULT, project_id=project_id, job_id=job_id)
-
-    def _make_cheap_read(self) -> None:
-        self.get_project()

@@ -16,6 +16,7 @@ class TalkifAIHook(BatchApiHook):
     """
 
     vendor = talkifai.VENDOR
+    probe = talkifai.BATCH_JOBS
     conn_name_attr = "talkifai_conn_id"
     default_conn_name = "talkifai_default"
     conn_type = "talkifai"
@@ -51,7 +52,3 @@ class TalkifAIHook(BatchApiHook):
         :param batch_job_id: the job
         """
         return self.get_resource(talkifai.BATCH_JOB, batch_job_id=batch_job_id)
-
-    def _make_cheap_read(self) -> None:
-        request = self.request_for(talkifai.BATCH_JOBS, {"page_size": 1})
-        next(self.read_pages(talkifai.BATCH_JOBS, request))

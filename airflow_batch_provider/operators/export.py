@@ -34,8 +34,8 @@ class ListingExportOperator(BaseOperator):
     that names them with rows, bytes and SHA-256; an export that was there before stays whole until then. The task
     returns a summary of the manifest.
 
-    Subclasses name the listing, its parameters and the hook. All parameters are templates; values are checked when the
-    task runs.
+    Subclasses name the listing and the hook; those of its parameters that they take are template fields of theirs. All
+    parameters are templates; values are checked when the task runs.
 
     :param destination: the folder: a URI such as ``s3://aws_default@raw/playment/{{ ds }}`` or ``file:///data/exports``,
         an absolute path, or an ``ObjectStoragePath``
@@ -60,7 +60,6 @@ class ListingExportOperator(BaseOperator):
 
     listing: ClassVar[Listing]
     hook_class: ClassVar[type[BatchApiHook]]
-    parameter_names: ClassVar[Sequence[str]]
     template_fields: Sequence[str] = (
         "destination",
         "destination_conn_id",
@@ -115,7 +114,7 @@ class ListingExportOperator(BaseOperator):
         self._check("resume", self.resume, RESUME)
         self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)
         hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
-        values = hook.fill(self.listing, {name: getattr(self, name) for name in self.parameter_names})
+        values = hook.fill(self.listing, self._listing_values())
         store = open_store(self.destination, self.destination_conn_id or None)
         work = Work(
             listing=self.listing.name,
@@ -152,6 +151,10 @@ class ListingExportOperator(BaseOperator):
             may_replace=self.if_exists != "error",
         )
         return manifest.summary(store.uri)
+
+    def _listing_values(self) -> dict[str, Any]:
+        names = {parameter.name for parameter in self.listing.parameters}
+        return {name: getattr(self, name) for name in self.template_fields if name in names}
 
     def _check(self, name: str, value: object, domain: Domain) -> None:
         if domain.encode(value) is None:

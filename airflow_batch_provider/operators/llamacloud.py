@@ -46,7 +46,8 @@ class LlamaCloudExportBatchesOperator(_LlamaCloudExportOperator):
     """
 
     listing = llamacloud.BATCHES
-    parameter_names = (
+    template_fields = (
+        *ListingExportOperator.template_fields,
         "status",
         "source_directory_id",
         "created_at_on_or_after",
@@ -54,8 +55,8 @@ class LlamaCloudExportBatchesOperator(_LlamaCloudExportOperator):
         "project_id",
         "organization_id",
         "page_size",
+        "llamacloud_conn_id",
     )
-    template_fields = (*ListingExportOperator.template_fields, *parameter_names, "llamacloud_conn_id")
 
     def __init__(
         self,
@@ -89,8 +90,16 @@ class LlamaCloudExportBatchProcessingJobsOperator(_LlamaCloudExportOperator):
     """
 
     listing = llamacloud.BATCH_PROCESSING_JOBS
-    parameter_names = ("directory_id", "job_type", "status", "project_id", "organization_id", "limit")
-    template_fields = (*ListingExportOperator.template_fields, *parameter_names, "llamacloud_conn_id")
+    template_fields = (
+        *ListingExportOperator.template_fields,
+        "directory_id",
+        "job_type",
+        "status",
+        "project_id",
+        "organization_id",
+        "limit",
+        "llamacloud_conn_id",
+    )
 
     def __init__(
         self,

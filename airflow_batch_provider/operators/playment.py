@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow_batch_provider.apis import playment
 from airflow_batch_provider.hooks.playment import PlaymentHook
@@ -21,8 +21,7 @@ class PlaymentExportBatchesOperator(ListingExportOperator):
 
     listing = playment.BATCHES
     hook_class = PlaymentHook
-    parameter_names: ClassVar[Sequence[str]] = ("project_id",)
-    template_fields = (*ListingExportOperator.template_fields, *parameter_names, "playment_conn_id")
+    template_fields: Sequence[str] = (*ListingExportOperator.template_fields, "project_id", "playment_conn_id")
 
     def __init__(
         self,
@@ -47,7 +46,6 @@ class PlaymentExportBatchJobsOperator(PlaymentExportBatchesOperator):
     """
 
     listing = playment.BATCH_JOBS
-    parameter_names: ClassVar[Sequence[str]] = ("project_id", "batch_id")
     template_fields = (*PlaymentExportBatchesOperator.template_fields, "batch_id")
 
     def __init__(self, *, batch_id: str, **kwargs: Any) -> None:

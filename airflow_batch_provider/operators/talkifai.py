@@ -23,8 +23,13 @@ class TalkifAIExportBatchJobsOperator(ListingExportOperator):
 
     listing = talkifai.BATCH_JOBS
     hook_class = TalkifAIHook
-    parameter_names = ("organization_id", "status", "page_size")
-    template_fields = (*ListingExportOperator.template_fields, *parameter_names, "talkifai_conn_id")
+    template_fields = (
+        *ListingExportOperator.template_fields,
+        "organization_id",
+        "status",
+        "page_size",
+        "talkifai_conn_id",
+    )
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from airflow_batch_provider.apis.batch_state import ALL, BatchKind
 from airflow_batch_provider.apis.parameter import Complaint, Domain, Duration, Flag, Identifier, WholeNumber
 from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
 from airflow_batch_provider.waiting import verdict
+from airflow_batch_provider.waiting.kinds import kind_named
 from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch, WatchOptions
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class BatchSensor(BaseSensorOperator):
 
         self.defer(
             trigger=BatchStatusTrigger(
-                kind=self.kind.name,
+                kind=kind_named(self.kind.name).name,  # fails here rather than where the triggerer looks for it
                 connection_id=self._connection_id,
                 batch_id=batch_id,
                 scope=scope,

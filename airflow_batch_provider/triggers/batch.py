@@ -15,9 +15,9 @@ from typing import Any
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 from airflow_batch_provider.apis.batch_state import BatchState
-from airflow_batch_provider.exceptions import BatchProviderError
+from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
 from airflow_batch_provider.waiting import verdict
-from airflow_batch_provider.waiting.kinds import KINDS
+from airflow_batch_provider.waiting.kinds import KINDS, kind_named
 from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch, WatchOptions
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class BatchStatusTrigger(BaseTrigger):
 
     It never touches the batch itself: neither its cancellation nor that of the task reaches the vendor.
 
-    :param kind: a key of :data:`~airflow_batch_provider.waiting.kinds.KINDS`
+    :param kind: the name of a kind, see :func:`~airflow_batch_provider.waiting.kinds.kind_named`
     :param connection_id: the Airflow connection
     :param batch_id: what to wait for
     :param scope: project or organization, as the kind's listing takes them
@@ -90,7 +90,10 @@ class BatchStatusTrigger(BaseTrigger):
 
     async def _wait(self) -> verdict.Verdict:
         pollers = await _import_pollers()
-        kind = KINDS[self.kind]
+        try:
+            kind = KINDS[self.kind] if self.kind in KINDS else await asyncio.to_thread(kind_named, self.kind)
+        except InvalidParameterError as error:
+            return verdict.of_refusal(error)
         title = kind.listing.vendor.title
         loop = asyncio.get_running_loop()
         # From here on only the loop's clock counts, which does not jump.
@@ -133,7 +136,8 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
     (Airflow 3.3): after a restart of the triggerer, those that finished meanwhile fire. Watchers of one connection and
     scope share their looks. A triggerer that is killed right after an event may fire it once more.
 
-    :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job`` or ``talkifai.batch_job``
+    :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job``, ``talkifai.batch_job``,
+        or the import path of a kind of another package
     :param connection_id: the Airflow connection
     :param scope: project or organization, as the kind's listing takes them; those of the connection if left out
     :param poll_interval: seconds between two looks
@@ -152,9 +156,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         **_from_other_versions: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        if kind not in KINDS:
-            raise ValueError(f"kind={kind!r} is not allowed; allowed is one of {', '.join(map(repr, KINDS))}.")
-        self.kind = kind
+        self.kind = kind_named(kind).name
         self.connection_id = connection_id
         self.scope = dict(scope or {})
         self.poll_interval = poll_interval
@@ -176,7 +178,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         failures = 0
         while True:
             try:
-                reader = await pollers.open_reader(KINDS[kwargs["kind"]], kwargs["connection_id"], kwargs["scope"])
+                reader = await pollers.open_reader(kind_named(kwargs["kind"]), kwargs["connection_id"], kwargs["scope"])
                 while True:
                     finished = await asyncio.to_thread(reader.finished)
                     failures = 0

@@ -139,10 +139,15 @@ def of_error(error: BatchProviderError, failures: int, most_failures: int) -> Ve
     :param most_failures: how many may
     """
     if isinstance(error, FatalError):
-        return Verdict(Reason.REFUSED, str(error), error=type(error).__name__)
+        return of_refusal(error)
     if failures >= most_failures:
         return Verdict(Reason.UNREACHABLE, f"{failures} polls in a row failed, the last one: {error}")
     return None
+
+
+def of_refusal(error: FatalError) -> Verdict:
+    """Return the verdict of a wait that would fail again."""
+    return Verdict(Reason.REFUSED, str(error), error=type(error).__name__)
 
 
 def of_timeout(title: str, state: BatchState | None, timeout: float) -> Verdict:

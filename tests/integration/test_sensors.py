@@ -16,6 +16,7 @@ from airflow_batch_provider.sensors.llamacloud import LlamaCloudBatchProcessingJ
 from airflow_batch_provider.sensors.playment import PlaymentBatchSensor, PlaymentProjectSensor
 from airflow_batch_provider.sensors.talkifai import TalkifAIBatchJobSensor
 from airflow_batch_provider.testing import sandbox
+from tests.integration.dag_runs import run_dag
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
@@ -51,18 +52,11 @@ def _lasting(rows: Any) -> Any:
 
 
 def run(dag_id: str, how_to: dict[str, Any], **parameters: Any) -> Any:
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     from airflow.sdk import DAG
 
     with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         sensors(how_to, **parameters)
-    # ``dag.test`` looks DAGs up in the database, and finds those of the folder of DAGs by itself only.
-    bag = DagBag(dag_folder="/dev/null")
-    bag.bag_dag(dag)
-    DagBundlesManager().sync_bundles_to_db()
-    sync_bag_to_db(bag, "dags-folder", None)
-    return dag.test()
+    return run_dag(dag)
 
 
 def test_all_sensors_wait_in_the_triggerer(vendors: Sandbox) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_batch_provider.apis import llamacloud, playment, talkifai
-from airflow_batch_provider.apis.batch_state import ALL, BatchKind, Outcome
+from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, StateFields
 
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
     *(Outcome.PENDING, Outcome.RUNNING, Outcome.SUCCEEDED),
@@ -190,3 +190,23 @@ def test_a_running_batch_has_the_same_mark_alone_and_in_the_listing() -> None:
     listed = {"id": "a", "status": "RUNNING", "updated_at": "2026-01-01T00:00:00Z", "results": None}
     read = llamacloud.BATCH_KIND.state
     assert read(listed).mark == read({**listed, "results": []}).mark
+
+
+def test_state_fields_may_have_other_names() -> None:
+    read = StateFields(
+        {"done": SUCCEEDED},
+        id="key",
+        status="phase",
+        counts=("files", "bad"),
+        failed_items="bad",
+        reason="why",
+        updated_at="at",
+    )
+    batch = {"key": 7, "phase": "Done", "files": 3, "bad": 2, "why": "torn", "at": "2026-01-01"}
+    expected = BatchState("7", "Done", SUCCEEDED, {"files": 3, "bad": 2}, 2, "torn", "2026-01-01")
+    assert read(batch) == expected
+
+
+def test_state_fields_that_are_not_named_are_not_read() -> None:
+    batch = {"id": "a", "status": "done", "": "x", "error_message": "x", "updated_at": "x", "failed_items": 3}
+    assert StateFields({"done": SUCCEEDED})(batch) == BatchState("a", "done", SUCCEEDED)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic
 
+import msgspec
 import pytest
 
 from airflow_batch_provider.apis import llamacloud, playment, talkifai
-from airflow_batch_provider.apis.page import NO_STATUS, PageBody, Row, read_rows, whole_number
+from airflow_batch_provider.apis.page import NO_STATUS, PageBody, Row, RowKey, T, Token, read_rows, whole_number
 from airflow_batch_provider.apis.problem import Kind, Problem
 
 Shapes = Sequence[type[PageBody[Any]]]
@@ -198,3 +199,26 @@ def test_an_odd_total_never_fails_a_page(shape: Shapes, body: str, total: str) -
     answer = read_rows(shape, body.format(total).encode())
     assert not isinstance(answer, Problem), answer
     assert answer[0].total is None
+
+
+class _OtherKey(RowKey):
+    id: str | int = msgspec.field(name="uuid")
+    status: Any = msgspec.field(name="phase", default=None)
+
+
+class _OtherBody(PageBody[T], Generic[T], kw_only=True):
+    row_key = _OtherKey
+    rows: list[T] = msgspec.field(name="things")
+    next_token: Token = msgspec.field(name="after", default=None)
+
+
+def test_a_vendor_may_call_id_and_status_otherwise() -> None:
+    answer = read_rows((_OtherBody,), b'{"things":[{"uuid":"a","phase":"done","id":5}],"after":"x"}')
+    assert not isinstance(answer, Problem), answer
+    page, rows = answer
+    assert list(rows) == [Row("a", "done", b'{"uuid":"a","phase":"done","id":5}')]
+    assert page.next_token == "x"
+
+
+def test_a_row_without_the_id_of_its_vendor_is_of_the_wrong_shape() -> None:
+    assert refused(b'{"things":[{"id":"a"}]}', (_OtherBody,)) is Kind.WRONG_SHAPE

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,8 +76,6 @@ def test_an_odd_envelope_is_no_crash(body: bytes) -> None:
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)))
 def test_any_value_in_an_envelope_is_no_crash(value: object) -> None:
-    import json
-
     for key in ("error", "message", "code"):
         read_refusal(500, json.dumps({key: value}).encode(), NONE)
 
@@ -106,3 +107,29 @@ def test_a_body_that_is_not_json_is_described_and_not_quoted(body: bytes, words:
     assert problem.kind is Kind.NOT_JSON
     assert words in problem.message
     assert "secret" not in problem.message
+
+
+def read_fault(body: dict[str, Any]) -> tuple[object, object]:
+    return body["fault"]["text"], body["fault"]["word"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "code"),
+    [
+        ({"fault": {"text": "later", "word": "warm"}}, "later", "warm"),
+        ({"fault": {"text": "later", "word": 7}}, "later", "7"),
+        ({"fault": {"text": "later", "word": None}, "code": "usual"}, "later", "usual"),
+        ({"fault": {"text": " ", "word": "warm"}, "message": "usual"}, "usual", "warm"),
+        ({"fault": {"text": ["x"], "word": {}}}, "no message", None),
+        ({"fault": "odd", "message": "usual"}, "usual", None),
+        ({"fault": None, "detail": "usual"}, "usual", None),
+        ({"error": {"code": "gate", "message": "of a gateway"}}, "of a gateway", "gate"),
+    ],
+)
+def test_an_error_reader_goes_before_the_usual_places(body: dict[str, Any], message: str, code: str | None) -> None:
+    assert read_refusal(422, json.dumps(body).encode(), NONE, read_fault) == Problem(Kind.REFUSED, message, code)
+
+
+def test_a_code_that_an_error_reader_finds_tells_more_than_the_status() -> None:
+    body = b'{"fault":{"text":"later","word":"warm"}}'
+    assert read_refusal(409, body, {"warm": Kind.TRANSIENT}, read_fault).kind is Kind.TRANSIENT

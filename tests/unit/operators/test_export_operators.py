@@ -76,7 +76,6 @@ def test_every_parameter_is_a_template_and_belongs_to_the_listing(operator: type
         f"{vendor}_conn_id",
     }
     assert set(task.template_fields) == {*shared, *parameters}
-    assert set(task.parameter_names) == set(parameters)
     assert set(parameters) <= {parameter.name for parameter in task.listing.parameters}
     assert {name: getattr(task, name) for name in parameters} == parameters
     assert getattr(task, f"{vendor}_conn_id") == f"{vendor}_default"

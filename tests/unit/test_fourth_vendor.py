@@ -1,0 +1,279 @@
+"""A vendor of another package: one small file is all it takes, and nothing here has heard of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pyarrow.parquet
+import pytest
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import TaskDeferred
+from pytest_mock import MockerFixture
+
+from airflow_batch_provider.connections import COMMON_EXTRAS
+from airflow_batch_provider.exceptions import (
+    AuthenticationError,
+    BatchFailedError,
+    BatchProviderError,
+    ConnectionSettingsError,
+    InvalidParameterError,
+    NotFoundError,
+    PaymentRequiredError,
+    RequestRefusedError,
+    TransientError,
+)
+from airflow_batch_provider.export import read_export, verify_export
+from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger
+from tests.fourth_vendor.acme import JOB, AcmeExportJobsOperator, AcmeHook, AcmeJobSensor
+from tests.fourth_vendor.provider_info import get_provider_info
+from tests.fourth_vendor.server import Acme, connection, fault, job, serving
+from tests.unit.export.exported import manifest_of
+from tests.unit.test_imports import AIRFLOW, HEAVY, OWN, modules_after
+from tests.vendor_server import Answer
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "tests/fourth_vendor/acme.py"
+
+
+@pytest.fixture
+def acme() -> Iterator[Acme]:
+    with serving() as running:
+        yield running
+
+
+def test_it_takes_fewer_than_80_lines() -> None:
+    assert len(FILE.read_text().splitlines()) < 80
+
+
+GUIDE = (ROOT / "docs/add-a-vendor.md").read_text()
+
+
+def test_the_guide_quotes_the_whole_file_as_it_is() -> None:
+    source, metadata = FILE.read_text(), FILE.with_name("provider_info.py").read_text()
+    *pieces, last = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    assert last in metadata
+    assert all(piece in source for piece in pieces)
+    assert "".join(pieces).split() == source.split()
+
+
+def test_the_guide_names_files_and_tables_that_there_are() -> None:
+    for first, second, _ in re.findall(r"^\| (`[^|]+) \| ([^|]+) \| ?([^|]*)\|?$", GUIDE, re.MULTILINE):
+        for name in re.findall(r"`([^`]+)`", first):
+            name = name.replace("acme_*", "talkifai_batch_jobs").replace("acme", "talkifai")
+            places = [folder / name for folder in (ROOT, ROOT / "airflow_batch_provider")]
+            (path,) = {place for place in places if place.exists()}
+            text = path.read_text()
+            for constant in re.findall(r"`([A-Z_]+)`", second):
+                assert re.search(rf"^{constant}\b", text, re.MULTILINE), (name, constant)
+
+
+def test_no_other_file_of_ours_knows_it() -> None:
+    sources = [*ROOT.glob("airflow_batch_provider/**/*.py"), *ROOT.glob("tests/conftest.py")]
+    assert sources
+    assert not [path for path in sources if "acme" in path.read_text().casefold()]
+
+
+def test_parsing_a_dag_with_it_imports_no_heavy_library() -> None:
+    added = modules_after(f"{AIRFLOW}\nimport tests.fourth_vendor.acme") - modules_after(AIRFLOW)
+    assert "airflow_batch_provider.sensors.batch" in added
+    assert not {name.partition(".")[0] for name in added} & HEAVY
+    assert not added & OWN
+
+
+def test_the_hook_lists_every_job_unchanged_over_several_pages(acme: Acme) -> None:
+    assert list(AcmeHook().iter_jobs()) == list(acme.jobs.values())
+    assert [asked.query.get("after") for asked in acme.server.asked] == [None, "job 39", "job 79"]
+
+
+def test_a_team_that_the_task_names_goes_before_that_of_the_connection(acme: Acme) -> None:
+    with pytest.raises(NotFoundError, match="HTTP 404, code no_such_team"):
+        list(AcmeHook().iter_jobs("other"))
+
+
+def test_a_team_that_nobody_names_is_asked_for(acme: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ACME_DEFAULT", connection(acme.server.url, max_attempts=2))
+    with pytest.raises(InvalidParameterError, match=r"acme.jobs: team_id is missing"):
+        AcmeHook().iter_jobs()
+
+
+def test_its_connections_know_its_extras_and_those_of_all(acme: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ACME_DEFAULT", connection(acme.server.url, project_id="p"))
+    with pytest.raises(ConnectionSettingsError, match=r"'project_id'; a Acme.* knows .*read_timeout.*team_id"):
+        AcmeHook().iter_jobs()
+
+
+REFUSALS: dict[str, tuple[Answer, type[BatchProviderError], str]] = {
+    "by status": (fault(401, "unknown_key"), AuthenticationError, "HTTP 401, code unknown_key: Acme says no"),
+    "by word": (fault(409, "no_minutes_left"), PaymentRequiredError, "code no_minutes_left: Acme says no"),
+    "another word": (fault(409, "busy"), RequestRefusedError, "HTTP 409, code busy: Acme says no"),
+    "of a gateway": (Answer(403, b'{"message":"Forbidden"}'), AuthenticationError, "HTTP 403: Forbidden"),
+    "no fault in it": (Answer(422, b'{"fault":"odd"}'), RequestRefusedError, "HTTP 422: no message"),
+    "odd fault": (Answer(422, b'{"fault":{"word":[1],"text":{}}}'), RequestRefusedError, "HTTP 422: no message"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_refusal_is_read_by_its_error_reader(case: str, acme: Acme) -> None:
+    answer, error, message = REFUSALS[case]
+    acme.answers = [answer]
+    with pytest.raises(error, match=message) as raised:
+        list(AcmeHook().iter_jobs())
+    assert type(raised.value) is error
+    assert raised.value.vendor == "acme"
+    assert len(acme.server.asked) == 1
+
+
+def test_a_fault_that_its_word_tells_to_pass_is_overcome(acme: Acme, pauses: list[float]) -> None:
+    acme.answers = [fault(409, "warming_up")] * 2
+    assert len(list(AcmeHook().iter_jobs())) == len(acme.jobs)
+    assert len(pauses) == 2
+
+
+def test_a_fault_that_does_not_pass_is_transient(acme: Acme, pauses: list[float]) -> None:
+    acme.answers = [fault(409, "warming_up")] * 6
+    with pytest.raises(TransientError, match="code warming_up"):
+        list(AcmeHook().iter_jobs())
+
+
+def test_its_connection_is_tested_by_one_request(acme: Acme) -> None:
+    assert AcmeHook().test_connection() == (True, "Acme Transcription answered and took the key.")
+    assert len(acme.server.asked) == 1
+
+
+def test_a_wrong_key_is_told_apart_and_not_repeated(acme: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ACME_DEFAULT", connection(acme.server.url, key="wrong-key", team_id="t/1"))
+    worked, message = AcmeHook().test_connection()
+    assert not worked
+    assert "API key (password) of connection 'acme_default'" in message
+    assert "wrong-key" not in message
+
+
+def test_airflow_makes_its_hook_of_a_connection(acme: Acme, mocker: MockerFixture) -> None:
+    """As the form's test button does, once the package tells Airflow of its connection type."""
+    from airflow.providers_manager import HookInfo
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
+    form = get_provider_info()["connection-types"][0]
+    info = HookInfo(form["hook-class-name"], AcmeHook.conn_name_attr, "acme", AcmeHook.hook_name, "acme", True)
+    mocker.patch.object(ProvidersManagerTaskRuntime, "hooks", {form["connection-type"]: info})
+    hook = Connection.get("acme_default").get_hook()
+    assert hook.test_connection()[0]
+
+
+def test_its_metadata_is_valid_and_draws_a_form_with_its_extra() -> None:
+    info = get_provider_info()
+    jsonschema.validate(info, json.loads(files("airflow").joinpath("provider_info.schema.json").read_text()))
+    form = info["connection-types"][0]
+    assert list(form["conn-fields"]) == ["team_id", *COMMON_EXTRAS]
+    assert (AcmeHook.conn_type, AcmeHook.hook_name) == (form["connection-type"], form["hook-name"])
+
+
+def test_the_sensor_succeeds_on_its_word_for_success(acme: Acme) -> None:
+    acme.typed_at = 5
+    result = AcmeJobSensor(task_id="wait", job_id="job 7", poke_interval=0.01).execute({})
+    assert (result["id"], result["status"], result["outcome"]) == ("job 7", "typed", "succeeded")
+    assert len(acme.server.asked) > 5
+
+
+def test_the_sensor_fails_on_its_word_for_failure(acme: Acme) -> None:
+    acme.jobs["job 7"]["status"] = "garbled"
+    with pytest.raises(BatchFailedError, match="job 7 is garbled"):
+        AcmeJobSensor(task_id="wait", job_id="job 7").execute({})
+
+
+def test_the_sensor_waits_on_a_word_that_it_does_not_know(acme: Acme) -> None:
+    acme.jobs["job 7"]["status"] = "completed"
+    assert AcmeJobSensor(task_id="wait", job_id="job 7").poke({}) is False
+
+
+def deferred(sensor: AcmeJobSensor) -> tuple[str, dict[str, Any]]:
+    """Return the trigger as Airflow stores it."""
+    with pytest.raises(TaskDeferred) as signal:
+        sensor.execute({})
+    path, kwargs = signal.value.trigger.serialize()
+    return path, json.loads(json.dumps(kwargs))
+
+
+REVIVE = """
+import asyncio, json, sys
+from airflow_batch_provider.triggers.batch import BatchStatusTrigger
+async def first():
+    async for event in BatchStatusTrigger(**json.loads(sys.argv[1])).run():
+        return event.payload
+print(json.dumps(asyncio.run(first())))
+"""
+
+
+def test_a_triggerer_finds_its_kind_by_import_path_alone(acme: Acme, tmp_path: Path) -> None:
+    """In a process of its own, and from a package of another name: nothing was registered anywhere."""
+    (tmp_path / "acme_airflow").mkdir()
+    shutil.copy(FILE, tmp_path / "acme_airflow/batches.py")
+    path, kwargs = deferred(AcmeJobSensor(task_id="wait", job_id="job 7", deferrable=True, poke_interval=0.01))
+    assert path == "airflow_batch_provider.triggers.batch.BatchStatusTrigger"
+    assert kwargs["kind"] == "tests.fourth_vendor.acme.JOB"
+    acme.typed_at = 8
+    moved = json.dumps({**kwargs, "kind": "acme_airflow.batches.JOB"})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, "-c", REVIVE, moved]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
+    event = json.loads(done.stdout.splitlines()[-1])
+    assert (event["reason"], event["state"]["status"]) == ("succeeded", "typed")
+    sensor = AcmeJobSensor(task_id="wait", job_id="job 7", deferrable=True)
+    assert sensor.execute_complete({}, event)["id"] == "job 7"
+
+
+def test_a_watcher_fires_for_its_jobs(acme: Acme) -> None:
+    acme.jobs["job 7"]["status"] = "typed"
+    acme.jobs["job 8"]["status"] = "garbled"
+    trigger = BatchFinishedEventTrigger(kind=JOB.name, connection_id="acme_default")
+    _, kwargs = trigger.serialize()
+    assert kwargs["kind"] == "tests.fourth_vendor.acme.JOB"
+
+    async def look() -> list[dict[str, Any]]:
+        return await anext(BatchFinishedEventTrigger.open_shared_stream(kwargs))
+
+    assert [(state["id"], state["outcome"]) for state in asyncio.run(look())] == [
+        ("job 7", "succeeded"),
+        ("job 8", "failed"),
+    ]
+
+
+def export(folder: Path, **parameters: Any) -> dict[str, Any]:
+    return AcmeExportJobsOperator(task_id="export", destination=folder.as_uri(), **parameters).execute({})
+
+
+def test_the_export_publishes_every_job_unchanged(acme: Acme, tmp_path: Path) -> None:
+    acme.jobs["job 7"]["status"] = "typed"
+    assert export(tmp_path, rows_per_part=30)["rows"] == 100
+    verify_export(tmp_path.as_uri())
+    assert list(read_export(tmp_path.as_uri())) == list(acme.jobs.values())
+    manifest = manifest_of(tmp_path)
+    assert (manifest["listing"], manifest["params"]) == ("acme.jobs", {"team_id": "t/1"})
+    assert manifest["status_counts"] == {"typed": 1, "typing": 99}
+
+
+def test_a_parquet_export_has_its_columns(acme: Acme, tmp_path: Path) -> None:
+    export(tmp_path, file_format="parquet")
+    (part,) = manifest_of(tmp_path)["parts"]
+    table = pyarrow.parquet.read_table(tmp_path / part["path"])
+    assert {name: str(table.schema.field(name).type) for name in table.column_names} == {
+        "id": "string",
+        "status": "string",
+        "minutes": "int64",
+        "uploaded_at": "timestamp[us, tz=UTC]",
+        "_extra": "string",
+    }
+    assert table["id"].to_pylist() == list(acme.jobs)
+    assert table["minutes"].to_pylist() == list(range(100))
+    assert json.loads(table["_extra"][0].as_py()) == {"speakers": job(0, "typing")["speakers"]}
