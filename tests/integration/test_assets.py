@@ -13,7 +13,7 @@ from pytest_mock import MockerFixture
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from airflow_batch_provider.hooks.talkifai import TalkifAIHook
+from airflow_batch_provider.export import read_export
 from airflow_batch_provider.sandbox import Sandbox
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
@@ -112,13 +112,12 @@ def test_the_scheduler_starts_the_dag_that_waits_for_it_on_that_very_export(
     assert dags[PRODUCER].test(logical_date=DAY).state == "success"
     (run,) = schedule(session)
     assert run.run_type == "asset_triggered"
-    assert [event.extra["destination"] for event in run.consumed_asset_events] == [
-        (exports / "talkifai/batch_jobs/2026-03-01").as_uri()
-    ]
+    folder = (exports / "talkifai/batch_jobs/2026-03-01").as_uri()
+    assert [event.extra["destination"] for event in run.consumed_asset_events] == [folder]
     run_id = run.run_id
     session.commit()
     assert run_as_scheduled(dags[CONSUMER], run_id, mocker).state == "success"
-    expected = sum(job["failedCalls"] for job in TalkifAIHook().iter_batch_jobs())
+    expected = sum(job["failedCalls"] for job in read_export(folder))
     assert results(session, run, "count_failed_calls") == [expected]
     assert expected > 0
 
