@@ -15,7 +15,7 @@ def split_uri(uri: str) -> tuple[str, str, str]:
     """
     scheme, _, rest = uri.partition("://")
     netloc, slash, path = rest.partition("/")
-    return scheme, netloc.rpartition("@")[2], slash + path.rstrip("/")
+    return scheme, netloc.rpartition("@")[2], slash + path
 
 
 def destination_dataset(uri: str, account: str | None = None) -> tuple[str, str]:

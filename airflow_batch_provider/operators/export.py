@@ -179,8 +179,8 @@ class ListingExportOperator(BaseOperator):
         """Tell Airflow's assets and OpenLineage what was exported, and return its summary."""
         summary = manifest.summary(store.uri)
         announce(self, context, summary)
-        account = getattr(store.fs, "account_name", None)  # of Azure's
-        self._exported = Exported(self.listing, hook.get_conn().settings.base_url, store.uri, manifest, account)
+        base_url = hook.get_conn().settings.base_url
+        self._exported = Exported(self.listing, base_url, store.uri, manifest, store.account)
         return summary
 
     def _check(self, name: str, value: object, domain: Domain) -> None:

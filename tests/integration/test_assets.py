@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetAlias
 from pytest_mock import MockerFixture
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -18,6 +18,7 @@ from airflow_batch_provider.sandbox import Sandbox
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
+DAGS, BUNDLE = Path(__file__).parents[2] / "dags", "dags-folder"
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 PRODUCER, CONSUMER = "talkifai_batch_jobs", "talkifai_on_export"
 ALIAS = f"{PRODUCER}/export"
@@ -25,30 +26,36 @@ ALIAS = f"{PRODUCER}/export"
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    """A database without asset events, whose DAGs are not paused."""
+    """A database that knows the example DAGs, and no asset event."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
     from airflow.models.asset import AssetDagRunQueue, AssetEvent
-    from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
 
-    manager = DagBundlesManager()
-    manager.sync_bundles_to_db()
-    bundle = manager.get_bundle("dags-folder")
-    sync_bag_to_db(BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name), bundle.name, None)
+    DagBundlesManager().sync_bundles_to_db()
     with create_session() as session:
         session.execute(delete(AssetDagRunQueue))
         session.execute(delete(AssetEvent))
-        session.execute(update(DagModel).values(is_paused=False))
-        session.commit()
+        sync(DAGS, session)
         yield session
+
+
+def sync(folder: Path, session: Session) -> None:
+    """Let Airflow know the DAGs of a folder, none of them paused."""
+    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+    from airflow.models.dag import DagModel
+
+    bag = BundleDagBag(folder, bundle_path=folder, bundle_name=BUNDLE)
+    assert bag.import_errors == {}
+    sync_bag_to_db(bag, BUNDLE, None, session=session)
+    session.execute(update(DagModel).values(is_paused=False))
+    session.commit()
 
 
 @pytest.fixture
 def dags() -> dict[str, Any]:
     from airflow.dag_processing.dagbag import DagBag
 
-    return dict(DagBag(dag_folder=str(Path(__file__).parents[2] / "dags")).dags)
+    return dict(DagBag(dag_folder=str(DAGS)).dags)
 
 
 def events(session: Session) -> list[Any]:
@@ -64,8 +71,8 @@ def schedule(session: Session) -> list[Any]:
     from airflow.models.dag import DagModel
     from airflow.models.dagrun import DagRun
 
-    query, _ = DagModel.dags_needing_dagruns(session)
-    waiting = [model for model in query if model.dag_id == CONSUMER]
+    query, triggered = DagModel.dags_needing_dagruns(session)
+    waiting = [model for model in query if model.dag_id in triggered]
     before = set(session.scalars(select(DagRun.id)))
     SchedulerJobRunner(Job(), executors=[])._create_dag_runs_asset_triggered(dag_models=waiting, session=session)
     session.commit()
@@ -111,6 +118,7 @@ def test_the_scheduler_starts_the_dag_that_waits_for_it_on_that_very_export(
     assert schedule(session) == []
     assert dags[PRODUCER].test(logical_date=DAY).state == "success"
     (run,) = schedule(session)
+    assert run.dag_id == CONSUMER
     assert run.run_type == "asset_triggered"
     folder = (exports / "talkifai/batch_jobs/2026-03-01").as_uri()
     assert [event.extra["destination"] for event in run.consumed_asset_events] == [folder]
@@ -120,6 +128,50 @@ def test_the_scheduler_starts_the_dag_that_waits_for_it_on_that_very_export(
     expected = sum(job["failedCalls"] for job in read_export(folder))
     assert results(session, run, "count_failed_calls") == [expected]
     assert expected > 0
+
+
+ON_AN_ASSET = """
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Asset, AssetAlias
+
+with DAG("{dag_id}", schedule=[{asset}]):
+    EmptyOperator(task_id="start")
+"""
+
+
+@pytest.mark.parametrize(
+    ("asset", "outlets"),
+    [
+        ('AssetAlias("talkifai_batch_jobs/export")', []),
+        ('Asset("{uri}")', []),
+        ('Asset.ref(uri="{uri}")', []),
+        ('Asset(name="raw_jobs", uri="{uri}")', [Asset(name="raw_jobs", uri="{uri}")]),
+        ('Asset("talkifai_jobs")', [Asset("talkifai_jobs")]),
+        ('AssetAlias("exports")', [AssetAlias("exports")]),
+    ],
+)
+def test_a_dag_may_be_scheduled_on_alias_or_destination_or_an_asset_of_its_own(
+    asset: str,
+    outlets: list[Any],
+    dags: dict[str, Any],
+    vendors: Sandbox,
+    exports: Path,
+    session: Session,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    uri = (exports / "jobs").as_uri()
+    folder = tmp_path_factory.mktemp("dags")
+    # Airflow takes no changes of a DAG that it has taken half a minute ago, so it is another one each time.
+    dag_id = f"on_{folder.name}"
+    (folder / "on_an_asset.py").write_text(ON_AN_ASSET.format(dag_id=dag_id, asset=asset.format(uri=uri)))
+    sync(folder, session)
+    export = dags[PRODUCER].get_task("export")
+    export.destination = uri
+    for outlet in outlets:
+        export.outlets = [Asset(name=outlet.name, uri=uri) if outlet.name == "raw_jobs" else outlet]
+    assert dags[PRODUCER].test(logical_date=DAY).state == "success"
+    started = {run.dag_id: run for run in schedule(session)}
+    assert [event.extra["destination"] for event in started[dag_id].consumed_asset_events] == [uri]
 
 
 def test_a_mapped_export_is_an_event_for_each_of_its_destinations(
