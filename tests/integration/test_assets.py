@@ -144,7 +144,6 @@ with DAG("{dag_id}", schedule=[{asset}]):
     [
         ('AssetAlias("talkifai_batch_jobs/export")', []),
         ('Asset("{uri}")', []),
-        ('Asset.ref(uri="{uri}")', []),
         ('Asset(name="raw_jobs", uri="{uri}")', [Asset(name="raw_jobs", uri="{uri}")]),
         ('Asset("talkifai_jobs")', [Asset("talkifai_jobs")]),
         ('AssetAlias("exports")', [AssetAlias("exports")]),
