@@ -46,6 +46,12 @@ class Store:
         self._is_async = bool(getattr(fs, "async_impl", False))
         self._kind = kind_of(fs)
 
+    @property
+    def account(self) -> str | None:
+        """The storage account, where a bucket's name is unique only within one: Azure's."""
+        client = getattr(self.fs, "service_client", None)
+        return getattr(client, "account_name", None)
+
     def create(self, name: str) -> NewFile:
         """Begin a file; it is there once it is closed."""
         return attempt(

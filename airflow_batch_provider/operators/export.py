@@ -11,11 +11,15 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Complaint, Domain, Flag, WholeNumber, Word
 from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.lineage.assets import announce, declare_outlet, withhold
+from airflow_batch_provider.lineage.openlineage import Exported, operator_lineage
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_batch_provider.export.manifest import TaskRun
+    from airflow_batch_provider.export.manifest import Manifest, TaskRun
+    from airflow_batch_provider.export.store import Store
     from airflow_batch_provider.hooks.base import BatchApiHook
 
 FILE_FORMATS = Word(("jsonl", "csv", "parquet"))
@@ -33,6 +37,9 @@ class ListingExportOperator(BaseOperator):
     The destination is a folder of its own for each export. It gets ``part-...`` files and, last, a ``_MANIFEST.json``
     that names them with rows, bytes and SHA-256; an export that was there before stays whole until then. The task
     returns a summary of the manifest.
+
+    Each export is an asset event with that summary as its extra: on the assets and aliases in ``outlets``, or, where
+    there are none, on ``AssetAlias("<dag id>/<task id>")``. An alias stands for an asset with the destination's URI.
 
     Subclasses name the listing and the hook; those of its parameters that they take are template fields of theirs. All
     parameters are templates; values are checked when the task runs.
@@ -72,6 +79,8 @@ class ListingExportOperator(BaseOperator):
         "resume",
     )
 
+    _exported: Exported | None = None
+
     def __init__(
         self,
         *,
@@ -96,6 +105,8 @@ class ListingExportOperator(BaseOperator):
         self.if_exists = if_exists
         self.on_drift = on_drift
         self.resume = resume
+        if self.has_dag():  # type: ignore[no-untyped-call]
+            declare_outlet(self, self.dag_id, self.task_id)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the listing and return the manifest's summary."""
@@ -133,7 +144,11 @@ class ListingExportOperator(BaseOperator):
         if before and self.if_exists == "skip":
             self.log.info("Left the export of %s at %s as it is", before.finished_at, store.uri)
             clean_up_after_kill(store, work.id, before)
-            return before.summary(store.uri)
+            if before.export_id != work.id:
+                withhold(self)
+                return before.summary(store.uri)
+            # A try before this one has published it, and was ended before it could say so.
+            return self._tell(context, hook, store, before)
         if before and self.if_exists == "error" and before.export_id != work.id:
             raise exists_already(store, before)
         reading = partial(
@@ -150,7 +165,22 @@ class ListingExportOperator(BaseOperator):
             resume=RESUME.encode(self.resume) == "true",
             may_replace=self.if_exists != "error",
         )
-        return manifest.summary(store.uri)
+        return self._tell(context, hook, store, manifest)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Tell OpenLineage, where its provider is installed, what was read and written.
+
+        :param task_instance: the task instance
+        """
+        return operator_lineage(self._exported)
+
+    def _tell(self, context: Context, hook: BatchApiHook, store: Store, manifest: Manifest) -> dict[str, Any]:
+        """Tell Airflow's assets and OpenLineage what was exported, and return its summary."""
+        summary = manifest.summary(store.uri)
+        announce(self, context, summary)
+        base_url = hook.get_conn().settings.base_url
+        self._exported = Exported(self.listing, base_url, store.uri, manifest, store.account)
+        return summary
 
     def _listing_values(self) -> dict[str, Any]:
         names = {parameter.name for parameter in self.listing.parameters}

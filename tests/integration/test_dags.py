@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pytest_mock import MockerFixture
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
+from airflow_batch_provider.operators.verify import VerifyExportOperator
 from airflow_batch_provider.sandbox import Sandbox, Settings, serve
 from airflow_batch_provider.testing import connections
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
@@ -69,10 +70,11 @@ WAITING = {
     "llamacloud_wait_and_export": "llamacloud/completed",
     "talkifai_wait_and_export": "talkifai/completed",
 }
+ON_ASSETS = {"playment_on_finished_batch", "talkifai_on_export"}
 
 
 def test_there_is_an_example_for_every_listing_and_every_way_to_wait(dags: dict[str, Any]) -> None:
-    assert set(dags) == {*LISTINGS, "playment_project_jobs", *WAITING, "playment_on_finished_batch"}
+    assert set(dags) == {*LISTINGS, "playment_project_jobs", *WAITING, *ON_ASSETS}
 
 
 @pytest.mark.parametrize("dag_id", LISTINGS)
@@ -155,3 +157,14 @@ def test_the_dag_on_finished_batches_exports_nothing_where_it_is_run_by_hand(
     run = dags["playment_on_finished_batch"].test(logical_date=DAY)
     assert run.state == "success"
     assert not list(exports.rglob("_MANIFEST.json"))
+
+
+def test_the_dag_on_exports_takes_the_latest_where_it_is_run_by_hand(
+    dags: dict[str, Any], vendors: Sandbox, exports: Path, mocker: MockerFixture
+) -> None:
+    for day in (DAY, DAY + timedelta(days=1)):
+        assert dags["talkifai_batch_jobs"].test(logical_date=day).state == "success"
+    verified = mocker.spy(VerifyExportOperator, "execute")
+    assert dags["talkifai_on_export"].test(logical_date=DAY).state == "success"
+    (call,) = verified.spy_return_list
+    assert call["destination"] == (exports / "talkifai/batch_jobs/2026-03-02").as_uri()

@@ -30,6 +30,7 @@ HEAVY = {
     "isal",
     "msgspec",
     "numpy",
+    "openlineage",
     "pandas",
     "pyarrow",
     "requests",

@@ -1,0 +1,1 @@
+"""What others are told of an export: Airflow's assets, and OpenLineage."""

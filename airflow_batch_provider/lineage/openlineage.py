@@ -1,0 +1,114 @@
+"""OpenLineage: an export reads a vendor's listing and writes a folder. Its libraries are imported only when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from airflow_batch_provider.apis.columns import TEXT, Column, Kind, ListOf, Struct
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.parameter import Identifier
+from airflow_batch_provider.lineage.places import destination_dataset, vendor_namespace
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.facet_v2 import schema_dataset
+
+    from airflow_batch_provider.export.manifest import Manifest
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """What an export has read and written.
+
+    :param listing: what was read
+    :param base_url: where
+    :param destination: the folder, as its store spells it
+    :param manifest: what is in it
+    :param account: the storage account of a destination in Azure
+    """
+
+    listing: Listing
+    base_url: str
+    destination: str
+    manifest: Manifest
+    account: str | None = None
+
+
+def operator_lineage(exported: Exported | None) -> OperatorLineage[Any, Any]:
+    """Return what OpenLineage's provider asks an operator for.
+
+    :param exported: None where nothing was exported
+    """
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    if exported is None:
+        return OperatorLineage()
+    return OperatorLineage(inputs=[_input(exported)], outputs=[_output(exported)])
+
+
+def listing_name(listing: Listing, params: Mapping[str, Any]) -> str:
+    """Return the name of what was listed: the listing and the ids that it was asked for.
+
+    Words and times only choose among its rows, and page sizes say how they come, so neither makes another dataset.
+    """
+    ids = {
+        parameter.name: params[parameter.name]
+        for parameter in listing.parameters
+        if isinstance(parameter.domain, Identifier) and parameter.name in params
+    }
+    return listing.name + (f"?{urlencode(sorted(ids.items()))}" if ids else "")
+
+
+def _input(exported: Exported) -> InputDataset:
+    from openlineage.client.event_v2 import InputDataset
+    from openlineage.client.facet_v2 import input_statistics_input_dataset
+
+    statistics = input_statistics_input_dataset.InputStatisticsInputDatasetFacet(rowCount=exported.manifest.rows)
+    return InputDataset(
+        namespace=vendor_namespace(exported.base_url),
+        name=listing_name(exported.listing, exported.manifest.params),
+        facets={"schema": _schema(exported.listing.columns)},
+        inputFacets={"inputStatistics": statistics},
+    )
+
+
+def _output(exported: Exported) -> OutputDataset:
+    from openlineage.client.event_v2 import OutputDataset
+    from openlineage.client.facet_v2 import output_statistics_output_dataset
+
+    from airflow_batch_provider.export.columns import EXTRA
+
+    manifest = exported.manifest
+    statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
+        rowCount=manifest.rows, size=manifest.bytes, fileCount=len(manifest.parts)
+    )
+    namespace, name = destination_dataset(exported.destination, exported.account)
+    extra = () if manifest.format == "jsonl" else (Column(EXTRA, TEXT),)
+    return OutputDataset(
+        namespace=namespace,
+        name=name,
+        facets={"schema": _schema((*exported.listing.columns, *extra))},
+        outputFacets={"outputStatistics": statistics},
+    )
+
+
+def _schema(columns: Iterable[Column]) -> schema_dataset.SchemaDatasetFacet:
+    from openlineage.client.facet_v2 import schema_dataset
+
+    return schema_dataset.SchemaDatasetFacet(fields=[_field(column.name, column.kind) for column in columns])
+
+
+def _field(name: str, kind: Kind) -> schema_dataset.SchemaDatasetFacetFields:
+    """Return a field, nested as OpenLineage writes it: an array has one field that stands for each element."""
+    from openlineage.client.facet_v2 import schema_dataset
+
+    if isinstance(kind, ListOf):
+        return schema_dataset.SchemaDatasetFacetFields(name, "array", fields=[_field("_element", kind.element)])
+    if isinstance(kind, Struct):
+        fields = [_field(column.name, column.kind) for column in kind.fields]
+        return schema_dataset.SchemaDatasetFacetFields(name, "struct", fields=fields)
+    return schema_dataset.SchemaDatasetFacetFields(name, str(kind))

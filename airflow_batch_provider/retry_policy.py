@@ -1,0 +1,107 @@
+"""When Airflow tries a failed task again, by what went wrong. Needs Airflow 3.3.
+
+.. code-block:: python
+
+    TalkifAIExportBatchJobsOperator(task_id="export", destination="...", retries=5, retry_policy=BatchRetryPolicy())
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_batch_provider.exceptions import BatchProviderError, RateLimitedError, TransientError
+
+try:
+    from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryRule
+except ImportError as error:
+    raise ImportError(
+        "airflow_batch_provider.retry_policy needs Airflow 3.3 or newer. Before it, leave retry_policy out: "
+        "what would fail again is not retried there either, and retry_delay says when the rest is."
+    ) from error
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+LONGEST_RETRY_AFTER = timedelta(days=1)
+"""What a vendor asks for is bounded by this: a year would be a fault of its own."""
+
+_MOST_DOUBLINGS = 40
+
+
+class BatchRetryPolicy(ExceptionRetryPolicy):
+    """Retries a task when the vendor says, or after a growing pause, and not where it would fail again.
+
+    ==============================  ====================================================================
+    rate limited                    again after what the vendor said; backs off where it said nothing
+    transient                       again after a pause that doubles each time, half of it by chance
+    any other of this package       fails
+    what is not of this package     as the task's own ``retry_delay`` says
+    ==============================  ====================================================================
+
+    The task's ``retries`` are the most in any case.
+
+    :param first_delay: the longest pause before the second try
+    :param longest_delay: the longest pause before any; what the vendor said may be longer
+    """
+
+    def __init__(
+        self, *, first_delay: timedelta = timedelta(minutes=1), longest_delay: timedelta = timedelta(hours=1)
+    ) -> None:
+        if not timedelta(0) < first_delay <= longest_delay:
+            raise ValueError(f"first_delay={first_delay} must be more than 0, and not more than {longest_delay=!s}")
+        super().__init__(
+            rules=[
+                RetryRule(RateLimitedError, RetryAction.RETRY, reason="the vendor asks to come back later"),
+                RetryRule(TransientError, RetryAction.RETRY, reason="it may pass"),
+                RetryRule(BatchProviderError, RetryAction.FAIL, reason="it would fail again"),
+            ]
+        )
+        self.first_delay = first_delay
+        self.longest_delay = longest_delay
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        """Decide about a failed try.
+
+        :param exception: why it failed
+        :param try_number: which it was, from 1 on
+        :param max_tries: how many there may be
+        :param context: the task's
+        """
+        decision = super().evaluate(exception, try_number, max_tries, context)
+        if decision.action is not RetryAction.RETRY:
+            return decision
+        delay = _asked_for(exception) or self._pause(try_number)
+        reason = f"{type(exception).__name__}: {decision.reason}; again in {delay.total_seconds():.0f} s"
+        return replace(decision, retry_delay=delay, reason=reason)
+
+    def _pause(self, try_number: int) -> timedelta:
+        doubled = self.first_delay.total_seconds() * 2.0 ** min(max(try_number - 1, 0), _MOST_DOUBLINGS)
+        longest = min(doubled, self.longest_delay.total_seconds())
+        # Tasks that failed together do not come back together.
+        return timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the policy as JSON."""
+        return {
+            "__type": type(self).__name__,
+            "first_delay": self.first_delay.total_seconds(),
+            "longest_delay": self.longest_delay.total_seconds(),
+        }
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> BatchRetryPolicy:
+        """Read what :meth:`serialize` returned."""
+        return cls(
+            first_delay=timedelta(seconds=data["first_delay"]), longest_delay=timedelta(seconds=data["longest_delay"])
+        )
+
+
+def _asked_for(exception: BaseException) -> timedelta | None:
+    """Return what the vendor asked for; 0 asks for nothing."""
+    seconds = exception.retry_after if isinstance(exception, RateLimitedError) else None
+    return timedelta(seconds=min(seconds, LONGEST_RETRY_AFTER.total_seconds())) if seconds else None
