@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-# Importing Airflow makes a home for it.
+# Importing Airflow makes a home for it, and tells of it.
 os.environ.setdefault("AIRFLOW_HOME", str(Path(tempfile.gettempdir()) / "airflow-home-of-docs"))
+os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
 
 from airflow_batch_provider import __version__  # noqa: E402
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "airflow-batch-provider"
 author = "The authors of airflow-batch-provider"
@@ -21,9 +27,6 @@ exclude_patterns = ["_build"]
 nitpicky = True
 # Only names of this package are looked up: the pages of Python and Airflow are not there when these are built.
 nitpick_ignore_regex = [("py:.*", r"(?!airflow_batch_provider).*")]
-# Pages are named in index.md before they are written.
-suppress_warnings = ["toc.empty_glob"]
-
 myst_heading_anchors = 3
 
 autodoc_typehints = "signature"
@@ -35,3 +38,17 @@ python_maximum_signature_line_length = 88
 html_theme = "furo"
 html_title = f"airflow-batch-provider {release}"
 html_show_sphinx = False
+
+
+def setup(app: Sphinx) -> None:
+    """Prepare each page before it is read."""
+    app.connect("source-read", prepare)
+
+
+def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Leave out what only the repository can show, or only a later change brings."""
+    # Reports beside the code are no pages; in the repository these links work.
+    source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\.md\)", r"\1", source[0])
+    if docname == app.config.root_doc:
+        named = re.compile(r"^([a-z-]+)\n", re.MULTILINE)
+        source[0] = named.sub(lambda line: line[0] if line[1] in app.env.found_docs else "", source[0])

@@ -30,11 +30,11 @@ MAX_POLL_FAILURES = 10
 
 
 class BatchStatusTrigger(BaseTrigger):
-    """Fires once, when a wait for a batch ends, for whatever :class:`~airflow_batch_provider.waiting.verdict.Reason`.
+    """Fires once, when a wait for a batch ends, for whatever reason.
 
     It never touches the batch itself: neither its cancellation nor that of the task reaches the vendor.
 
-    :param kind: a key of :data:`~airflow_batch_provider.waiting.kinds.KINDS`
+    :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job`` or ``talkifai.batch_job``
     :param connection_id: the Airflow connection
     :param batch_id: what to wait for
     :param scope: project or organization, as the kind's listing takes them
