@@ -8,11 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Importing Airflow makes a home for it, and tells of it.
+# Importing Airflow makes a home for it.
 os.environ.setdefault("AIRFLOW_HOME", str(Path(tempfile.gettempdir()) / "airflow-home-of-docs"))
-os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
 
-from airflow_batch_provider import __version__  # noqa: E402
+from airflow_batch_provider import __version__
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -47,8 +46,13 @@ def setup(app: Sphinx) -> None:
 
 def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
     """Leave out what only the repository can show, or only a later change brings."""
-    # Reports beside the code are no pages; in the repository these links work.
-    source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\.md\)", r"\1", source[0])
+    folder = Path(app.srcdir, docname).parent
+
+    def kept(link: re.Match[str]) -> str:
+        # Reports beside the code are no pages; in the repository these links work.
+        return link[0] if (folder / link[2]).resolve().is_relative_to(app.srcdir) else link[1]
+
+    source[0] = re.sub(r"\[([^\]]+)\]\((\.\./[^)#]*\.md)[^)]*\)", kept, source[0])
     if docname == app.config.root_doc:
         named = re.compile(r"^([a-z-]+)\n", re.MULTILINE)
         source[0] = named.sub(lambda line: line[0] if line[1] in app.env.found_docs else "", source[0])

@@ -43,18 +43,18 @@ class Block:
         return f"{self.page}:{self.line}"
 
 
-def blocks(page: str, language: str) -> list[Block]:
+def blocks(page: str, *languages: str) -> list[Block]:
     text = (ROOT / page).read_text()
     found = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [
         Block(page, text[: match.start()].count("\n") + 1, match[1], match[2])
         for match in found
-        if match[1] == language
+        if match[1] in languages
     ]
 
 
 PYTHON = {page: found for page in PAGES if (found := blocks(page, "python"))}
-SHELL = [block for vendor in VENDORS for block in blocks(f"docs/guides/{vendor}.md", "console")]
+SHELL = [block for vendor in VENDORS for block in blocks(f"docs/guides/{vendor}.md", "sh", "console")]
 
 
 @pytest.fixture
@@ -143,10 +143,11 @@ def test_the_shell_commands_of_a_guide_make_and_test_a_connection(vendor: str, f
     facts = finished_vendors.how_to[vendor]
     assigned = ran = 0
     for block in (block for block in SHELL if vendor in block.page):
-        commands = [line.removeprefix("$ ") for line in block.code.splitlines() if line.startswith("$ ")]
-        promised = [line for line in block.code.splitlines() if not line.startswith("$ ")]
+        is_session = block.language == "console"
+        commands = re.findall(r"^\$ (.*)", block.code, re.MULTILINE) if is_session else [block.code.strip()]
+        promised = [line for line in block.code.splitlines() if is_session and not line.startswith("$ ")]
         for command in commands:
-            assignment = re.fullmatch(r"export (\w+)='(.*)'", command)
+            assignment = re.fullmatch(r"export (\w+)='(.*)'", command, re.DOTALL)
             if assignment:
                 assert assignment[1] == name
                 environment[name] = filled_in(assignment[2], facts, finished_vendors, name)
