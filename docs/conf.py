@@ -31,7 +31,6 @@ myst_heading_anchors = 3
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 88
 
 html_theme = "furo"
@@ -42,6 +41,7 @@ html_show_sphinx = False
 def setup(app: Sphinx) -> None:
     """Prepare each page before it is read."""
     app.connect("source-read", prepare)
+    app.connect("autodoc-process-signature", shorten)
 
 
 def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -56,3 +56,8 @@ def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
     if docname == app.config.root_doc:
         named = re.compile(r"^([a-z-]+)\n", re.MULTILINE)
         source[0] = named.sub(lambda line: line[0] if line[1] in app.env.found_docs else "", source[0])
+
+
+def shorten(app: Sphinx, what: str, name: str, *_: object) -> tuple[str, None] | None:
+    """Leave out the parameters of exceptions, which are those of their base class."""
+    return ("", None) if what == "exception" and not name.endswith(".BatchProviderError") else None
