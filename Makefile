@@ -63,7 +63,7 @@ hooks: $(VENV)/.dev ## Check format, lint, types and import directions before ev
 	@$(BIN)/pre-commit install
 
 .PHONY: docs
-docs: $(VENV)/.docs ## Build the documentation into docs/_build/html and check every link (half a minute)
+docs: $(VENV)/.docs ## Build the documentation into docs/_build/html and check every link (a quarter of a minute)
 	@$(BIN)/python -m sphinx -W --keep-going -n -q -E -b html docs docs/_build/html
 	@$(BIN)/python docs/check_links.py docs/_build/html
 

@@ -58,6 +58,9 @@ def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = named.sub(lambda line: line[0] if line[1] in app.env.found_docs else "", source[0])
 
 
-def shorten(app: Sphinx, what: str, name: str, *_: object) -> tuple[str, None] | None:
+def shorten(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returned: str | None
+) -> tuple[str, None] | None:
     """Leave out the parameters of exceptions, which are those of their base class."""
-    return ("", None) if what == "exception" and not name.endswith(".BatchProviderError") else None
+    is_shown = what != "exception" or name.endswith(".BatchProviderError")
+    return None if is_shown or not signature else ("", None)
