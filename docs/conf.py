@@ -49,10 +49,12 @@ def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
     folder = Path(app.srcdir, docname).parent
 
     def kept(link: re.Match[str]) -> str:
-        # Reports beside the code are no pages; in the repository these links work.
-        return link[0] if (folder / link[2]).resolve().is_relative_to(app.srcdir) else link[1]
+        # Folders, and reports beside the code, are no pages; in the repository these links work.
+        target = (folder / link[2]).resolve()
+        is_elsewhere = not target.is_relative_to(app.srcdir) and (target.suffix == ".md" or target.is_dir())
+        return link[1] if is_elsewhere else link[0]
 
-    source[0] = re.sub(r"\[([^\]]+)\]\((\.\./[^)#]*\.md)[^)]*\)", kept, source[0])
+    source[0] = re.sub(r"\[([^\]]+)\]\((\.\./[^)#]*)[^)]*\)", kept, source[0])
     if docname == app.config.root_doc:
         named = re.compile(r"^([a-z-]+)\n", re.MULTILINE)
         source[0] = named.sub(lambda line: line[0] if line[1] in app.env.found_docs else "", source[0])
