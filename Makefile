@@ -21,6 +21,11 @@ $(VENV)/.dev: $(VENV)/.demo
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.demo
+	@echo "Installing what the documentation needs into $(VENV) ..."
+	@$(PIP) --editable '.[docs]'
+	@touch $@
+
 # The Azure tests are skipped without it, so whoever has no npm, or cannot reach its registry, can still run the others.
 $(VENV)/.azurite: tests/integration/package.json $(VENV)/.dev
 	@if ! command -v npm >/dev/null; then echo "npm is not installed: the tests on Azurite will be skipped"; \
@@ -52,6 +57,15 @@ lint: $(VENV)/.dev ## Check format, lint, types and import directions
 	@echo "mypy --strict"; $(BIN)/mypy
 	@echo "import directions"; $(BIN)/lint-imports
 	@echo "docker-compose.yaml"; $(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+
+.PHONY: hooks
+hooks: $(VENV)/.dev ## Check format, lint, types and import directions before every commit from now on
+	@$(BIN)/pre-commit install
+
+.PHONY: docs
+docs: $(VENV)/.docs ## Build the documentation into docs/_build/html and check every link (a quarter of a minute)
+	@$(BIN)/python -m sphinx -W --keep-going -n -q -E -b html docs docs/_build/html
+	@$(BIN)/python docs/check_links.py docs/_build/html
 
 .PHONY: bench-waiting
 bench-waiting: $(VENV)/.demo ## Measure 1,000 waits and write benchmarks/waiting.md (two and a half minutes)

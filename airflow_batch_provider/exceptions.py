@@ -2,27 +2,27 @@
 
 ::
 
-    BatchProviderError                   any of ours; carries vendor, endpoint, status, code
-    ├── TransientError                   passes by itself: Airflow's task retries apply
-    │   ├── RateLimitedError             ... come back after ``retry_after`` seconds
-    │   ├── IncompleteListingError       ... the listing could not be read whole
-    │   └── ExportReplacedError          ... another export took the place of the one that was being read
-    ├── BatchTimeoutError                a wait reached its timeout; also an AirflowSensorTimeout
-    └── FatalError                       a retry would fail again: Airflow does not retry
-        ├── AuthenticationError          the key is wrong or may not see this: mend the connection
-        ├── PaymentRequiredError         the plan is used up
-        ├── NotFoundError                no such project, batch or job
-        ├── RequestRefusedError          the vendor does not take this request
-        ├── UnexpectedResponseError      the answer is not what the vendor documents: is it the right host?
-        ├── InvalidParameterError        a value that may not be sent; also a ValueError
-        ├── ConnectionSettingsError      the Airflow connection is incomplete or wrong; also a ValueError
-        ├── BatchFailedError                 the batch that was waited for failed
-        ├── BatchCancelledError              ... was cancelled
-        ├── BatchItemsFailedError            ... finished with failed files or calls, and these count as a failure
-        ├── BatchStalledError                ... did not move for ``stalled_after``
-        ├── DestinationError             the place for the export cannot be used
-        ├── ExportExistsError            ``if_exists="error"`` and there is an export already
-        └── ExportDamagedError           what is there is not what was exported: export again
+    BatchProviderError                any of ours; carries vendor, endpoint, status, code
+    ├── TransientError                passes by itself: Airflow's task retries apply
+    │   ├── RateLimitedError          ... come back after retry_after seconds
+    │   ├── IncompleteListingError    ... the listing could not be read whole
+    │   └── ExportReplacedError       ... another export replaced the one that was read
+    ├── BatchTimeoutError             a wait timed out; also an AirflowSensorTimeout
+    └── FatalError                    a retry would fail again: Airflow does not retry
+        ├── AuthenticationError       the key is wrong or may not see this
+        ├── PaymentRequiredError      the plan is used up
+        ├── NotFoundError             no such project, batch or job
+        ├── RequestRefusedError       the vendor does not take this request
+        ├── UnexpectedResponseError   not what the vendor documents: is it the right host?
+        ├── InvalidParameterError     a value that may not be sent; also a ValueError
+        ├── ConnectionSettingsError   the Airflow connection is wrong; also a ValueError
+        ├── BatchFailedError          the batch that was waited for failed
+        ├── BatchCancelledError       ... was cancelled
+        ├── BatchItemsFailedError     ... finished, but failed files or calls count
+        ├── BatchStalledError         ... did not move for stalled_after
+        ├── DestinationError          the place for the export cannot be used
+        ├── ExportExistsError         if_exists="error", and there is an export already
+        └── ExportDamagedError        not what was exported: export again
 """
 
 from __future__ import annotations

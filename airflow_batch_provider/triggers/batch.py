@@ -27,11 +27,12 @@ LONGEST_PAUSE = 300.0
 
 
 class BatchStatusTrigger(BaseTrigger):
-    """Fires once, when a wait for a batch ends, for whatever :class:`~airflow_batch_provider.waiting.verdict.Reason`.
+    """Fires once, when a wait for a batch ends, for whatever reason.
 
     It never touches the batch itself: neither its cancellation nor that of the task reaches the vendor.
 
-    :param kind: the name of a kind, see :func:`~airflow_batch_provider.waiting.kinds.kind_named`
+    :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job`` or ``talkifai.batch_job``,
+        or the import path of another package's :class:`~airflow_batch_provider.apis.batch_state.BatchKind`
     :param connection_id: the Airflow connection
     :param batch_id: what to wait for
     :param scope: project or organization, as the kind's listing takes them

@@ -1,0 +1,168 @@
+"""What stands in the guides runs: DAGs by ``dag.test``, other Python as it is, shell commands in a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
+from airflow_batch_provider.hooks.talkifai import TalkifAIHook
+from airflow_batch_provider.sandbox import Sandbox, Settings
+from airflow_batch_provider.testing import connections, sandbox
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+ROOT = Path(__file__).parents[2]
+VENDORS = ("playment", "llamacloud", "talkifai")
+PAGES = ["README.md", "docs/testing.md", *(f"docs/guides/{vendor}.md" for vendor in VENDORS)]
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
+EXPORTS = "file:///data/exports"
+"""Where the guides export to; the tests put a temporary folder in its place."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code on a page."""
+
+    page: str
+    line: int
+    language: str
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks(page: str, *languages: str) -> list[Block]:
+    text = (ROOT / page).read_text()
+    found = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [
+        Block(page, text[: match.start()].count("\n") + 1, match[1], match[2])
+        for match in found
+        if match[1] in languages
+    ]
+
+
+PYTHON = {page: found for page in PAGES if (found := blocks(page, "python"))}
+SHELL = [block for vendor in VENDORS for block in blocks(f"docs/guides/{vendor}.md", "sh", "console")]
+
+
+@pytest.fixture
+def finished_vendors() -> Iterator[Sandbox]:
+    """The three vendors' APIs, with every batch finished: no wait takes longer than a look."""
+    with sandbox(Settings(jobs=120, duration=0)) as running:
+        yield running
+
+
+def asked_for(dag: Any, running: Sandbox) -> dict[str, str]:
+    """Return what a person would type who triggers a DAG by hand."""
+    completed = {
+        "PlaymentBatchSensor": lambda: running.how_to["playment"]["batch_id"],
+        "LlamaCloudBatchSensor": lambda: completed_batch_without_failures(),
+        "TalkifAIBatchJobSensor": lambda: next(TalkifAIHook().iter_batch_jobs(status="completed"))["id"],
+    }
+    sensors = [completed[task.task_type] for task in dag.tasks if task.task_type in completed]
+    return {name: sensors[0]() for name in dag.params}
+
+
+def completed_batch_without_failures() -> str:
+    hook = LlamaCloudHook()
+    return next(
+        str(batch["id"])
+        for batch in hook.iter_batches(status="COMPLETED")
+        if not any(result.get("error_message") for result in hook.get_batch(batch["id"], True)["results"])
+    )
+
+
+def run_dag(dag: Any, running: Sandbox) -> None:
+    conf = asked_for(dag, running)
+    when: dict[str, Any] = {"logical_date": None, "run_after": DAY} if conf else {"logical_date": DAY}
+    assert dag.test(run_conf=conf, **when).state == "success"
+
+
+@pytest.fixture
+def dags_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DAGs folder of the test's own: Airflow runs only DAGs that lie in one."""
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    bundle = {
+        "name": "guides",
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(folder)},
+    }
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
+    return folder
+
+
+@pytest.mark.parametrize("page", PYTHON)
+def test_the_python_of_a_page_runs_from_top_to_bottom(
+    page: str, finished_vendors: Sandbox, exports: Path, dags_folder: Path
+) -> None:
+    namespace: dict[str, Any] = {}
+    for block in PYTHON[page]:
+        code = block.code.replace(EXPORTS, exports.as_uri())
+        if "with DAG(" in code:
+            (dags_folder / f"line_{block.line}.py").write_text(code)
+        if "with DAG(" in code and "def test_" not in code:
+            dag = the_dag_in(dags_folder / f"line_{block.line}.py")
+            run_dag(dag, finished_vendors)
+            continue
+        before = set(namespace)
+        exec(compile(code, str(block), "exec"), namespace)  # noqa: S102 - our own pages
+        for name in [name for name in namespace if name.startswith("test_") and name not in before]:
+            namespace[name]()
+    if page.startswith("docs/guides/"):
+        manifests = [json.loads(path.read_text()) for path in exports.rglob("_MANIFEST.json")]
+        assert sum(manifest["rows"] for manifest in manifests) > 0
+
+
+def the_dag_in(source: Path) -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(source))
+    assert bag.import_errors == {}
+    [dag] = bag.dags.values()
+    return dag
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_shell_commands_of_a_guide_make_and_test_a_connection(vendor: str, finished_vendors: Sandbox) -> None:
+    name = f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW_CONN_")}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    facts = finished_vendors.how_to[vendor]
+    assigned = ran = 0
+    for block in (block for block in SHELL if vendor in block.page):
+        is_session = block.language == "console"
+        commands = re.findall(r"^\$ (.*)", block.code, re.MULTILINE) if is_session else [block.code.strip()]
+        promised = [line for line in block.code.splitlines() if is_session and not line.startswith("$ ")]
+        for command in commands:
+            assignment = re.fullmatch(r"export (\w+)='(.*)'", command, re.DOTALL)
+            if assignment:
+                assert assignment[1] == name
+                environment[name] = filled_in(assignment[2], facts, finished_vendors, name)
+                assigned += 1
+                continue
+            done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert all(line in done.stdout for line in promised), done.stdout
+            ran += 1
+    assert (assigned, ran) == (1, 1)
+
+
+def filled_in(template: str, facts: dict[str, Any], running: Sandbox, name: str) -> str:
+    """Put key and ids into a connection as a user would, and lead it to the sandbox."""
+    placeholders = {"API key": "api_key", "project id": "project_id", "organization id": "organization_id"}
+    connection = json.loads(re.sub(r"<([^>]+)>", lambda match: facts[placeholders[match[1]]], template))
+    assert connection["conn_type"] == json.loads(connections(running)[name])["conn_type"]
+    return json.dumps({**connection, "host": running.url})
