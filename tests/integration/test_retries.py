@@ -48,7 +48,7 @@ def dag() -> Any:
 
     dag = DagBag(dag_folder=str(Path(__file__).parents[2] / "dags")).dags[DAG_ID]
     export = dag.get_task("export")
-    export.retries, export.retry_delay = 2, timedelta(days=1)
+    export.retries, export.retry_delay = 2, timedelta(seconds=3)
     # So short that `dag.test`, which waits for a retry like the scheduler does, is not held up.
     export.retry_policy = BatchRetryPolicy(first_delay=timedelta(seconds=0.2))
     return dag

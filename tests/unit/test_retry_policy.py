@@ -8,13 +8,14 @@ import sys
 from datetime import timedelta
 
 import pytest
-from airflow.sdk import RetryAction
+from airflow.sdk import DAG, RetryAction
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batch_provider import exceptions
 from airflow_batch_provider.exceptions import BatchProviderError, RateLimitedError, TransientError
+from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
 from airflow_batch_provider.retry_policy import LONGEST_RETRY_AFTER, BatchRetryPolicy
 
 OURS = [
@@ -104,6 +105,13 @@ def test_pauses_that_make_no_sense_are_refused(first: int, longest: int) -> None
 def test_the_reason_says_what_happened_and_when_it_goes_on_but_not_what_the_vendor_said() -> None:
     reason = BatchRetryPolicy().evaluate(rate_limited(90), 1, 3).reason
     assert reason == "RateLimitedError: the vendor asks to come back later; again in 90 s"
+
+
+def test_it_may_be_set_for_all_tasks_of_a_dag() -> None:
+    policy = BatchRetryPolicy()
+    with DAG("nightly", default_args={"retry_policy": policy}):
+        task = TalkifAIExportBatchJobsOperator(task_id="export", destination="file:///exports")
+    assert task.retry_policy is policy
 
 
 def test_it_survives_serialization() -> None:
