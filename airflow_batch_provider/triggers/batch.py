@@ -31,8 +31,8 @@ class BatchStatusTrigger(BaseTrigger):
 
     It never touches the batch itself: neither its cancellation nor that of the task reaches the vendor.
 
-    :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job`` or ``talkifai.batch_job``,
-        or the import path of another package's :class:`~airflow_batch_provider.apis.batch_state.BatchKind`
+    :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job``, ``talkifai.batch_job``,
+        or the import path of another package's ``BatchKind``
     :param connection_id: the Airflow connection
     :param batch_id: what to wait for
     :param scope: project or organization, as the kind's listing takes them

@@ -180,6 +180,14 @@ def test_the_connection_test_makes_one_request(hook: Callable[[], BatchApiHook],
     assert len(vendors.requests) == before + 1
 
 
+@pytest.mark.parametrize(("hook", "size"), [(LlamaCloudHook, "page_size=1"), (TalkifAIHook, "pageSize=1")])
+def test_the_connection_test_asks_for_one_row_where_the_vendor_lets(
+    hook: Callable[[], BatchApiHook], size: str, vendors: Sandbox
+) -> None:
+    assert hook().test_connection()[0]
+    assert size in vendors.requests[-1].partition("?")[2].split("&")
+
+
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_wrong_key_fails_at_once_and_says_what_to_mend(
     hook: Callable[[], BatchApiHook], vendors: Sandbox, monkeypatch: pytest.MonkeyPatch
