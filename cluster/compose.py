@@ -57,6 +57,11 @@ class Service:
         """Whether it is done when its command is, so that others wait for its end."""
         return self.health is None
 
+    @property
+    def checks_slowly(self) -> bool:
+        """Whether its health is told by a command of Airflow's."""
+        return bool(self.health) and self.health[0] in ("airflow", "celery")
+
 
 def read(settings: Mapping[str, str], file: Path = FILE) -> Any:
     """Return what the file says, with its variables replaced.
