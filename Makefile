@@ -59,7 +59,8 @@ cluster-programs:
 	echo "Installing $(CLUSTER_PACKAGES) by apt-get ..."; \
 	policy=/usr/sbin/policy-rc.d; \
 	test -e $$policy || { trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; }; \
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(CLUSTER_PACKAGES) >/dev/null
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get -o DPkg::Lock::Timeout=300 install -qq --no-install-recommends $(CLUSTER_PACKAGES) >/dev/null
 
 .PHONY: test-cluster
 test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-compose.yaml natively, and kill a worker at an export (5 minutes)
@@ -121,7 +122,7 @@ format: $(VENV)/.dev ## Format the code
 constraints: ## Write constraints.txt anew from what pip resolves today
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade pip
 	@# Debian 12's Python 3.11.2 is too old for soupsieve 3
-	@$(BIN)/python -m pip install --quiet 'apache-airflow==3.3.*' 'soupsieve<3' --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet 'apache-airflow==3.3.*' 'soupsieve<3' --editable '.[dev,cluster]'
 	@$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
 	@wc -l constraints.txt
 

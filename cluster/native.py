@@ -20,9 +20,9 @@ from typing import NoReturn
 from cluster.compose import ROOT, Service, ports, read, services
 from tests.integration.seaweedfs import free_ports
 
-SECONDS_TO_START = 400
+SECONDS_TO_START = 600
 SECONDS_BETWEEN_CHECKS = 1
-SECONDS_FOR_A_CHECK = 60
+SECONDS_FOR_A_CHECK = 120
 POSTGRES_USER = "postgres"
 
 # An engine gives each container a network of its own; here, what opens ports unasked is told to open none.
@@ -204,16 +204,19 @@ class Cluster:
     def is_well(self, name: str) -> bool:
         """Run the file's health check of a service."""
         with (self.folder / "logs" / f"{name}.health.log").open("ab") as log:
-            checked = subprocess.run(
-                self.services[name].health or ("true",),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                check=False,
-                timeout=SECONDS_FOR_A_CHECK,
-                cwd=self.home(name),
-                env=self.environment(name),
-            )
+            try:
+                checked = subprocess.run(
+                    self.services[name].health or ("true",),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    check=False,
+                    timeout=SECONDS_FOR_A_CHECK,
+                    cwd=self.home(name),
+                    env=self.environment(name),
+                )
+            except subprocess.TimeoutExpired:
+                return False
         return checked.returncode == 0
 
     def tail(self, name: str) -> str:
