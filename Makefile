@@ -64,7 +64,7 @@ cluster-programs:
 
 .PHONY: test-cluster
 test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-compose.yaml natively, and kill a worker at an export (5 minutes)
-	@$(BIN)/python -m pytest tests/cluster --exitfirst --capture=no
+	@$(BIN)/python -m pytest tests/unit/test_compose.py tests/cluster --exitfirst --capture=no
 
 .env: .env.example ## Write the settings of docker-compose.yaml, with secrets of its own
 	@test ! -e $@ || { echo "$@ is there already, and older than $<: see what is new there"; exit 1; }

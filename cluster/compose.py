@@ -60,7 +60,7 @@ class Service:
     @property
     def checks_slowly(self) -> bool:
         """Whether its health is told by a command of Airflow's."""
-        return bool(self.health) and self.health[0] in ("airflow", "celery")
+        return self.health is not None and self.health[0] in ("airflow", "celery")
 
 
 def read(settings: Mapping[str, str], file: Path = FILE) -> Any:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class Run:
     :param state: how it ended
     :param deferred: tasks that were seen in the triggerer
     :param victim: the worker that was killed
+    :param killed_at: when
     :param map_index: the export that it was at
     :param staged: what lay in the bucket then
     """
@@ -63,6 +65,7 @@ class Run:
     state: str = ""
     deferred: set[str] = field(default_factory=set)
     victim: str = ""
+    killed_at: datetime | None = None
     map_index: int = -1
     staged: list[str] = field(default_factory=list)
 
@@ -140,6 +143,7 @@ def run(cluster: Cluster, api: AirflowApi, keys: Callable[[], list[str]]) -> Run
     assert [one["state"] for one in at_work] == ["running"]
     run.victim = at_work[0]["hostname"]
     cluster.kill(run.victim)
+    run.killed_at = datetime.now(UTC)
     say(f"killed {run.victim}, which was at {EXPORT} {run.map_index}; {len(run.staged)} objects in the bucket")
 
     def ended() -> bool:
@@ -148,7 +152,15 @@ def run(cluster: Cluster, api: AirflowApi, keys: Callable[[], list[str]]) -> Run
         return run.state in ("success", "failed")
 
     wait_for("the end of the run", ended, SECONDS_FOR_THE_RUN)
+    say(f"the run is a {run.state}")
+    for one in api.tries(DAG_ID, run.run_id, EXPORT, run.map_index):
+        start, end = (_since(run.killed_at, one[key]) for key in ("start_date", "end_date"))
+        say(f"try {one['try_number']} on {one['hostname']}: from {start} to {end} s after the kill: {one['state']}")
     return run
+
+
+def _since(moment: datetime, text: str | None) -> str:
+    return f"{(datetime.fromisoformat(text) - moment).total_seconds():.0f}" if text else "?"
 
 
 @pytest.fixture(scope="module")
