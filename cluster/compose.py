@@ -59,8 +59,8 @@ class Service:
 
     @property
     def checks_slowly(self) -> bool:
-        """Whether its health is told by a command of Airflow's."""
-        return self.health is not None and self.health[0] in ("airflow", "celery")
+        """Whether it takes seconds of a core to tell its health."""
+        return self.health is not None and self.health[0] == "celery"
 
 
 def read(settings: Mapping[str, str], file: Path = FILE) -> Any:

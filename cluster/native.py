@@ -61,7 +61,7 @@ class Cluster:
             if name not in but:
                 self.start(name)
         lasting = [name for name in self._processes if not self.services[name].ends]
-        # Airflow's own commands take seconds of a core to tell anything: only when what is asked sooner is well.
+        # What takes seconds of a core is asked when the rest is well.
         slow = [name for name in lasting if self.services[name].checks_slowly]
         for name in lasting:
             if name not in slow:
