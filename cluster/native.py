@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -53,21 +52,16 @@ class Cluster:
         self._well: set[str] = set()
 
     def up(self, but: Collection[str] = ()) -> None:
-        """Start services in the order of their needs, and return when all are well.
+        """Start services in the order of their needs, and return when they are well; tasks wait for workers in a queue.
 
         :param but: services to leave out
         """
         for name in self.services:
             if name not in but:
                 self.start(name)
-        lasting = [name for name in self._processes if not self.services[name].ends]
-        # What takes seconds of a core is asked when the rest is well.
-        slow = [name for name in lasting if self.services[name].checks_slowly]
-        for name in lasting:
-            if name not in slow:
+        for name in self._processes:
+            if not self.services[name].checks_slowly:
                 self._await(name)
-        with ThreadPoolExecutor(len(slow)) as pool:
-            list(pool.map(self._await, slow))
 
     def start(self, name: str) -> None:
         """Start a service, and before it what it needs."""
