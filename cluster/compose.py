@@ -21,7 +21,7 @@ FILE = ROOT / "docker-compose.yaml"
 ENTRYPOINTS = {"airflow-batch-provider": ("airflow",), "postgres": (), "redis": (), "chrislusf/seaweedfs": ()}
 """What the images put before a command, by their names: the programs that a machine must have."""
 
-_VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?::\?[^}]*)?\})")
+_VARIABLE = re.compile(r"\$\{(\w+):\?[^}]*\}")
 
 
 class ComposeError(Exception):
@@ -80,11 +80,9 @@ def _replace_variables(value: Any, settings: Mapping[str, str]) -> Any:
         return value
 
     def replacement(match: re.Match[str]) -> str:
-        if match["dollar"]:
-            return "$"
-        if not settings.get(match["name"]):
-            raise ComposeError(f"{match['name']} is not set: docker-compose.yaml refuses to start without it")
-        return settings[match["name"]]
+        if not settings.get(match[1]):
+            raise ComposeError(f"{match[1]} is not set: docker-compose.yaml refuses to start without it")
+        return settings[match[1]]
 
     return _VARIABLE.sub(replacement, value)
 

@@ -34,9 +34,9 @@ JOBS = 250_000
 SETTINGS = {
     "SANDBOX_JOBS": str(JOBS),
     "SANDBOX_LATENCY": "0.005",
-    "SANDBOX_DURATION": "60",
+    "SANDBOX_DURATION": "90",
     "WORKER_CONCURRENCY": "2",
-    "TASK_HEARTBEAT_TIMEOUT": "20",
+    "TASK_HEARTBEAT_TIMEOUT": "45",
     "RETRY_DELAY": "5",
 }
 # Written after each part but the last, which only the big batch has.
