@@ -63,7 +63,7 @@ cluster-programs:
 	  apt-get -o DPkg::Lock::Timeout=300 install -qq --no-install-recommends $(CLUSTER_PACKAGES) >/dev/null
 
 .PHONY: test-cluster
-test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-compose.yaml natively, and kill a worker at an export (5 minutes)
+test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-compose.yaml natively, and kill a worker at an export (5 to 10 minutes)
 	@$(BIN)/python -m pytest tests/unit/test_compose.py tests/cluster --exitfirst --capture=no
 
 .env: .env.example ## Write the settings of docker-compose.yaml, with secrets of its own
