@@ -46,6 +46,35 @@ sandbox: $(VENV)/.demo ## Serve the three vendors' APIs locally (port 8800) unti
 test: $(VENV)/.azurite ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 2
 
+# Debian would start what it installs, on the usual ports; a policy keeps it from that for as long as it installs.
+CLUSTER_PROGRAMS := redis-server docker-compose curl wget
+CLUSTER_PACKAGES := redis-server postgresql docker-compose curl wget
+CLUSTER_IS_THERE := command -v $(CLUSTER_PROGRAMS) | wc -l | grep -qx $(words $(CLUSTER_PROGRAMS)) && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+
+$(VENV)/.cluster: $(VENV)/.dev
+	@echo "Installing what the cluster needs into $(VENV) (half a minute) ..."
+	@$(PIP) --editable '.[dev,cluster]'
+	@touch $@
+
+.PHONY: cluster-programs
+cluster-programs:
+	@$(CLUSTER_IS_THERE) && exit; \
+	if test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null; then \
+	  echo "Missing: some of the Debian packages $(CLUSTER_PACKAGES). Install them, then run this again."; exit 1; fi; \
+	echo "Installing $(CLUSTER_PACKAGES) by apt-get ..."; \
+	policy=/usr/sbin/policy-rc.d; \
+	test -e $$policy || { trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; }; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get -o DPkg::Lock::Timeout=300 install -qq --no-install-recommends $(CLUSTER_PACKAGES) >/dev/null
+
+.PHONY: test-cluster
+test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-compose.yaml natively, and kill a worker at an export (5 to 10 minutes)
+	@$(BIN)/python -m pytest tests/unit/test_compose.py tests/cluster --exitfirst --capture=no
+
+.env: .env.example ## Write the settings of docker-compose.yaml, with secrets of its own
+	@test ! -e $@ || { echo "$@ is there already, and older than $<: see what is new there"; exit 1; }
+	@$(PYTHON) -m cluster.settings
+
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## Try 10,000 hostile pages in every format, and 2,000 exports of some over the wire (fifteen minutes)
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/fuzz --numprocesses 2
@@ -107,7 +136,7 @@ format: $(VENV)/.dev ## Format the code
 constraints: ## Write constraints.txt anew from what pip resolves today
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade pip
 	@# Debian 12's Python 3.11.2 is too old for soupsieve 3
-	@$(BIN)/python -m pip install --quiet 'apache-airflow==3.3.*' 'soupsieve<3' --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet 'apache-airflow==3.3.*' 'soupsieve<3' --editable '.[dev,cluster]'
 	@$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
 	@wc -l constraints.txt
 

@@ -67,6 +67,7 @@ def exported_rows(folder: Path) -> list[dict[str, Any]]:
 WAITING = {
     "playment_wait_and_export": "playment/waited_for",
     "playment_project_wait_and_export": "playment/project_waited_for",
+    "playment_pipeline": "playment/pipeline",
     "llamacloud_wait_and_export": "llamacloud/completed",
     "talkifai_wait_and_export": "talkifai/completed",
 }

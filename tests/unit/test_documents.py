@@ -47,7 +47,7 @@ def test_every_link_of_the_readme_leads_to_a_file() -> None:
 
 def test_the_compose_file_holds_the_keys_that_the_sandbox_takes() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
-    environment = compose["services"]["airflow"]["environment"]
+    environment = compose["services"]["worker-1"]["environment"]
     with serve(Settings()) as sandbox:
         for name, connection in connections(sandbox).items():
             expected = yaml.safe_load(connection.replace(sandbox.url, "http://sandbox:8800"))

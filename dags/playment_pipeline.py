@@ -1,0 +1,43 @@
+"""Waits for a TELUS/Playment project, exports the jobs of each of its batches, and checks every export."""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG, Variable, get_current_context, task, task_group
+
+from airflow_batch_provider.hooks.playment import PlaymentHook
+from airflow_batch_provider.operators.playment import PlaymentExportBatchJobsOperator
+from airflow_batch_provider.operators.verify import VerifyExportOperator
+from airflow_batch_provider.sensors.playment import PlaymentProjectSensor
+
+with DAG(
+    "playment_pipeline",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    # A task whose worker dies needs a retry; an export goes on where it was.
+    default_args={"retries": 3},
+):
+    wait = PlaymentProjectSensor(task_id="wait", deferrable=True, poke_interval=10)
+
+    @task
+    def list_batches() -> list[dict[str, str]]:
+        """Return batch and destination of each export; the batches are numbered, their ids stay out of paths."""
+        context = get_current_context()
+        day = context.get("ds") or context["dag_run"].run_after.strftime("%Y-%m-%d")
+        folder = f"{Variable.get('exports')}/playment/pipeline/{day}"
+        batches = [batch["id"] for batch in PlaymentHook().iter_batches() if not batch["is_default"]]
+        return [
+            {"batch_id": batch_id, "destination": f"{folder}/{number:03d}"} for number, batch_id in enumerate(batches)
+        ]
+
+    # Mapped as one: an export is checked when it is done, whatever becomes of the others.
+    @task_group
+    def batch(batch_id: str, destination: str) -> None:
+        """Export a batch, then check the export."""
+        export = PlaymentExportBatchJobsOperator(task_id="export", batch_id=batch_id, destination=destination)
+        export >> VerifyExportOperator(task_id="verify", destination=destination)
+
+    batches = list_batches()
+    wait >> batches
+    batch.expand_kwargs(batches)

@@ -1,0 +1,250 @@
+"""The cluster of docker-compose.yaml, run natively: a project is exported while one of two workers is killed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from airflow_batch_provider.export import read_export, verify_export
+from airflow_batch_provider.export.manifest import Manifest
+from airflow_batch_provider.hooks.playment import PlaymentHook
+from airflow_batch_provider.sandbox import Settings
+from airflow_batch_provider.testing import sandbox
+from cluster.airflow_api import AirflowApi
+from cluster.native import Cluster, running
+from cluster.settings import settings
+
+DAG_ID = "playment_pipeline"
+EXPORT, VERIFY = "batch.export", "batch.verify"
+WORKERS = ("worker-1", "worker-2")
+BUCKET = "raw"
+JOBS = 250_000
+SETTINGS = {
+    "SANDBOX_JOBS": str(JOBS),
+    "SANDBOX_LATENCY": "0.005",
+    "SANDBOX_DURATION": "90",
+    "WORKER_CONCURRENCY": "2",
+    "TASK_HEARTBEAT_TIMEOUT": "45",
+    "RETRY_DELAY": "5",
+}
+# Written after each part but the last, which only the big batch has.
+CHECKPOINT = re.compile(r"/(?P<number>\d{3})/_staging/\w+/\w+-\d{5}\.checkpoint\.json$")
+SECONDS_FOR_THE_RUN = 600
+began = time.monotonic()
+
+
+def say(line: str) -> None:
+    print(f"[{time.monotonic() - began:5.0f} s] {line}", flush=True)
+
+
+@dataclass
+class Run:
+    """The run of the pipeline, and what was seen while it was watched.
+
+    :param state: how it ended
+    :param deferred: tasks that were seen in the triggerer
+    :param victim: the worker that was killed
+    :param killed_at: when
+    :param map_index: the export that it was at
+    :param staged: what lay in the bucket then
+    """
+
+    run_id: str
+    day: str
+    state: str = ""
+    deferred: set[str] = field(default_factory=set)
+    victim: str = ""
+    killed_at: datetime | None = None
+    map_index: int = -1
+    staged: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    # Not pytest's own folder: the database's user must be let through to its files.
+    folder = Path(tempfile.mkdtemp(prefix="cluster-"))
+    folder.chmod(0o755)
+    failed_before = request.session.testsfailed
+    try:
+        with running(folder, settings() | SETTINGS, say) as started:
+            started.up(but={"sandbox"})
+            wait_for("the workers", lambda: all("ready." in started.log(name).read_text() for name in WORKERS), 600)
+            # Its clock begins to run when there is somebody to wait for its batches.
+            started.start("sandbox")
+            yield started
+    except BaseException:
+        say(f"the logs are kept in {folder}")
+        raise
+    if request.session.testsfailed > failed_before:
+        say(f"the logs are kept in {folder}")
+    else:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def api(cluster: Cluster) -> AirflowApi:
+    return AirflowApi(cluster.url("api-server", 8080), cluster.home("api-server"))
+
+
+@pytest.fixture(scope="module")
+def keys(cluster: Cluster) -> Callable[[], list[str]]:
+    environment = cluster.environment("seaweedfs")
+    client = boto3.client(
+        "s3",
+        endpoint_url=cluster.url("seaweedfs", 8333),
+        region_name="us-east-1",
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    return lambda: [item["Key"] for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def wait_for(what: str, look: Callable[[], Any], seconds: float = 120) -> Any:
+    say(f"waiting for {what}")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"{what}: not after {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def run(cluster: Cluster, api: AirflowApi, keys: Callable[[], list[str]]) -> Run:
+    """Let the scheduler run the pipeline, and kill the worker that is in the middle of the big export."""
+    wait_for("Airflow to read the DAGs", lambda: DAG_ID in api.dag_ids())
+    api.unpause(DAG_ID)
+    today = wait_for("the run of today", lambda: api.runs(DAG_ID))[0]
+    run = Run(today["dag_run_id"], today["logical_date"][:10])
+
+    def look() -> list[dict[str, Any]]:
+        instances = api.task_instances(DAG_ID, run.run_id)
+        run.deferred |= {one["task_id"] for one in instances if one["state"] == "deferred"}
+        return instances
+
+    def checkpoints() -> list[re.Match[str]]:
+        look()
+        return [found for key in keys() if (found := CHECKPOINT.search(key))]
+
+    mark = wait_for("a checkpoint in the bucket", checkpoints, SECONDS_FOR_THE_RUN)[0]
+    run.map_index = int(mark["number"])
+    run.staged = keys()
+    at_work = [one for one in look() if (one["task_id"], one["map_index"]) == (EXPORT, run.map_index)]
+    assert [one["state"] for one in at_work] == ["running"]
+    run.victim = at_work[0]["hostname"]
+    cluster.kill(run.victim)
+    run.killed_at = datetime.now(UTC)
+    say(f"killed {run.victim}, which was at {EXPORT} {run.map_index}; {len(run.staged)} objects in the bucket")
+
+    def ended() -> bool:
+        look()
+        run.state = api.runs(DAG_ID)[0]["state"]
+        return run.state in ("success", "failed")
+
+    wait_for("the end of the run", ended, SECONDS_FOR_THE_RUN)
+    say(f"the run is a {run.state}")
+    for one in api.tries(DAG_ID, run.run_id, EXPORT, run.map_index):
+        start, end = (_since(run.killed_at, one[key]) for key in ("start_date", "end_date"))
+        say(f"try {one['try_number']} on {one['hostname']}: from {start} to {end} s after the kill: {one['state']}")
+    return run
+
+
+def _since(moment: datetime, text: str | None) -> str:
+    return f"{(datetime.fromisoformat(text) - moment).total_seconds():.0f}" if text else "?"
+
+
+@pytest.fixture(scope="module")
+def exports(cluster: Cluster, run: Run) -> Iterator[str]:
+    """The folder of the run's exports, with Airflow's connections as the workers have them."""
+    environment = cluster.environment("worker-1")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            if name.startswith("AIRFLOW_CONN_"):
+                patch.setenv(name, value)
+        yield f"{environment['AIRFLOW_VAR_EXPORTS']}/playment/pipeline/{run.day}"
+
+
+@pytest.fixture(scope="module")
+def manifest(run: Run, exports: str) -> Manifest:
+    return verify_export(f"{exports}/{run.map_index:03d}")
+
+
+def test_the_health_checks_tell_which_worker_was_killed(cluster: Cluster, run: Run) -> None:
+    assert {name for name in WORKERS if not cluster.is_well(name)} == {run.victim}
+
+
+def test_every_example_can_be_read(api: AirflowApi) -> None:
+    assert api.import_errors() == []
+
+
+def test_the_run_succeeds(run: Run) -> None:
+    assert run.state == "success"
+
+
+def test_the_wait_was_in_the_triggerer(run: Run) -> None:
+    assert "wait" in run.deferred
+
+
+def test_both_workers_were_at_work(api: AirflowApi, run: Run) -> None:
+    instances = api.task_instances(DAG_ID, run.run_id)
+    tries = [one for task in instances for one in api.tries(DAG_ID, run.run_id, task["task_id"], task["map_index"])]
+    assert {one["hostname"] for one in tries} == set(WORKERS)
+
+
+def test_the_killed_export_ends_at_its_second_try_on_the_other_worker(api: AirflowApi, run: Run) -> None:
+    first, second = api.tries(DAG_ID, run.run_id, EXPORT, run.map_index)
+    assert (first["hostname"], second["state"]) == (run.victim, "success")
+    assert second["hostname"] != run.victim
+
+
+def test_the_second_try_went_on_where_the_first_was(manifest: Manifest, run: Run) -> None:
+    assert manifest.resumed
+    # Parts are staged under a token of each try, and copied from there.
+    assert [key for key in run.staged if "/_staging/" in key]
+
+
+def test_the_killed_export_holds_every_job_once(manifest: Manifest, exports: str, run: Run) -> None:
+    ids = Counter(row["id"] for row in read_export(f"{exports}/{run.map_index:03d}"))
+    # Equal settings serve equal ids, so another sandbox tells what there was.
+    with sandbox(Settings(jobs=JOBS)):
+        batch_id = str(manifest.params["batch_id"])
+        expected = Counter(job["id"] for job in PlaymentHook().iter_batch_jobs(None, batch_id))
+    assert expected.total() == JOBS
+    assert ids == expected
+
+
+def test_every_other_export_is_whole(exports: str, run: Run) -> None:
+    manifests = [verify_export(f"{exports}/{number:03d}") for number in range(5)]
+    assert sorted(manifest.rows for manifest in manifests) == [0, 3, 100, 101, JOBS]
+
+
+def test_every_export_was_checked_by_its_own_task(api: AirflowApi, run: Run) -> None:
+    checks = [one for one in api.task_instances(DAG_ID, run.run_id) if one["task_id"] == VERIFY]
+    assert [one["state"] for one in checks] == ["success"] * 5
+
+
+def test_nothing_is_left_of_the_killed_try(keys: Callable[[], list[str]], run: Run, manifest: Manifest) -> None:
+    assert [key for key in keys() if "_staging" in key] == []
+
+
+def test_no_secret_is_in_a_log(cluster: Cluster, run: Run) -> None:
+    environment = cluster.environment("worker-1")
+    secrets = [
+        json.loads(environment["AIRFLOW_CONN_AWS_DEFAULT"])["password"],
+        environment["AIRFLOW__CORE__FERNET_KEY"],
+    ]
+    logs = [path for path in cluster.folder.rglob("*.log") if path.is_file()]
+    assert len(logs) > len(cluster.services)
+    assert [path for path in logs for secret in secrets if secret in path.read_text(errors="replace")] == []
