@@ -11,11 +11,13 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Complaint, Domain, Flag, WholeNumber, Word
 from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.links.export_page import PublishedExportLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_batch_provider.export.manifest import TaskRun
+    from airflow_batch_provider.export.manifest import Manifest, TaskRun
+    from airflow_batch_provider.export.store import Store
     from airflow_batch_provider.hooks.base import BatchApiHook
 
 FILE_FORMATS = Word(("jsonl", "csv", "parquet"))
@@ -72,6 +74,8 @@ class ListingExportOperator(BaseOperator):
         "on_drift",
         "resume",
     )
+    operator_extra_links = (PublishedExportLink(),)
+    published_to: Store | None = None
 
     def __init__(
         self,
@@ -134,7 +138,7 @@ class ListingExportOperator(BaseOperator):
         if before and self.if_exists == "skip":
             self.log.info("Left the export of %s at %s as it is", before.finished_at, store.uri)
             clean_up_after_kill(store, work.id, before)
-            return before.summary(store.uri)
+            return self._published(before, store)
         if before and self.if_exists == "error" and before.export_id != work.id:
             raise exists_already(store, before)
         reading = partial(
@@ -151,6 +155,10 @@ class ListingExportOperator(BaseOperator):
             resume=RESUME.encode(self.resume) == "true",
             may_replace=self.if_exists != "error",
         )
+        return self._published(manifest, store)
+
+    def _published(self, manifest: Manifest, store: Store) -> dict[str, Any]:
+        self.published_to = store
         return manifest.summary(store.uri)
 
     def _check(self, name: str, value: object, domain: Domain) -> None:
