@@ -116,6 +116,8 @@ def environment(layout: Layout) -> dict[str, str]:
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        # Tasks ask the server that also packs the UI's seven megabytes of JavaScript for each new browser.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "NO_PROXY": "127.0.0.1",
         "PYTHONUNBUFFERED": "1",
     }

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -150,3 +153,25 @@ def test_a_check_that_failed_has_no_link(tmp_path: Path, pages: str) -> None:
     with pytest.raises(BatchProviderError):
         check.execute({})
     assert link_of(check) == ""
+
+
+READ = """
+from airflow_batch_provider.links.configured import pages
+import airflow.configuration
+print(dict(pages("export_pages")), dict(pages("batch_pages")))
+"""
+
+
+def test_the_pages_may_stand_in_airflows_configuration_file(tmp_path: Path) -> None:
+    """Airflow expands some values of it, and takes braces for names."""
+    (tmp_path / "airflow.cfg").write_text(
+        '[batch_provider]\nexport_pages = {"s3://raw": "https://x/{path}"}\nbatch_pages = {"a.b": "https://y/{batch_id}"}\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", READ],
+        env={**os.environ, "AIRFLOW_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "{'s3://raw': 'https://x/{path}'} {'a.b': 'https://y/{batch_id}'}"
