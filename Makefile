@@ -26,6 +26,17 @@ $(VENV)/.docs: $(VENV)/.demo
 	@$(PIP) --editable '.[docs]'
 	@touch $@
 
+# The browser is the system's: playwright's own cannot be fetched everywhere.
+$(VENV)/.ui: $(VENV)/.dev
+	@if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
+	  if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo "The tests of the UI need Chromium: install it and try again, or run this as root on Debian or Ubuntu"; exit 1; fi; \
+	  echo "Installing Chromium (a minute) ..."; \
+	  apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; fi
+	@echo "Installing Playwright into $(VENV) ..."
+	@$(PIP) --editable '.[ui]'
+	@touch $@
+
 # The Azure tests are skipped without it, so whoever has no npm, or cannot reach its registry, can still run the others.
 $(VENV)/.azurite: tests/integration/package.json $(VENV)/.dev
 	@if ! command -v npm >/dev/null; then echo "npm is not installed: the tests on Azurite will be skipped"; \
@@ -37,6 +48,15 @@ $(VENV)/.azurite: tests/integration/package.json $(VENV)/.dev
 .PHONY: demo
 demo: $(VENV)/.demo ## Run every example DAG against the sandbox and show what it exported
 	@$(BIN)/python demo/run.py
+
+# UP='--port 9090' for another port
+.PHONY: up
+up: $(VENV)/.demo ## Start Airflow with its UI, the sandbox and the example DAGs, on this machine
+	@$(BIN)/python -m local up $(UP)
+
+.PHONY: down
+down: ## Stop what make up started
+	@test ! -x $(BIN)/python || $(BIN)/python -m local down
 
 .PHONY: sandbox
 sandbox: $(VENV)/.demo ## Serve the three vendors' APIs locally (port 8800) until interrupted
@@ -74,6 +94,14 @@ test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-com
 .env: .env.example ## Write the settings of docker-compose.yaml, with secrets of its own
 	@test ! -e $@ || { echo "$@ is there already, and older than $<: see what is new there"; exit 1; }
 	@$(PYTHON) -m cluster.settings
+
+.PHONY: test-ui
+test-ui: $(VENV)/.ui ## Try the UI of a local Airflow in a browser (three minutes)
+	@$(BIN)/python -m pytest tests/ui
+
+.PHONY: screenshots
+screenshots: $(VENV)/.ui ## Take the pictures in docs/images/ anew
+	@SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/ui
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## Try 10,000 hostile pages in every format, and 2,000 exports of some over the wire (fifteen minutes)
@@ -136,7 +164,7 @@ format: $(VENV)/.dev ## Format the code
 constraints: ## Write constraints.txt anew from what pip resolves today
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade pip
 	@# Debian 12's Python 3.11.2 is too old for soupsieve 3
-	@$(BIN)/python -m pip install --quiet 'apache-airflow==3.3.*' 'soupsieve<3' --editable '.[dev,cluster]'
+	@$(BIN)/python -m pip install --quiet 'apache-airflow==3.3.*' 'soupsieve<3' --editable '.[dev,cluster,ui]'
 	@$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
 	@wc -l constraints.txt
 

@@ -35,6 +35,34 @@ _VENDORS = {
 }
 
 
+# Airflow formats defaults, so braces have no place there.
+_OPTIONS = {
+    "export_pages": {
+        "description": (
+            "Web pages that show exports: a JSON object. Each name is how destinations begin, without a connection, and"
+            " its value a URL, in which ``{path}`` stands for the rest of the folder's path. The longest that fits is"
+            " taken; where none does, S3 and Google Cloud Storage are linked to the consoles of Amazon and Google."
+        ),
+        "version_added": None,
+        "type": "string",
+        "example": '{"s3://raw": "https://console.example.com/browser/raw/{path}"}',
+        "default": None,
+    },
+    "batch_pages": {
+        "description": (
+            "The vendors' own pages of batches: a JSON object. Each name is a kind of batch (``playment.batch``,"
+            " ``llamacloud.batch``, ``llamacloud.batch_processing_job``, ``talkifai.batch_job``), and its value a URL,"
+            " in which ``{batch_id}``, ``{project_id}`` and ``{organization_id}`` stand for what the task names. Only"
+            " TalkifAI documents its page, so this one is known already."
+        ),
+        "version_added": None,
+        "type": "string",
+        "example": '{"playment.batch": "https://studio.example.com/projects/{project_id}/batches/{batch_id}"}',
+        "default": None,
+    },
+}
+
+
 def _connection_type(vendor: str) -> dict[str, Any]:
     title, hook, _, base_url, key = _VENDORS[vendor]
     path = f"{_PACKAGE}.hooks.{vendor}.{hook}"
@@ -66,5 +94,10 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": title, "python-modules": [f"{_PACKAGE}.triggers.batch"]}
             for title, *_ in _VENDORS.values()
         ],
+        "extra-links": [
+            f"{_PACKAGE}.links.batch_page.BatchPageLink",
+            f"{_PACKAGE}.links.export_page.PublishedExportLink",
+        ],
+        "config": {"batch_provider": {"description": "Web pages that tasks link to.", "options": _OPTIONS}},
         "connection-types": [_connection_type(vendor) for vendor in _VENDORS],
     }

@@ -13,6 +13,7 @@ from airflow_batch_provider.apis.parameter import Complaint, Domain, Flag, Whole
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.lineage.assets import announce, declare_outlet, withhold
 from airflow_batch_provider.lineage.openlineage import Exported, operator_lineage
+from airflow_batch_provider.links.export_page import PublishedExportLink
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -78,6 +79,8 @@ class ListingExportOperator(BaseOperator):
         "on_drift",
         "resume",
     )
+    operator_extra_links = (PublishedExportLink(),)
+    published_to: Store | None = None
 
     _exported: Exported | None = None
 
@@ -146,6 +149,7 @@ class ListingExportOperator(BaseOperator):
             clean_up_after_kill(store, work.id, before)
             if before.export_id != work.id:
                 withhold(self)
+                self.published_to = store
                 return before.summary(store.uri)
             # A try before this one has published it, and was ended before it could say so.
             return self._tell(context, hook, store, before)
@@ -178,6 +182,7 @@ class ListingExportOperator(BaseOperator):
         """Tell Airflow's assets and OpenLineage what was exported, and return its summary."""
         summary = manifest.summary(store.uri)
         announce(self, context, summary)
+        self.published_to = store
         base_url = hook.get_conn().settings.base_url
         self._exported = Exported(self.listing, base_url, store.uri, manifest, store.account)
         return summary

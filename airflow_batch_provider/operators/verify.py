@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_batch_provider.links.export_page import PublishedExportLink
+
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_batch_provider.export.store import Store
 
 
 class VerifyExportOperator(BaseOperator):
@@ -25,6 +29,8 @@ class VerifyExportOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("destination", "destination_conn_id")
+    operator_extra_links = (PublishedExportLink(),)
+    published_to: Store | None = None
 
     def __init__(
         self, *, destination: str | ObjectStoragePath, destination_conn_id: str | None = None, **kwargs: Any
@@ -44,4 +50,5 @@ class VerifyExportOperator(BaseOperator):
         export.verify()
         manifest = export.manifest
         self.log.info("Verified %d rows in %d parts at %s", manifest.rows, len(manifest.parts), store.uri)
+        self.published_to = store
         return manifest.summary(store.uri)

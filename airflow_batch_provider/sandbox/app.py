@@ -40,6 +40,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     app = Starlette(
         routes=[
             Route("/", landing),
+            Route("/batch-calls/{batch_job_id}", talkifai.studio),
             *(route for vendor in (playment, llamacloud, talkifai) for route in gate.routes(vendor)),
         ],
         exception_handlers={Refused: _refused, HTTPException: _not_served},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from airflow_batch_provider.sandbox.faults import Handler, Refused
 from airflow_batch_provider.sandbox.query import Query
@@ -95,9 +96,8 @@ class TalkifAI:
         status, page = query.choice("contactStatus", CONTACT_STATUSES), query.integer("contactsPage", 1, 1)
         size = query.integer("contactsPageSize", 50, 1, 500)
         self._check(query)
-        text = str(request.path_params["batch_job_id"])
-        index = self._world.find("talkifai job", text.removeprefix("batch_"), self._rows)
-        if index is None or not text.startswith("batch_"):
+        index = self._index(request)
+        if index is None:
             raise refused(404, "Batch job not found")
         elapsed = self._world.elapsed()
         progress, ends = self._world.progress(index, elapsed), self._world.life(index).ends
@@ -119,6 +119,19 @@ class TalkifAI:
                 "contactsHasMore": start + size < len(chosen),
             }
         )
+
+    async def studio(self, request: Request) -> Response:
+        """Stand in for Studio's page of a job, at the path that the page "Batch Calling" gives; without its log-in."""
+        index = self._index(request)
+        if index is None:
+            return HTMLResponse("<h1>Batch not found</h1>", 404)
+        job = {name: html.escape(str(value)) for name, value in self._job(index, self._world.elapsed()).items()}
+        rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in job.items())
+        return HTMLResponse(f"<title>{job['name']}</title><h1>{job['name']}</h1><table>{rows}</table>")
+
+    def _index(self, request: Request) -> int | None:
+        text = str(request.path_params["batch_job_id"])
+        return self._world.find("talkifai job", text[6:], self._rows) if text.startswith("batch_") else None
 
     def _admit(self, request: Request) -> Query:
         # The endpoint pages say Bearer, the authentication page says x-api-key.

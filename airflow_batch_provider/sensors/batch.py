@@ -19,6 +19,7 @@ from msgspec import structs
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind
 from airflow_batch_provider.apis.parameter import Complaint, Domain, Duration, Flag, Identifier, WholeNumber
 from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
+from airflow_batch_provider.links.batch_page import BatchPageLink
 from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.kinds import kind_named
 from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch, WatchOptions
@@ -60,6 +61,7 @@ class BatchSensor(BaseSensorOperator):
     id_field: ClassVar[str | None]
     hook_class: ClassVar[type[BatchApiHook]]
     template_fields: Sequence[str] = ("fail_on_item_failures", "stalled_after", "max_poll_failures")
+    operator_extra_links = (BatchPageLink(),)
 
     def __init__(
         self,
@@ -79,6 +81,7 @@ class BatchSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait; a timeout says what was last seen."""
+        self._link_batch(context)
         try:
             return super().execute(context)
         except AirflowSensorTimeout as timeout:
@@ -111,6 +114,16 @@ class BatchSensor(BaseSensorOperator):
             assert watch.movement
             self._defer(batch_id, scope, options, watch.movement, now)
         return False
+
+    def _link_batch(self, context: Context) -> None:
+        """Store the link now: Airflow does so when a task ends, but who waits wants to look meanwhile."""
+        task_instance: Any = context.get("ti")
+        if task_instance is None:
+            return
+        for link in self.operator_extra_links:
+            page = link.get_link(self, ti_key=task_instance)
+            if page:
+                task_instance.xcom_push(link.xcom_key, page)
 
     @property
     def _connection_id(self) -> str:

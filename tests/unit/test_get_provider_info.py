@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from airflow_batch_provider.connections import EXTRAS
 from airflow_batch_provider.get_provider_info import get_provider_info
@@ -49,6 +50,38 @@ def modules() -> Iterator[str]:
 @pytest.mark.parametrize("module", modules())
 def test_every_module_named_can_be_imported(module: str) -> None:
     importlib.import_module(module)
+
+
+@pytest.mark.parametrize("link", INFO["extra-links"])
+def test_every_link_named_can_be_imported_and_is_one(link: str) -> None:
+    module, _, name = link.rpartition(".")
+    assert issubclass(getattr(importlib.import_module(module), name), BaseOperatorLink)
+
+
+def test_every_link_of_a_task_is_named() -> None:
+    """The API server shows no link that is not."""
+    tasks = {
+        value
+        for kind in ("operators", "sensors")
+        for entry in INFO[kind]
+        for module in entry["python-modules"]
+        for value in vars(importlib.import_module(module)).values()
+        if isinstance(value, type) and issubclass(value, BaseOperator)
+    }
+    links = {type(link) for task in tasks for link in task.operator_extra_links}
+    assert {f"{link.__module__}.{link.__name__}" for link in links} == set(INFO["extra-links"])
+
+
+def test_airflow_takes_the_options_of_the_configuration() -> None:
+    """It formats their defaults, and does not start where one cannot be formatted."""
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "config", "list", "--section", "batch_provider"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "export_pages" in done.stdout
+    assert "batch_pages" in done.stdout
 
 
 @pytest.mark.parametrize("name", CONNECTION_TYPES)

@@ -149,3 +149,18 @@ def test_the_contacts_of_a_job_agree_with_its_counters(caller: Any) -> None:
         assert contacts(caller, job, min(len(rows), 500) or 1) == rows
         totals.add(len(rows))
     assert {0, 601} < totals
+
+
+def test_a_job_has_a_page_in_studio(caller: Any) -> None:
+    job = caller.data("talkifai", JOBS, organizationId=caller.organization_id)["batchJobs"][3]
+    assert job["name"] == 'Büro "Süd", 更新'
+    page = caller.get("talkifai", f"batch-calls/{job['id']}", {})
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "<h1>Büro &quot;Süd&quot;, 更新</h1>" in page.text
+    assert job["id"] in page.text
+
+
+@pytest.mark.parametrize("job_id", [UNKNOWN, "nonsense"])
+def test_an_unknown_job_has_no_page_in_studio(caller: Any, job_id: str) -> None:
+    page = caller.get("talkifai", f"batch-calls/{job_id}", {})
+    assert (page.status_code, job_id in page.text) == (404, False)

@@ -55,9 +55,15 @@ class _Store(dict[str, Any]):
     set = dict.__setitem__
 
 
-class _TaskInstance:
+class TaskInstance:
+    """What a sensor uses of Airflow's."""
+
     def __init__(self) -> None:
         self.started = datetime.now(UTC)
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
 
     def get_first_reschedule_date(self, context: Any) -> datetime:
         return self.started
@@ -68,7 +74,7 @@ def _poke(case: Case, parameters: dict[str, Any]) -> Any:
 
 
 def _reschedule(case: Case, parameters: dict[str, Any]) -> Any:
-    context: Any = {"ti": _TaskInstance(), "task_state_store": _Store()}
+    context: Any = {"ti": TaskInstance(), "task_state_store": _Store()}
     while True:
         try:
             # Each poke is a process of its own.

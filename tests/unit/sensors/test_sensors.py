@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 
 from airflow_batch_provider.exceptions import BatchTimeoutError, InvalidParameterError
 from airflow_batch_provider.sensors.talkifai import TalkifAIBatchJobSensor
-from tests.unit.sensors.cases import CASES, MODES, Case, at_request, wait
+from tests.unit.sensors.cases import CASES, MODES, Case, TaskInstance, at_request, wait
 from tests.unit.waiting.fake_vendor import BATCH, PROCESSING_JOB, TALKIFAI, said, serving
 
 AIRFLOWS_OWN = {"deferrable", "kwargs", "self"}
@@ -171,3 +171,13 @@ def test_the_text_false_from_a_template_does_not_count_item_failures() -> None:
         sensor = CASES["TalkifAIBatchJobSensor"].make(fail_on_item_failures="{{ 1 > 2 }}")
         sensor.render_template_fields({})
         assert sensor.poke({})
+
+
+def test_the_link_to_the_batch_is_there_while_it_is_waited_for() -> None:
+    """Airflow stores links when a task ends; a wait may take days."""
+    task_instance = TaskInstance()
+    sensor = TalkifAIBatchJobSensor(task_id="wait", batch_job_id="a", organization_id="org", deferrable=True)
+    with serving(TALKIFAI, "a"), pytest.raises(TaskDeferred):
+        sensor.execute({"ti": task_instance})  # type: ignore[typeddict-item]
+    (link,) = sensor.operator_extra_links
+    assert task_instance.xcoms == {link.xcom_key: "https://studio.talkifai.dev/batch-calls/a"}

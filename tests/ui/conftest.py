@@ -1,0 +1,70 @@
+"""A local Airflow, as ``make up`` starts it, and a browser that is logged in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.control import members
+from local.parts import Layout
+from tests.integration.processes import free_port
+from tests.ui.browser import Browser, browser
+
+ROOT = Path(__file__).parents[2]
+
+
+def local(command: str, folder: Path, *options: str) -> str:
+    """Run ``python -m local`` as make does, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local", command, "--folder", folder, *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def layout_of(folder: Path) -> Layout:
+    """Return where it listens."""
+    return Layout(folder, *json.loads((folder / "state.json").read_text())["ports"])
+
+
+def session_of(layout: Layout) -> int:
+    """Return the session of its processes."""
+    return int(json.loads((layout.folder / "state.json").read_text())["session"])
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
+    """A local Airflow, of which nothing may be left at the end."""
+    folder = tmp_path_factory.mktemp("local")
+    try:
+        local("up", folder, "--port", str(free_port()))
+        yield layout_of(folder)
+    finally:
+        local("down", folder)
+    assert list(members(session_of(layout_of(folder)))) == []
+
+
+@pytest.fixture(scope="session")
+def logged_in(stack: Layout) -> Iterator[Browser]:
+    """A browser that is logged in."""
+    with browser(stack.airflow_url) as running:
+        running.log_in()
+        yield running
+
+
+@pytest.fixture
+def ui(logged_in: Browser) -> Iterator[Browser]:
+    """A browser that asks nobody else than this machine."""
+    logged_in.strangers.clear()
+    logged_in.answers.clear()
+    yield logged_in
+    assert logged_in.strangers == []
