@@ -52,8 +52,9 @@ def _lasting(rows: Any) -> Any:
 
 def run(dag_id: str, how_to: dict[str, Any], **parameters: Any) -> Any:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     from airflow.sdk import DAG
+
+    from tests.dag_bags import DagBag, sync_bag_to_db
 
     with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         sensors(how_to, **parameters)
