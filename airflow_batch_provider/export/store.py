@@ -52,7 +52,7 @@ def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None)
     except ValueError as error:
         raise DestinationError(f"Cannot open destination {uri!r}: {error}.") from error
     fs = _file_system(path, place)
-    return (LocalStore if path.protocol in _LOCAL else Store)(fs, path.path, str(path).rstrip("/"), path.conn_id)
+    return (LocalStore if path.protocol in _LOCAL else Store)(fs, path.path, str(path).rstrip("/"), conn_id)
 
 
 def _as_uri(destination: object) -> str:
