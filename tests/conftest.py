@@ -16,6 +16,9 @@ settings.register_profile("nightly", max_examples=2_000, deadline=None, print_bl
 if "HYPOTHESIS_PROFILE" in os.environ:
     settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
+# These build and install for minutes, and need what ``make package`` made: they run where their folder is named.
+collect_ignore = ["package"]
+
 HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ.update(

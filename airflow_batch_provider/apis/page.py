@@ -137,7 +137,7 @@ def read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageB
         return Problem(Kind.WRONG_SHAPE, f"the body is not as documented: {error}")
     except RecursionError:
         return Problem(Kind.WRONG_SHAPE, "the body is nested too deeply to be read")
-    except ValueError:
+    except (msgspec.DecodeError, ValueError):  # before msgspec 0.21 the one is not the other
         return not_json(body)
 
 

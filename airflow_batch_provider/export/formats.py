@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Protocol
 
 from airflow_batch_provider.apis.columns import Column
@@ -14,6 +13,7 @@ from airflow_batch_provider.export.columns import EXTRA, Misfits
 from airflow_batch_provider.export.compression import COMPRESSIONS
 from airflow_batch_provider.export.csv import CsvEncoder
 from airflow_batch_provider.export.jsonl import JsonLinesEncoder
+from airflow_batch_provider.export.libraries import require_library
 
 USUAL = "default"
 """Stands for the compression that a format usually has; None means none at all."""
@@ -69,10 +69,7 @@ class Format:
             raise InvalidParameterError(
                 f"compression={compression!r} is not allowed for {name}; allowed is one of {allowed}."
             )
-        if name == "parquet" and not find_spec("pyarrow"):
-            raise InvalidParameterError(
-                "file_format='parquet' needs pyarrow; install it with: pip install 'airflow-batch-provider[parquet]'"
-            )
+        require_library(name, self.compression)
         ending, self._compressor = COMPRESSIONS[self.compression]
         self.suffix = ".parquet" if name == "parquet" else f".{name}{ending}"
         self._columns = tuple(columns)

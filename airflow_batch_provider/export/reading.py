@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_batch_provider.exceptions import ExportDamagedError, ExportReplacedError
+from airflow_batch_provider.export.libraries import require_library
 from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, Part, read_manifest
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def read_export(destination: str | ObjectStoragePath, conn_id: str | None = None
     :param destination: the folder: a URI, an absolute local path, or an ``ObjectStoragePath``
     :param conn_id: the Airflow connection for a URI that names none
     :raises DestinationError: the destination cannot be opened
+    :raises InvalidParameterError: the library that reads its files is not installed
     :raises ExportDamagedError: what is there is not what was exported; says what is wrong
     :raises ExportReplacedError: another export took its place meanwhile; what was given so far is of the one before
     """
@@ -44,6 +46,7 @@ def verify_export(destination: str | ObjectStoragePath, conn_id: str | None = No
     :param conn_id: the Airflow connection for a URI that names none
     :return: the manifest
     :raises DestinationError: the destination cannot be opened
+    :raises InvalidParameterError: the library that reads its files is not installed
     :raises ExportDamagedError: what is there is not what was exported; says everything that is wrong
     :raises ExportReplacedError: another export took its place meanwhile
     """
@@ -72,6 +75,7 @@ class PublishedExport:
 
     :param store: where it lies
     :raises ExportDamagedError: there is no manifest, or none that can be read
+    :raises InvalidParameterError: the library that reads its files is not installed
     """
 
     def __init__(self, store: Store) -> None:
@@ -83,6 +87,7 @@ class PublishedExport:
             self.manifest = read_manifest(content)
         except ValueError as error:
             raise _damaged(store, [f"{MANIFEST_NAME} cannot be read: {error}"]) from error
+        require_library(self.manifest.format, self.manifest.compression)
         self._content = content
 
     def check_sums(self) -> None:

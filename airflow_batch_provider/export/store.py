@@ -47,12 +47,14 @@ def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None)
     if conn_id:
         # Before there is a path: making one logs in already.
         _check_connection(conn_id, scheme, place)
+    # Airflow 3.1 takes a conn_id of None for an answer, and goes to the vendor without a connection.
+    options = {} if "@" in netloc else {"conn_id": conn_id}
     try:
-        path = ObjectStoragePath(uri, conn_id=None if "@" in netloc else conn_id)
+        path = ObjectStoragePath(uri, **options)
     except ValueError as error:
         raise DestinationError(f"Cannot open destination {uri!r}: {error}.") from error
     fs = _file_system(path, place)
-    return (LocalStore if path.protocol in _LOCAL else Store)(fs, path.path, str(path).rstrip("/"), path.conn_id)
+    return (LocalStore if path.protocol in _LOCAL else Store)(fs, path.path, str(path).rstrip("/"), conn_id)
 
 
 def _as_uri(destination: object) -> str:

@@ -40,6 +40,7 @@ class BatchApiHook(BaseHook):
     vendor: ClassVar[Vendor]
     probe: ClassVar[Listing]
     conn_name_attr: ClassVar[str]
+    conn_type: ClassVar[str]
 
     def __init__(self, connection_id: str) -> None:
         super().__init__()

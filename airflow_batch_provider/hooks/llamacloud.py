@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_batch_provider.apis import llamacloud
 from airflow_batch_provider.hooks.base import BatchApiHook
+from airflow_batch_provider.hooks.form import form_fields, form_labels
 
 
 class LlamaCloudHook(BatchApiHook):
@@ -24,6 +25,10 @@ class LlamaCloudHook(BatchApiHook):
     default_conn_name = "llamacloud_default"
     conn_type = "llamacloud"
     hook_name = "LlamaCloud"
+
+    # Airflow 3.1 looks for these in the class itself.
+    get_connection_form_widgets = classmethod(form_fields)
+    get_ui_field_behaviour = classmethod(form_labels)
 
     def __init__(self, llamacloud_conn_id: str = default_conn_name) -> None:
         super().__init__(llamacloud_conn_id)

@@ -8,6 +8,7 @@ from typing import Any
 from airflow_batch_provider.apis import playment
 from airflow_batch_provider.exceptions import NotFoundError
 from airflow_batch_provider.hooks.base import BatchApiHook
+from airflow_batch_provider.hooks.form import form_fields, form_labels
 
 
 class PlaymentHook(BatchApiHook):
@@ -24,6 +25,10 @@ class PlaymentHook(BatchApiHook):
     default_conn_name = "playment_default"
     conn_type = "playment"
     hook_name = "TELUS/Playment"
+
+    # Airflow 3.1 looks for these in the class itself.
+    get_connection_form_widgets = classmethod(form_fields)
+    get_ui_field_behaviour = classmethod(form_labels)
 
     def __init__(self, playment_conn_id: str = default_conn_name) -> None:
         super().__init__(playment_conn_id)

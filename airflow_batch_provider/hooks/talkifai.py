@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_batch_provider.apis import talkifai
 from airflow_batch_provider.hooks.base import BatchApiHook
+from airflow_batch_provider.hooks.form import form_fields, form_labels
 
 
 class TalkifAIHook(BatchApiHook):
@@ -21,6 +22,10 @@ class TalkifAIHook(BatchApiHook):
     default_conn_name = "talkifai_default"
     conn_type = "talkifai"
     hook_name = "TalkifAI"
+
+    # Airflow 3.1 looks for these in the class itself.
+    get_connection_form_widgets = classmethod(form_fields)
+    get_ui_field_behaviour = classmethod(form_labels)
 
     def __init__(self, talkifai_conn_id: str = default_conn_name) -> None:
         super().__init__(talkifai_conn_id)

@@ -8,7 +8,8 @@ from typing import Any
 def run_dag(dag: Any) -> Any:
     """Run a DAG once and return its run."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    from tests.dag_bags import DagBag, sync_bag_to_db
 
     # ``dag.test`` looks DAGs up in the database, and finds those of the folder of DAGs by itself only.
     bag = DagBag(dag_folder="/dev/null")

@@ -43,7 +43,7 @@ LISTINGS = {
 
 @pytest.fixture(scope="session")
 def dags() -> dict[str, Any]:
-    from airflow.dag_processing.dagbag import DagBag
+    from tests.dag_bags import DagBag
 
     bag = DagBag(dag_folder=str(Path(__file__).parents[2] / "dags"))
     assert bag.import_errors == {}

@@ -17,6 +17,7 @@ from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from airflow_batch_provider.connections import EXTRAS
 from airflow_batch_provider.get_provider_info import get_provider_info
+from tests.airflow_versions import forms_from_metadata
 
 INFO = get_provider_info()
 CONNECTION_TYPES = {entry["connection-type"]: entry for entry in INFO["connection-types"]}
@@ -30,6 +31,7 @@ def test_it_is_valid_by_airflows_own_schema() -> None:
     jsonschema.validate(INFO, schema("provider_info.schema.json"))
 
 
+@forms_from_metadata
 def test_it_is_valid_by_the_strict_schema_for_provider_files() -> None:
     # These three are for Airflow's own releases.
     release = {"state": "ready", "source-date-epoch": 1, "versions": INFO["versions"]}
@@ -47,7 +49,7 @@ def modules() -> Iterator[str]:
             yield from entry["python-modules"]
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", list(modules()))
 def test_every_module_named_can_be_imported(module: str) -> None:
     importlib.import_module(module)
 
@@ -110,15 +112,25 @@ print(json.dumps({
     "names": {name: forms[name].hook_name for name in ours},
     "password": {name: forms[name].standard_fields.password.title for name in ours},
     "fields": {name: sorted(forms[name].extra_fields or {}) for name in ours},
+    "regions": forms["llamacloud"].extra_fields["region"]["schema"]["enum"],
     "imported": [name for name in sys.modules if name.startswith("airflow_batch_provider.hooks")],
 }))
 """
 
 
-def test_airflow_draws_the_forms_without_importing_a_hook() -> None:
+@pytest.fixture(scope="module")
+def forms() -> dict[str, Any]:
     drawn = subprocess.run([sys.executable, "-c", DRAW_FORMS], capture_output=True, text=True, check=True)
-    forms = json.loads(drawn.stdout.splitlines()[-1])
+    return dict(json.loads(drawn.stdout.splitlines()[-1]))
+
+
+def test_airflow_draws_the_forms(forms: dict[str, Any]) -> None:
     assert forms["names"] == {name: entry["hook-name"] for name, entry in CONNECTION_TYPES.items()}
     assert set(forms["password"].values()) == {"API key"}
     assert forms["fields"] == {name: sorted(extras) for name, extras in EXTRAS.items()}
+    assert forms["regions"] == ["us", "eu"]
+
+
+@forms_from_metadata
+def test_airflow_draws_the_forms_without_importing_a_hook(forms: dict[str, Any]) -> None:
     assert forms["imported"] == []

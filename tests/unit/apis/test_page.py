@@ -137,7 +137,7 @@ def test_a_body_cut_anywhere_is_a_broken_page(cut: int) -> None:
 @pytest.mark.parametrize(("left", "right"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_a_body_nested_too_deeply_is_of_the_wrong_shape(opening: bytes, left: bytes, right: bytes) -> None:
     closing = {b"": b"", b'{"items":': b"}", b'{"items":[': b"]}"}.get(opening, b"}]}")
-    assert refused(opening + left * 5000 + b"1" + right * 5000 + closing) is Kind.WRONG_SHAPE
+    assert refused(opening + left * 50_000 + b"1" + right * 50_000 + closing) is Kind.WRONG_SHAPE
 
 
 SHAPES = {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_batch_provider.apis import llamacloud, playment
 from airflow_batch_provider.exceptions import InvalidParameterError
-from airflow_batch_provider.export import formats, parquet
+from airflow_batch_provider.export import libraries, parquet
 from airflow_batch_provider.export.compression import BLOCK
 from airflow_batch_provider.export.formats import FORMATS, USUAL, Format
 from tests.listings import LISTINGS
@@ -50,11 +50,28 @@ def test_parquet_has_no_compression_around_it(compression: str | None) -> None:
         Format("parquet", compression)
 
 
-def test_parquet_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "find_spec", lambda name: None)
-    with pytest.raises(InvalidParameterError, match=r"pip install 'airflow-batch-provider\[parquet\]'"):
-        Format("parquet")
-    assert Format("csv").suffix == ".csv.gz"
+@pytest.mark.parametrize(
+    ("name", "compression", "library", "extra"),
+    [
+        ("parquet", "zstd", "pyarrow", "parquet"),
+        ("csv", "zstd", "zstandard", "zstd"),
+        ("jsonl", "zstd", "zstandard", "zstd"),
+    ],
+)
+def test_a_format_without_its_library_says_what_to_install(
+    name: str, compression: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None if name == library else True)
+    with pytest.raises(
+        InvalidParameterError, match=rf"needs {library}; .* pip install 'airflow-batch-provider\[{extra}\]'"
+    ):
+        Format(name, compression)
+
+
+@pytest.mark.parametrize(("name", "compression"), [("jsonl", "gzip"), ("csv", "gzip"), ("jsonl", None), ("csv", None)])
+def test_other_formats_need_no_extra(name: str, compression: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    assert Format(name, compression).compression == compression
 
 
 def rows(count: int) -> list[bytes]:

@@ -16,8 +16,13 @@ import pytest
 from airflow_batch_provider.apis import talkifai
 from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.client.pages import NewRows
-from airflow_batch_provider.exceptions import DestinationError, ExportDamagedError, ExportReplacedError
-from airflow_batch_provider.export import read_export, verify_export
+from airflow_batch_provider.exceptions import (
+    DestinationError,
+    ExportDamagedError,
+    ExportReplacedError,
+    InvalidParameterError,
+)
+from airflow_batch_provider.export import libraries, read_export, verify_export
 from airflow_batch_provider.export.formats import FORMATS, Format
 from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.export.work import Work
@@ -219,6 +224,17 @@ def test_an_export_that_is_replaced_while_it_is_read_is_said_to_be(tmp_path: Pat
     assert [next(rows)["id"] for _ in range(9)] == list(range(1, 10))
     with pytest.raises(ExportReplacedError, match="was replaced or removed while it was read"):
         next(rows)
+
+
+@pytest.mark.parametrize("function", [read_export, verify_export])
+@pytest.mark.parametrize(("name", "extra"), [("parquet", "parquet"), ("csv", "zstd"), ("jsonl", "zstd")])
+def test_a_whole_export_whose_library_is_missing_is_not_called_damaged(
+    name: str, extra: str, function: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_jobs(tmp_path, name, "zstd")
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    with pytest.raises(InvalidParameterError, match=rf"pip install 'airflow-batch-provider\[{extra}\]'"):
+        function(tmp_path.as_uri())
 
 
 def test_what_cannot_be_opened_is_said_at_the_call(tmp_path: Path) -> None:

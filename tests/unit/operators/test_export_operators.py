@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_batch_provider.exceptions import ExportExistsError, InvalidParameterError, NotFoundError
 from airflow_batch_provider.export import read_export, verify_export

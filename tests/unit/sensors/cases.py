@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.sdk.bases.sensor import AirflowRescheduleException  # where it is in every version
 
 from airflow_batch_provider.sensors.batch import BatchSensor
 from airflow_batch_provider.sensors.llamacloud import LlamaCloudBatchProcessingJobSensor, LlamaCloudBatchSensor

@@ -9,7 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferred
 
 from airflow_batch_provider.exceptions import BatchTimeoutError, InvalidParameterError
 from airflow_batch_provider.sensors.talkifai import TalkifAIBatchJobSensor

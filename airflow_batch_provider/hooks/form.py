@@ -1,0 +1,39 @@
+"""The connection form as Airflow 3.1 asks a hook for it; from 3.2 on it reads the provider's metadata instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_batch_provider.connections import COMMON_EXTRAS, Extra
+
+if TYPE_CHECKING:
+    from airflow_batch_provider.hooks.base import BatchApiHook
+
+
+def form_fields(hook: type[BatchApiHook]) -> dict[str, Any]:
+    """Return a field for every extra of the hook's connections."""
+    return {name: _field(extra) for name, extra in {**hook.vendor.extras, **COMMON_EXTRAS}.items()}
+
+
+def _field(extra: Extra) -> Any:
+    # Airflow puts something in the place of this library where it is not installed.
+    from wtforms import BooleanField, IntegerField, StringField
+    from wtforms.validators import any_of
+
+    kind = {"boolean": BooleanField, "integer": IntegerField}.get(extra.type, StringField)
+    return kind(
+        extra.label,
+        validators=[any_of(list(extra.choices))] if extra.choices else None,
+        description=extra.description,
+        default=True if extra.type == "boolean" else None,
+    )
+
+
+def form_labels(hook: type[BatchApiHook]) -> dict[str, Any]:
+    """Return how the fields that all connections have are hidden, named and explained."""
+    from airflow_batch_provider.get_provider_info import get_provider_info
+
+    (entry,) = [
+        entry for entry in get_provider_info()["connection-types"] if entry["connection-type"] == hook.conn_type
+    ]
+    return {name.replace("-", "_"): value for name, value in entry["ui-field-behaviour"].items()}

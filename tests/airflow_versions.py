@@ -1,0 +1,13 @@
+"""What only newer versions of Airflow have."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_batch_provider.airflow_version import installed_airflow
+
+AIRFLOW = installed_airflow() or (0, 0)
+
+forms_from_metadata = pytest.mark.skipif(
+    AIRFLOW < (3, 2), reason="Airflow reads connection forms from a provider's metadata from 3.2 on"
+)

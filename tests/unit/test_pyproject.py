@@ -1,0 +1,37 @@
+"""What pip is told holds together."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+LIBRARIES = [*PROJECT["dependencies"], *EXTRAS["parquet"], *EXTRAS["zstd"]]
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return dict(line.split("==") for line in lines)
+
+
+def test_the_extra_all_holds_every_extra_of_users() -> None:
+    (own,) = EXTRAS["all"]
+    assert own == f"airflow-batch-provider[{','.join(sorted(EXTRAS.keys() - {'all', 'dev'}))}]"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_oldest_that_is_allowed_is_what_is_tested(library: str) -> None:
+    name, oldest = re.fullmatch(r"([\w-]+)>=([\d.]+)", library).groups()  # type: ignore[union-attr]
+    assert f"{pins('constraints-oldest.txt')[name]}.".startswith(f"{oldest}.")
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-oldest.txt"])
+def test_constraints_are_names_and_versions_alone(name: str) -> None:
+    pinned = (ROOT / name).read_text().splitlines()
+    assert len(pinned) > 100
+    assert [line for line in pinned if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line)] == []
