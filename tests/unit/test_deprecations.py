@@ -21,7 +21,7 @@ import json, sys, warnings
 warnings.simplefilter("ignore")
 import fsspec.implementations.local, isal.igzip, msgspec, pyarrow.parquet, requests, tenacity, urllib3, zstandard
 import airflow.triggers.base
-from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator, Connection, Context, DAG, ObjectStoragePath
+from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator, Connection, Context, DAG, ObjectStoragePath, task
 
 warnings.simplefilter("error")
 for statement in json.load(sys.stdin):
