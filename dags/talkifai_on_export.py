@@ -19,7 +19,7 @@ with DAG("talkifai_on_export", schedule=[exported], start_date=pendulum.datetime
         """Return the destinations of the exports that this run is for; run by hand, of the latest."""
         context = get_current_context()
         events = context["triggering_asset_events"][exported]
-        events = events or context["inlet_events"][exported].ascending(False).limit(1)
+        events = events or [*context["inlet_events"][exported]][-1:]
         return [event.extra["destination"] for event in events]
 
     @task

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.airflow_versions import AIRFLOW
+
 settings.register_profile("nightly", max_examples=2_000, deadline=None, print_blob=True)
 if "HYPOTHESIS_PROFILE" in os.environ:
     settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
-# These build and install for minutes, and need what ``make package`` made: they run where their folder is named.
-collect_ignore = ["package"]
+collect_ignore = [] if AIRFLOW >= (3, 3) else ["integration/test_retries.py", "unit/test_retry_policy.py"]
 
 HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)

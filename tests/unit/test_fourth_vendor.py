@@ -17,8 +17,8 @@ from typing import Any
 import jsonschema
 import pyarrow.parquet
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk import Connection
-from airflow.sdk.exceptions import TaskDeferred
 from pytest_mock import MockerFixture
 
 from airflow_batch_provider.connections import COMMON_EXTRAS
@@ -109,7 +109,7 @@ def test_a_team_that_nobody_names_is_asked_for(acme: Acme, monkeypatch: pytest.M
 
 def test_its_connections_know_its_extras_and_those_of_all(acme: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ACME_DEFAULT", connection(acme.server.url, project_id="p"))
-    with pytest.raises(ConnectionSettingsError, match=r"'project_id'; a Acme.* knows .*read_timeout.*team_id"):
+    with pytest.raises(ConnectionSettingsError, match=r"'project_id'; one of Acme.* knows .*read_timeout.*team_id"):
         AcmeHook().iter_jobs()
 
 
