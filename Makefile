@@ -89,7 +89,7 @@ cluster-programs:
 	  apt-get -o DPkg::Lock::Timeout=300 install -qq --no-install-recommends $(CLUSTER_PACKAGES) >/dev/null
 
 .PHONY: test-cluster
-test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-compose.yaml natively, and kill a worker at an export (5 to 10 minutes)
+test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-compose.yaml natively, and kill a worker at an export (five minutes)
 	@$(BIN)/python -m pytest tests/unit/test_compose.py tests/cluster --exitfirst --capture=no
 
 .env: .env.example ## Write the settings of docker-compose.yaml, with secrets of its own
@@ -106,7 +106,7 @@ screenshots: $(VENV)/.ui ## Take the pictures in docs/images/ anew
 
 # Airflow 3.1 beside the oldest libraries that pyproject.toml allows, and one store: its paths read a URI differently.
 .PHONY: test-oldest
-test-oldest: ## Run unit tests and DAGs on the oldest Airflow that will do, in .venv-oldest (ten minutes)
+test-oldest: ## Run unit tests and DAGs on the oldest Airflow that will do, in .venv-oldest (five minutes)
 	@$(MAKE) --no-print-directory .venv-oldest/.dev VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt
 	@.venv-oldest/bin/python -m pytest --numprocesses 2 tests/unit \
 	  tests/integration/test_dags.py tests/integration/test_s3.py tests/integration/test_sensors.py
