@@ -11,3 +11,9 @@ AIRFLOW = installed_airflow() or (0, 0)
 forms_from_metadata = pytest.mark.skipif(
     AIRFLOW < (3, 2), reason="Airflow reads connection forms from a provider's metadata from 3.2 on"
 )
+hooks_from_the_task_sdk = pytest.mark.skipif(
+    AIRFLOW < (3, 2), reason="connections find their hooks by the task SDK from Airflow 3.2 on"
+)
+providers_may_be_broken = pytest.mark.skipif(
+    AIRFLOW < (3, 2), reason="before 3.2, opening a path imports every provider that pip lists, whole or not"
+)

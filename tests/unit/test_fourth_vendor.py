@@ -35,6 +35,7 @@ from airflow_batch_provider.exceptions import (
 )
 from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger
+from tests.airflow_versions import hooks_from_the_task_sdk
 from tests.fourth_vendor.acme import JOB, AcmeExportJobsOperator, AcmeHook, AcmeJobSensor
 from tests.fourth_vendor.provider_info import get_provider_info
 from tests.fourth_vendor.server import Acme, connection, fault, job, serving
@@ -159,6 +160,7 @@ def test_a_wrong_key_is_told_apart_and_not_repeated(acme: Acme, monkeypatch: pyt
     assert "wrong-key" not in message
 
 
+@hooks_from_the_task_sdk
 def test_airflow_makes_its_hook_of_a_connection(acme: Acme, mocker: MockerFixture) -> None:
     """As the form's test button does, once the package tells Airflow of its connection type."""
     from airflow.providers_manager import HookInfo
