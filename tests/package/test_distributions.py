@@ -51,7 +51,7 @@ def test_the_metadata_say_what_pip_and_people_look_for(metadata: Message) -> Non
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata.get_all("License-File") == ["LICENSE"]
-    extras = {"all", "amazon", "azure", "dev", "google", "openlineage", "parquet", "zstd"}
+    extras = {"all", "amazon", "azure", "cluster", "dev", "docs", "google", "openlineage", "parquet", "ui", "zstd"}
     assert set(metadata.get_all("Provides-Extra", [])) == extras
     assert {"Framework :: Apache Airflow", "Framework :: Apache Airflow :: Provider", "Typing :: Typed"} <= set(
         metadata.get_all("Classifier", [])
