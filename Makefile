@@ -106,7 +106,7 @@ screenshots: $(VENV)/.ui ## Take the pictures in docs/images/ anew
 
 # Airflow 3.1 beside the oldest libraries that pyproject.toml allows, and one store: its paths read a URI differently.
 .PHONY: test-oldest
-test-oldest: ## Run unit tests and DAGs on the oldest Airflow that will do, in .venv-oldest (five minutes)
+test-oldest: ## Run unit tests and DAGs on the oldest Airflow that will do, in .venv-oldest (eight minutes)
 	@$(MAKE) --no-print-directory .venv-oldest/.dev VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt
 	@.venv-oldest/bin/python -m pytest --numprocesses 2 tests/unit \
 	  tests/integration/test_dags.py tests/integration/test_s3.py tests/integration/test_sensors.py
@@ -174,7 +174,7 @@ reliability: $(VENV)/.azurite ## Kill, stop and starve exports at random, and wr
 
 .PHONY: package
 package: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
-package: $(VENV)/.dev ## Build wheel and sdist into dist/, and try the wheel in an empty environment (a few minutes)
+package: $(VENV)/.dev ## Build wheel and sdist into dist/, and try the wheel in an empty environment (two minutes)
 	@rm -rf dist
 	@$(BIN)/python -m build --quiet --outdir dist
 	@$(BIN)/python -m twine check --strict dist/*
