@@ -18,6 +18,9 @@ PAGES_PER_CONNECTION = 2
 SLOW_ANSWER = 0.005
 """Seconds. Where answers come faster, a thread costs more than it saves."""
 
+LONGEST_HANDOVER = 0.05
+"""Seconds that a page waits for the request after it to begin; a connection may still be at what nobody wants."""
+
 
 class ReadAhead:
     """Gets pages over many connections, in order; what it holds is bounded.
@@ -64,7 +67,7 @@ class ReadAhead:
 
         self._ready.append((step, self._executor.submit(contextvars.copy_context().run, ask)))
         if sum(not future.done() for _, future in self._ready) <= self._connections:
-            has_begun.wait()
+            has_begun.wait(LONGEST_HANDOVER)
 
     def _ask(self, step: Step) -> Page:
         began = time.monotonic()

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from airflow_batch_provider.apis.endpoint import Page
 from airflow_batch_provider.apis.llamacloud import BATCHES
 from airflow_batch_provider.apis.llamacloud import VENDOR as LLAMACLOUD
+from airflow_batch_provider.apis.page import Rows
+from airflow_batch_provider.apis.paging import CursorPaging, Step
 from airflow_batch_provider.apis.talkifai import BATCH_JOBS, VENDOR
 from airflow_batch_provider.client import ahead
 from airflow_batch_provider.client.pages import read_pages
@@ -108,6 +111,26 @@ def test_the_page_after_a_cursor_is_under_way_while_this_one_is_worked_on(start:
         assert not arrived.wait(0.01)
     assert len([line for page in pages for line in page.rows.lines]) == 40
     assert len(server.asked) == 5
+
+
+def test_a_request_that_is_not_wanted_any_more_holds_up_no_page() -> None:
+    release = threading.Event()
+
+    def get(step: Step) -> Page:
+        if step == Step(REQUEST.asking(page="2")):
+            release.wait(SECONDS_UNTIL_STUCK)
+        return Page(Rows(), next_token=int(step.request.query["page"]) + 1)
+
+    pages = ahead.ReadAhead(get, CursorPaging("page"), connections=1)
+    try:
+        pages.get(Step(REQUEST.asking(page="1")))
+        elsewhere = threading.Thread(target=pages.get, args=[Step(REQUEST.asking(page="7"))], daemon=True)
+        elsewhere.start()
+        elsewhere.join(SECONDS_UNTIL_STUCK / 2)
+        assert not elsewhere.is_alive()
+    finally:
+        release.set()
+        pages.close()
 
 
 def test_a_page_that_fails_ends_the_listing_with_its_error(start: Start, connect: Connect) -> None:
