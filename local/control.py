@@ -10,11 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from local.health import is_ready, wait_until
 from local.parts import PASSWORD, ROOT, USER, Layout
+from local.sessions import members
 
 SECONDS_TO_START = 600  # a machine that is at work on something else may take long
 SECONDS_TO_END = 30
@@ -76,16 +76,6 @@ def down(folder: Path) -> None:
             if not wait_until(is_over, SECONDS_TO_DIE):
                 sys.exit(f"Processes of session {session} are still there.")
     print("Stopped.")
-
-
-def members(session: int) -> Iterator[int]:
-    """Yield the processes of a session that have not ended, where the system tells."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            # After the name, which may hold anything: state, parent, group, session.
-            state, _, _, number = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-            if int(number) == session and state != "Z":
-                yield int(entry.name)
 
 
 def has_ended(process: subprocess.Popen[bytes] | None) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.request
 from collections.abc import Callable
 from typing import Any
+
+import requests
 
 from local.parts import PASSWORD, ROOT, USER, Layout
 
@@ -61,8 +61,9 @@ def is_ready(layout: Layout) -> bool:
 
 
 def _ask(url: str, body: object = None, token: str | None = None) -> Any:
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers)  # noqa: S310 - our own servers
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
-        return json.load(answer)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy knows this machine's own servers
+        answer = session.request("POST" if body else "GET", url, json=body, headers=headers, timeout=10)
+    answer.raise_for_status()
+    return answer.json()

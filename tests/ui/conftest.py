@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.control import members
+from local.sessions import members
 from local.parts import Layout
 from tests.integration.processes import free_port
 from tests.ui.browser import Browser, browser

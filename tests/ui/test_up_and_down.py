@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from local.control import members
+from local.sessions import members
 from local.parts import Layout
 from tests.ui.conftest import local, session_of
 
