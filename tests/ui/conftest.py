@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from local.sessions import members
 from local.parts import Layout
+from local.sessions import members
 from tests.integration.processes import free_port
 from tests.ui.browser import Browser, browser
 
