@@ -45,7 +45,7 @@ def setup(app: Sphinx) -> None:
 
 
 def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Leave out what only the repository can show, or only a later change brings."""
+    """Leave out links to what only the repository can show."""
     folder = Path(app.srcdir, docname).parent
 
     def kept(link: re.Match[str]) -> str:
@@ -55,9 +55,6 @@ def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
         return link[1] if is_elsewhere else link[0]
 
     source[0] = re.sub(r"\[([^\]]+)\]\((\.\./[^)#]*)[^)]*\)", kept, source[0])
-    if docname == app.config.root_doc:
-        named = re.compile(r"^([a-z-]+)\n", re.MULTILINE)
-        source[0] = named.sub(lambda line: line[0] if line[1] in app.env.found_docs else "", source[0])
 
 
 def shorten(
