@@ -191,7 +191,7 @@ def test_an_export_that_is_left_as_it_is_starts_nothing(
     export = dags[PRODUCER].get_task("export")
     export.if_exists, export.destination = "skip", (exports / "one").as_uri()
     assert dags[PRODUCER].test(logical_date=DAY).state == "success"
-    assert CONSUMER in {run.dag_id for run in schedule(session)}
+    assert [run.dag_id for run in schedule(session)].count(CONSUMER) == 1
     export.outlets = [*export.outlets, Asset("never_to_be_told")]
     assert dags[PRODUCER].test(logical_date=datetime(2026, 3, 2, tzinfo=UTC)).state == "success"
     assert len(events(session)) == 1
