@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 PASSWORDS = "simple_auth_manager_passwords.json.generated"
 
@@ -20,9 +23,13 @@ class AirflowApi:
 
     def __init__(self, url: str, home: Path) -> None:
         self._url = url
-        self._token = ""
+        self._session = requests.Session()
+        self._session.trust_env = False
+        # A machine at its limit answers late; everything asked here may be asked again.
+        self._session.mount(url, HTTPAdapter(max_retries=Retry(3, connect=0, allowed_methods=None)))
         password = json.loads((home / PASSWORDS).read_text())["admin"]
-        self._token = self._call("POST", "/auth/token", {"username": "admin", "password": password})["access_token"]
+        token = self._call("POST", "/auth/token", {"username": "admin", "password": password})["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {token}"
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG be scheduled."""
@@ -55,17 +62,6 @@ class AirflowApi:
         return sorted(tries, key=lambda one: one["try_number"])
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310 - our own server
-            self._url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"},
-        )
-        for last in (False, False, False, True):
-            try:
-                with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-                    return json.load(answer)
-            except TimeoutError:  # a machine at its limit; everything asked here may be asked again
-                if last:
-                    raise
-        return None
+        answer = self._session.request(method, self._url + path, json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()

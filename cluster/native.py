@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from cluster.compose import ROOT, Service, ports, read, services
+from local.sessions import members
 from tests.integration.seaweedfs import free_ports
 
 SECONDS_TO_START = 600
@@ -76,7 +77,7 @@ class Cluster:
     def kill(self, name: str) -> None:
         """End all processes of a service at once, as ``docker kill`` does."""
         process = self._processes.pop(name)
-        while pids := _session(process.pid):
+        while pids := list(members(process.pid)):
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -140,11 +141,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                cwd=self.home(service.name),
-                env=self.environment(service.name),
-                user=user,
-                group=user,
-                extra_groups=[] if user else None,
+                **self._surroundings(service, user),
             )
 
     def _initialise(self, service: Service, user: str | None) -> None:
@@ -172,12 +169,18 @@ class Cluster:
                 stderr=log,
                 check=True,
                 timeout=SECONDS_TO_START,
-                cwd=self.home(service.name),
-                env=self.environment(service.name),
-                user=user,
-                group=user,
-                extra_groups=[] if user else None,
+                **self._surroundings(service, user),
             )
+
+    def _surroundings(self, service: Service, user: str | None = None) -> dict[str, Any]:
+        """Return what each program of a service is started with."""
+        return {
+            "cwd": self.home(service.name),
+            "env": self.environment(service.name),
+            "user": user,
+            "group": user,
+            "extra_groups": [] if user else None,
+        }
 
     def _await(self, name: str) -> None:
         """Return when a service is well, or has done what it is for."""
@@ -206,8 +209,7 @@ class Cluster:
                     stderr=log,
                     check=False,
                     timeout=SECONDS_FOR_A_CHECK,
-                    cwd=self.home(name),
-                    env=self.environment(name),
+                    **self._surroundings(self.services[name]),
                 )
             except subprocess.TimeoutExpired:
                 return False
@@ -244,13 +246,3 @@ def _ids(user: str) -> tuple[int, int]:
 
     entry = pwd.getpwnam(user)
     return entry.pw_uid, entry.pw_gid
-
-
-def _session(leader: int) -> list[int]:
-    """Return the processes of a session: a task is in a process group of its own, but in its worker's session."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-            if os.getsid(int(path.name)) == leader and "\nState:\tZ" not in (path / "status").read_text():
-                found.append(int(path.name))
-    return found
