@@ -20,6 +20,9 @@ LONGEST_TOKEN = 16_384
 Token = Annotated[str, msgspec.Meta(max_length=LONGEST_TOKEN)] | int | None
 """The token of the next page, as the vendors send it."""
 
+Line = bytes | msgspec.Raw
+"""An object as one line of JSON: bytes, or where they lie in the body of a page."""
+
 NO_STATUS = "(none)"
 """Counted for a row whose status is absent or not a text."""
 
@@ -85,12 +88,12 @@ class Rows(msgspec.Struct, frozen=True):
 
     :param ids: the vendor's ids
     :param statuses: the vendor's status words
-    :param lines: the objects, as lines of JSON
+    :param lines: the objects, as lines of JSON; where they are no copies, they hold the body of the page
     """
 
     ids: Sequence[str | int] = ()
     statuses: Sequence[str] = ()
-    lines: Sequence[bytes] = ()
+    lines: Sequence[Line] = ()
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Rows:
@@ -101,7 +104,7 @@ class Rows(msgspec.Struct, frozen=True):
         return len(self.ids)
 
     def __iter__(self) -> Iterator[Row]:
-        return map(Row, self.ids, self.statuses, self.lines)
+        return map(Row, self.ids, self.statuses, map(bytes, self.lines))
 
     @overload
     def __getitem__(self, place: int) -> Row: ...
@@ -112,7 +115,7 @@ class Rows(msgspec.Struct, frozen=True):
     def __getitem__(self, place: int | slice) -> Row | Rows:
         if isinstance(place, slice):
             return Rows(self.ids[place], self.statuses[place], self.lines[place])
-        return Row(self.ids[place], self.statuses[place], self.lines[place])
+        return Row(self.ids[place], self.statuses[place], bytes(self.lines[place]))
 
     def at(self, places: Sequence[int]) -> Rows:
         """Return the rows at some places."""
@@ -176,14 +179,18 @@ def _decode(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBod
                 return _decode([shape], body)
         raise
     page = raws.decode(body)
-    lines = [bytes(raw) for raw in page.rows]
+    lines: Sequence[Line] = page.rows
     if b"\n" in body or b"\r" in body:
         # They can only stand between tokens: inside a text they must be escaped, and msgspec insists on that.
-        lines = [msgspec.json.format(line, indent=-1) if b"\n" in line or b"\r" in line else line for line in lines]
+        lines = [_in_one_line(bytes(raw)) for raw in page.rows]
     statuses = [key.status for key in found]
     if set(map(type, statuses)) != {str}:
         statuses = [status if isinstance(status, str) else NO_STATUS for status in statuses]
     return page, Rows([key.id for key in found], statuses, lines)
+
+
+def _in_one_line(json: bytes) -> bytes:
+    return msgspec.json.format(json, indent=-1) if b"\n" in json or b"\r" in json else json
 
 
 def _restore(hidden: Hidden, row: Row) -> Row:

@@ -12,9 +12,7 @@ import secrets
 import msgspec
 
 # A pair, which is fine, or a lone surrogate, or any other escape, so that an escaped backslash is not misread.
-_ESCAPES = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u([dD][89a-fA-F][0-9a-fA-F]{2})|\\."
-)
+_ESCAPES = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u([dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 
 MOST_SURROGATES = 100_000
 """Lone surrogates in a page, beyond which it is no page: each takes many times its size while it is hidden."""
@@ -56,5 +54,5 @@ def hide_lone_surrogates(body: bytes) -> Hidden | None:
             raise ValueError(f"more than {MOST_SURROGATES} lone surrogates")
         return marker.encode() + escape[1]
 
-    hidden = _ESCAPES.sub(replace, body)
+    hidden = re.sub(_ESCAPES, replace, body)
     return Hidden(hidden, marker) if found else None

@@ -39,6 +39,14 @@ class Client:
         self.failures = FailureMapping(vendor, settings)
         self._session = self._open_session()
         self.pace = pace or backoff.RequestPace(settings.requests_per_minute)
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_pass_soon),
+            stop=tenacity.stop_after_attempt(settings.max_attempts),
+            wait=backoff.wait,
+            sleep=lambda seconds: backoff.pause(seconds),
+            before_sleep=self._log_retry,
+            reraise=True,
+        )
         if not settings.verify_tls:
             log.warning(
                 "Connection %r does not verify the certificate of %s (verify_tls is false): "
@@ -62,15 +70,7 @@ class Client:
         :raises TransientError: it may pass, but did not within the attempts
         :raises FatalError: it would not pass
         """
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_pass_soon),
-            stop=tenacity.stop_after_attempt(self.settings.max_attempts),
-            wait=backoff.wait,
-            sleep=backoff.pause,
-            before_sleep=self._log_retry,
-            reraise=True,
-        )
-        return retrying(lambda: self._attempt(request, read))
+        return self._retrying(lambda: self._attempt(request, read))
 
     def _attempt(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
         self.pace.wait_for_turn()

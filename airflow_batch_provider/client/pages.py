@@ -268,7 +268,7 @@ def documents(rows: Rows) -> Iterator[dict[str, Any]]:
     """
     for line in rows.lines:
         try:
-            document: dict[str, Any] = json.loads(line)
+            document: dict[str, Any] = json.loads(bytes(line))
         except ValueError as error:  # an integer of more than 4,300 digits
             raise UnexpectedResponseError(f"A row cannot be read: {error}.") from None
         yield document

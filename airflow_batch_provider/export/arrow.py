@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from airflow_batch_provider.apis.columns import TIMESTAMP, Column, Kind, ListOf, Scalar, Struct
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.export.columns import EXTRA, NULL, Misfits, extra, raw_fields
 from airflow_batch_provider.export.fitting import MisfitError, fit
 
@@ -59,7 +60,7 @@ class ArrowReader:
             explicit_schema=as_text.remove(len(columns)), unexpected_field_behavior="error"
         )
 
-    def read(self, lines: Sequence[bytes]) -> pa.Table:
+    def read(self, lines: Sequence[Line]) -> pa.Table:
         """Return a table of the schema with a row for each line."""
         try:
             return self._table(lines, pa.nulls(len(lines), pa.string()))
@@ -71,7 +72,7 @@ class ArrowReader:
         except pa.ArrowInvalid:
             return pa.Table.from_pylist([self._fitted(row) for row in rows], self.schema)
 
-    def _table(self, lines: Sequence[bytes], extras: pa.Array) -> pa.Table:
+    def _table(self, lines: Sequence[Line], extras: pa.Array) -> pa.Table:
         rows = b"\n".join(lines)
         options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(rows) + 1)
         table = pyarrow.json.read_json(pa.BufferReader(rows), options, self._parse_options)

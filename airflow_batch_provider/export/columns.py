@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.apis.surrogates import hide_lone_surrogates
 
 log = logging.getLogger(__name__)
@@ -21,12 +22,12 @@ NULL = b"null"
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def raw_fields(line: bytes) -> dict[str, bytes]:
+def raw_fields(line: Line) -> dict[str, bytes]:
     """Return the fields of a row, each value as the vendor wrote it; of a repeated name the last."""
     try:
         return {name: bytes(raw) for name, raw in _FIELDS.decode(line).items()}
     except msgspec.DecodeError:
-        hidden = hide_lone_surrogates(line)
+        hidden = hide_lone_surrogates(bytes(line))
         if hidden is None:
             raise
         fields = _FIELDS.decode(hidden.body)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from airflow_batch_provider.apis.columns import Column, Kind, Scalar, Struct
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.export.columns import EXTRA, NULL, Misfits, extra, raw_fields
 from airflow_batch_provider.export.compression import Compressor
 
@@ -46,7 +47,7 @@ class CsvEncoder:
         """See :class:`~.formats.PartEncoder`."""
         return self._misfits.counts
 
-    def add(self, lines: Sequence[bytes]) -> bytes:
+    def add(self, lines: Sequence[Line]) -> bytes:
         """See :class:`~.formats.PartEncoder`."""
         header, self._header = self._header, b""
         return self._compressor.compress(header + b"".join([self._record(line) for line in lines]))
@@ -55,7 +56,7 @@ class CsvEncoder:
         """See :class:`~.formats.PartEncoder`."""
         return self.add(()) + self._compressor.flush()
 
-    def _record(self, line: bytes) -> bytes:
+    def _record(self, line: Line) -> bytes:
         fields = raw_fields(line)
         kept = fields.keys() - self._names
         cells = []

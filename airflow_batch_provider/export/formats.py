@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from airflow_batch_provider.apis.columns import Column
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.export.columns import EXTRA, Misfits
 from airflow_batch_provider.export.compression import COMPRESSIONS
@@ -34,7 +35,7 @@ class PartEncoder(Protocol):
         """How many values so far their columns cannot hold, by column; the file keeps them in ``_extra``."""
         ...
 
-    def add(self, lines: Sequence[bytes]) -> bytes:
+    def add(self, lines: Sequence[Line]) -> bytes:
         """Take rows, each a JSON object on one line, and return what of the file is ready."""
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.export.compression import Compressor
 
 
@@ -22,7 +23,7 @@ class JsonLinesEncoder:
         """See :class:`~.formats.PartEncoder`; there are no columns that could not hold a value."""
         return Counter()
 
-    def add(self, lines: Sequence[bytes]) -> bytes:
+    def add(self, lines: Sequence[Line]) -> bytes:
         """See :class:`~.formats.PartEncoder`."""
         return self._compressor.compress(b"\n".join([*lines, b""]))
 

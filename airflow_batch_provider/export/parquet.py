@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airflow_batch_provider.apis.columns import Column
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.export.arrow import ArrowReader
 from airflow_batch_provider.export.columns import Misfits
 from airflow_batch_provider.export.compression import ZSTD_LEVEL
@@ -69,7 +70,7 @@ class ParquetEncoder:
             compression_level=ZSTD_LEVEL,
             use_dictionary=False,
         )
-        self._lines: list[bytes] = []
+        self._lines: list[Line] = []
         self._line_bytes = 0
         self._tables: list[pa.Table] = []
         self._table_bytes = 0
@@ -79,7 +80,7 @@ class ParquetEncoder:
         """See :class:`~.formats.PartEncoder`."""
         return self._misfits.counts
 
-    def add(self, lines: Sequence[bytes]) -> bytes:
+    def add(self, lines: Sequence[Line]) -> bytes:
         """See :class:`~.formats.PartEncoder`."""
         for line in lines:
             self._lines.append(line)

@@ -53,7 +53,7 @@ def test_as_many_requests_are_under_way_as_connections_are_allowed(start: Start,
     server = start(meeting(rows, together=5))
     client = connect(VENDOR, server.url, max_concurrency=5, max_attempts=1)
     pages = read_pages(client, BATCH_JOBS, REQUEST, ahead=True)
-    assert [line for page in pages for line in page.rows.lines] == [row.encode() for row in rows]
+    assert [row.json for page in pages for row in page.rows] == [row.encode() for row in rows]
     assert len({asked.connection for asked in server.asked}) <= 6
 
 
@@ -97,7 +97,7 @@ def test_a_listing_that_moves_is_read_as_well_as_one_page_at_a_time(start: Start
 
     server = start(script)
     client = connect(VENDOR, server.url, max_concurrency=4)
-    found = [line for page in read_pages(client, BATCH_JOBS, REQUEST, ahead=True) for line in page.rows.lines]
+    found = [row.json for page in read_pages(client, BATCH_JOBS, REQUEST, ahead=True) for row in page.rows]
     assert len(found) == len(set(found))
     assert set(found) >= {row.encode() for row in held}
 
