@@ -70,7 +70,17 @@ class Client:
         :raises TransientError: it may pass, but did not within the attempts
         :raises FatalError: it would not pass
         """
-        return self._retrying(lambda: self._attempt(request, read))
+        try:
+            return self._attempt(request, read)
+        except TransientError as failure:
+            first = [failure]
+
+        def attempt() -> T:
+            if first:
+                raise first.pop()
+            return self._attempt(request, read)
+
+        return self._retrying(attempt)  # only here: it would be a twentieth of what a page costs
 
     def _attempt(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
         self.pace.wait_for_turn()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.client.pages import Bookmark, NewRows
 from airflow_batch_provider.client.seen import SeenRows
 from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError, RequestRefusedError
@@ -125,16 +126,19 @@ class _Try:
 
     def _take(self, page: NewRows) -> None:
         rows, digests = page.rows, page.digests
-        while rows:
+        while len(rows) >= self._writer.room:
             room = self._writer.room
-            fitting = rows[:room]
-            self._writer.write(fitting)
-            self._tally.count(fitting)
-            self._digests += b"".join(digests[:room])
+            self._write(rows[:room], digests[:room])
             rows, digests = rows[room:], digests[room:]
-            if not self._writer.room:
-                self._finish_part(page.bookmark)
+            self._finish_part(page.bookmark)
+        if rows:
+            self._write(rows, digests)
         self._tally.turn(page)
+
+    def _write(self, rows: Rows, digests: Sequence[bytes]) -> None:
+        self._writer.write(rows)
+        self._tally.count(rows)
+        self._digests += b"".join(digests)
 
     def _finish_part(self, bookmark: Bookmark | None, *, is_last: bool = False) -> None:
         """Close a part, and write beside it how to go on after it.

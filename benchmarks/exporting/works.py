@@ -35,6 +35,7 @@ class Contestant:
 OURS = Contestant("ours", "ours", is_quick=True, is_peer=False)
 OURS_IN_TURN = Contestant("ours, made to upload in turn", "ours_in_turn", is_quick=True, is_peer=False)
 LIMIT = Contestant("limit: bare sockets", "socket_limit", is_quick=True, is_peer=False)
+LIBRARIES = Contestant("the libraries alone, nothing checked", "libraries", is_quick=True, is_peer=False)
 HTTP_OPERATOR = Contestant("HttpOperator, paginated", "http_operator")
 SCRIPT = Contestant("script: requests, json, gzip", "script", "plain")
 TUNED_SCRIPT = Contestant("script: requests, orjson, gzip level 1", "tuned_script", "plain")
@@ -107,12 +108,12 @@ def entries(*contestants: Contestant, file_format: str = "jsonl") -> list[Entry]
 WORKS: Mapping[str, Work] = {
     "a": Work(
         "Cursor, no latency, to JSON lines with gzip",
-        entries(LIMIT, OURS, HTTP_OPERATOR, SCRIPT, TUNED_SCRIPT, SDK, DLT),
+        entries(LIMIT, LIBRARIES, OURS, HTTP_OPERATOR, SCRIPT, TUNED_SCRIPT, SDK, DLT),
         100_000,
     ),
     "b": Work(
         "Cursor, no latency, to Parquet",
-        [Entry(LIMIT), *entries(OURS, DLT, DLT_ARROW, file_format="parquet")],
+        [Entry(LIMIT), *entries(LIBRARIES, OURS, DLT, DLT_ARROW, file_format="parquet")],
         100_000,
     ),
     "c": Work(

@@ -83,7 +83,7 @@ def rows(draw: st.DrawFn) -> list[str]:
     for number in range(draw(st.integers(0, 23))):
         odd = draw(st.sampled_from(["text", "text", "number", "surrogate"]))
         identifier = {
-            "text": json.dumps(f"{draw(PARTS)}{number}", ensure_ascii=draw(st.booleans())),
+            "text": json.dumps(f"{draw(PARTS)}-{number}", ensure_ascii=draw(st.booleans())),
             "number": str(10**20 + number),
             "surrogate": f'"\\ud800{number}"',
         }[odd]
