@@ -153,11 +153,11 @@ pages rendered before). It exports a small listing first; imports and that are n
 and must hold every id once. The limit is what bare sockets take for the same pages, thrown away; it includes the
 server's own time. "The libraries alone" are those under ours (urllib3, msgspec, ISA-L, Arrow) in a loop that checks
 nothing: no id is looked at, nothing is hashed, staged or resumed. They show what this machine gives; the goals for (a)
-and (b) come from such a loop that reached 91,000 and 51,000 jobs/s on another day. CPU is that of the contestant's process with its threads and children. "Waited" is
-how long it could have run, but something else had its core: if that is much, the machine was not quiet, wall times are
-too long, and CPU times too (caches are shared). Memory is how far its peak
-was above what it held before the export began. "Ours" in a peer's row says how many times as fast, and how many times
-cheaper in CPU, our operator was.
+and (b) come from such a loop that reached 91,000 and 51,000 jobs/s on another day. CPU is that of the contestant's
+process with its threads and children. "Waited" is how long it could have run, but something else had its core: if that
+is much, the machine was not quiet, wall times are too long, and CPU times too (caches are shared). Memory is how far
+its peak was above what it held before the export began. "Ours" in a peer's row says how many times as fast, and how
+many times cheaper in CPU, our operator was.
 
 Where a peer needs code around it to write a file, that is `json` and gzip at level 6. TLS, real networks and stores
 that are far away are not part of this.
