@@ -25,6 +25,12 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE = 300.0
 """Seconds between two looks of a watcher whose looks fail."""
 
+LATE_LOOK = 30.0
+"""Seconds for a look at a batch whose wait was over before this process began with it: it may have finished in time."""
+
+LATE_POLL_INTERVAL = 2.0
+"""Seconds between two such looks, of which all but the last have failed."""
+
 
 class BatchStatusTrigger(BaseTrigger):
     """Fires once, when a wait for a batch ends, for whatever reason.
@@ -112,15 +118,21 @@ class BatchStatusTrigger(BaseTrigger):
 
         def judge(seen: BatchState | Exception) -> verdict.Verdict | None:
             if isinstance(seen, BatchState):
-                return watch.see(seen, loop.time() + ahead)
+                now = loop.time() + ahead
+                end = watch.see(seen, now)
+                is_late = self.end_time is not None and now >= self.end_time
+                return end or (verdict.of_timeout(title, seen, self.timeout or 0) if is_late else None)
             if isinstance(seen, BatchProviderError):
                 return watch.miss(seen)
             raise seen
 
+        interval, latest = self.poll_interval, None if self.end_time is None else self.end_time - ahead
+        if latest is not None and latest <= loop.time():
+            interval, latest = min(interval, LATE_POLL_INTERVAL), loop.time() + LATE_LOOK
         poller = pollers.poller_for(kind, self.connection_id, self.scope)
-        with poller.join(self.batch_id, self.poll_interval, judge) as ended:
+        with poller.join(self.batch_id, interval, judge) as ended:
             try:
-                async with asyncio.timeout_at(None if self.end_time is None else self.end_time - ahead) as limit:
+                async with asyncio.timeout_at(latest) as limit:
                     end: verdict.Verdict = await ended
             except TimeoutError:
                 if not limit.expired():

@@ -46,12 +46,13 @@ def upload(outcomes: Mapping[Entry, Outcome]) -> str:
     if not (local and beside and in_turn):
         return ""
     in_turn_adds, adds = in_turn.wall - local.wall, beside.wall - local.wall
-    share = f"{hidden(outcomes):.0f} % of it is hidden" if in_turn_adds > 0 else "too little to say how much is hidden"
+    is_clear = 0 < in_turn_adds > adds
+    share = f"{hidden(outcomes):.0f} % of it is hidden" if is_clear else "too little to say how much is hidden"
     return (
         "SeaweedFS runs on the core of the server. The last row is the same export, made to wait for each upload "
         f"before it reads on. S3 adds {in_turn_adds:.2f} s so, and {adds:.2f} s where a part is uploaded while the "
-        f"next one is read: {share}. What cannot be hidden is the last part, publishing, which begins when all is "
-        f"read, and {beside.cpu - local.cpu:.2f} s of CPU, since there is one core and no latency to wait for."
+        f"next one is read: {share}. What cannot be hidden is the last part and publishing, which begin when all is "
+        f"read. Uploading takes {beside.cpu - local.cpu:.2f} s of CPU, which cost time where nobody waits for an answer."
     )
 
 

@@ -73,10 +73,34 @@ def test_kwargs_that_an_earlier_version_did_not_have_get_defaults() -> None:
     }
 
 
-def test_a_deadline_that_passed_while_the_triggerer_was_down_ends_the_wait_at_once() -> None:
+def test_a_deadline_that_passed_while_the_triggerer_was_down_leaves_one_look() -> None:
     with serving(TALKIFAI, "a"):
         waiting = trigger("a", end_time=time.time() - 1, timeout=60, poll_interval=3600)
-        assert asyncio.run(event_of(restarted(waiting)))["reason"] == "timed_out"
+        event = asyncio.run(event_of(restarted(waiting)))
+    assert event["reason"] == "timed_out"
+    assert event["state"]["id"] == "a"
+
+
+def test_a_batch_that_finished_while_the_triggerer_was_down_is_finished_though_the_deadline_passed() -> None:
+    with serving(TALKIFAI, "a") as vendor:
+        vendor.finish("a")
+        waiting = trigger("a", end_time=time.time() - 3600, timeout=60)
+        assert asyncio.run(event_of(restarted(waiting)))["reason"] == "succeeded"
+
+
+def test_the_look_after_the_deadline_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_batch_provider.triggers.batch.LATE_LOOK", 0.1)
+    answered = threading.Event()
+    with serving(TALKIFAI, "a") as vendor:
+        vendor.fault = lambda path, query: answered.wait(20) and None
+
+        async def wait() -> dict[str, Any]:
+            try:
+                return await event_of(trigger("a", end_time=time.time() - 1, timeout=60))
+            finally:
+                answered.set()
+
+        assert asyncio.run(wait())["reason"] == "timed_out"
 
 
 def test_a_wait_times_out_while_the_vendor_does_not_answer() -> None:
