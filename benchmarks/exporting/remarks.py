@@ -52,7 +52,7 @@ def upload(outcomes: Mapping[Entry, Outcome]) -> str:
         "SeaweedFS runs on the core of the server. The last row is the same export, made to wait for each upload "
         f"before it reads on. S3 adds {in_turn_adds:.2f} s so, and {adds:.2f} s where a part is uploaded while the "
         f"next one is read: {share}. What cannot be hidden is the last part and publishing, which begin when all is "
-        f"read. Uploading takes {beside.cpu - local.cpu:.2f} s of CPU, which cost time where nobody waits for an answer."
+        f"read. Uploading takes {beside.cpu - local.cpu:.2f} s of CPU, which is hidden only where answers are waited for."
     )
 
 
