@@ -156,11 +156,10 @@ WORKS: Mapping[str, Work] = {
         rounds=2,
     ),
     "h": Work(
-        "Upload: cursor, 20 ms latency, to JSON lines with gzip on S3",
+        "Upload: cursor, no latency, to JSON lines with gzip on S3 at 50 ms",
         [Entry(OURS), Entry(OURS, to_s3=True), Entry(OURS_IN_TURN, to_s3=True)],
-        50_000,
-        latency=20,
-        rows_per_part=2_500,
+        200_000,
+        rows_per_part=20_000,
         rounds=2,
     ),
 }
