@@ -24,6 +24,8 @@ SECONDS_PER_LONG_CALL = 600.0
 """For what grows with the number of files or is done on the server: listings and copies."""
 SLOWEST_BYTES_PER_SECOND = 256 * 1024
 READ_BYTES = 8 << 20
+OPERATIONS_AT_ONCE = 8
+"""The stores' clients keep ten connections; S3 asks for no more than it can take by answers that are tried again."""
 
 
 class Store:
@@ -45,6 +47,11 @@ class Store:
         self.place = Place(uri, conn_id)
         self._is_async = bool(getattr(fs, "async_impl", False))
         self._kind = kind_of(fs)
+
+    @property
+    def operations_at_once(self) -> int:
+        """How many threads may use it: file systems without an event loop of their own promise nothing."""
+        return OPERATIONS_AT_ONCE if self._is_async else 1
 
     @property
     def account(self) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from airflow_batch_provider.exceptions import DestinationError, ExportExistsError, TransientError
 from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, read_manifest
+from airflow_batch_provider.export.parallel import for_each
 from airflow_batch_provider.export.parts import StagedPart
 from airflow_batch_provider.export.staging import SECONDS_UNTIL_NOBODYS, Staging, abandoned, declarations
 from airflow_batch_provider.export.store import Store
@@ -96,15 +97,18 @@ def clean_up_after_kill(store: Store, work_id: str, current: Manifest) -> None:
 
 def _place(store: Store, staged: Sequence[StagedPart]) -> None:
     """Put the parts under their names, where they are not there yet."""
-    for part in staged:
+
+    def place(part: StagedPart) -> None:
         if store.size(part.part.path) == part.part.bytes:
-            continue
+            return
         store.publish(part.name, part.part.path)
         size = store.size(part.part.path)
         if size != part.part.bytes:
             raise TransientError(
                 f"{store.uri}/{part.part.path} has {size} bytes after publishing instead of {part.part.bytes}."
             )
+
+    for_each(store, place, staged)
 
 
 def _replaced(store: Store, before: Manifest) -> set[str]:

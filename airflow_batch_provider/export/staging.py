@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from airflow_batch_provider.export.parallel import for_each
 from airflow_batch_provider.export.store import Store
 
 STAGING = "_staging"
@@ -121,7 +122,5 @@ class Staging:
         self._remove(lambda name: name.removeprefix(f"{self.folder}/").partition("-")[0] not in but)
 
     def _remove(self, is_due: Callable[[str], bool]) -> None:
-        for name in self.names():
-            if is_due(name):
-                self._store.remove(name)
+        for_each(self._store, self._store.remove, [name for name in self.names() if is_due(name)])
         self._store.remove_empty_folders(STAGING)
