@@ -70,7 +70,7 @@ class ParquetEncoder:
             compression_level=ZSTD_LEVEL,
             use_dictionary=False,
         )
-        self._lines: list[Line] = []
+        self._lines: list[bytes] = []
         self._line_bytes = 0
         self._tables: list[pa.Table] = []
         self._table_bytes = 0
@@ -83,7 +83,7 @@ class ParquetEncoder:
     def add(self, lines: Sequence[Line]) -> bytes:
         """See :class:`~.formats.PartEncoder`."""
         for line in lines:
-            self._lines.append(line)
+            self._lines.append(bytes(line))  # a copy: these rows wait for others, their pages should not
             self._line_bytes += len(line)
             if self._line_bytes >= BYTES_PER_TABLE:
                 self._end_table()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import sys
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_batch_provider.apis import llamacloud, playment
+from airflow_batch_provider.apis.endpoint import Page
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.export import libraries, parquet
 from airflow_batch_provider.export.compression import BLOCK
@@ -108,6 +111,19 @@ def test_the_same_rows_give_the_same_bytes_however_they_are_handed_over(
         assert encode(Format(name, compression, COLUMNS), ROWS, cuts) == whole
 
     check()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_rows_that_wait_in_an_encoder_keep_no_page_in_memory(name: str) -> None:
+    body = json.dumps({"items": [{"id": "a"}], "beside": "x" * 1000}).encode()
+    alone = sys.getrefcount(body)
+    page = llamacloud.BATCHES.page(body)
+    assert isinstance(page, Page)
+    encoder = Format(name, columns=llamacloud.BATCHES.columns).new_part()
+    encoder.add(page.rows.lines)
+    assert sys.getrefcount(body) > alone
+    del page
+    assert sys.getrefcount(body) == alone
 
 
 @pytest.mark.parametrize("name", ["jsonl", "csv", "parquet"])
