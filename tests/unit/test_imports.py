@@ -40,6 +40,7 @@ HEAVY = {
     "upath",
     "urllib3",
     "uvicorn",
+    "xxhash",
     "zstandard",
 }
 OWN = {f"airflow_batch_provider.{name}" for name in ("client.client", "client.session", "export", "sandbox", "testing")}
