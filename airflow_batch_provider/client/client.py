@@ -39,14 +39,6 @@ class Client:
         self.failures = FailureMapping(vendor, settings)
         self._session = self._open_session()
         self.pace = pace or backoff.RequestPace(settings.requests_per_minute)
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_pass_soon),
-            stop=tenacity.stop_after_attempt(settings.max_attempts),
-            wait=backoff.wait,
-            sleep=lambda seconds: backoff.pause(seconds),
-            before_sleep=self._log_retry,
-            reraise=True,
-        )
         if not settings.verify_tls:
             log.warning(
                 "Connection %r does not verify the certificate of %s (verify_tls is false): "
@@ -71,7 +63,7 @@ class Client:
         :raises FatalError: it would not pass
         """
         try:
-            return self._attempt(request, read)
+            return self._attempt(request, read)  # without tenacity, which would be a twentieth of what a page costs
         except TransientError as failure:
             first = [failure]
 
@@ -80,7 +72,15 @@ class Client:
                 raise first.pop()
             return self._attempt(request, read)
 
-        return self._retrying(attempt)  # only here: it would be a twentieth of what a page costs
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_pass_soon),
+            stop=tenacity.stop_after_attempt(self.settings.max_attempts),
+            wait=backoff.wait,
+            sleep=backoff.pause,
+            before_sleep=self._log_retry,
+            reraise=True,
+        )
+        return retrying(attempt)
 
     def _attempt(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
         self.pace.wait_for_turn()

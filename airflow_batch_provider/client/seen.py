@@ -18,10 +18,10 @@ def digests_of(ids: Sequence[str | int]) -> list[bytes]:
 
     The hash is one that mixes well and costs a tenth of a cryptographic one: ids are made by the vendor.
     """
-    if set(map(type, ids)) <= {str}:
-        return [xxh3_128_digest(identifier.encode("utf-8", "surrogatepass")) for identifier in ids]  # type: ignore[union-attr]
     return [
-        xxh3_128_digest(str(identifier).encode("utf-8", "surrogatepass"), seed=isinstance(identifier, int))
+        xxh3_128_digest(identifier.encode("utf-8", "surrogatepass"))
+        if isinstance(identifier, str)
+        else xxh3_128_digest(b"%d" % identifier, seed=1)
         for identifier in ids
     ]
 

@@ -25,7 +25,7 @@ SECONDS_PER_LONG_CALL = 600.0
 SLOWEST_BYTES_PER_SECOND = 256 * 1024
 READ_BYTES = 8 << 20
 OPERATIONS_AT_ONCE = 8
-"""The stores' clients keep ten connections; S3 asks for no more than it can take by answers that are tried again."""
+"""The stores' clients keep ten connections."""
 
 
 class Store:

@@ -27,10 +27,6 @@ def for_each(store: Store, operation: Callable[[Item], None], items: Sequence[It
             operation(item)
         return
     with ThreadPoolExecutor(store.operations_at_once, "store") as executor:
-        running = [executor.submit(contextvars.copy_context().run, operation, item) for item in items]
-        try:
-            for future in running:
-                future.result()
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+        contexts = [contextvars.copy_context() for _ in items]
+        # Where one fails, map cancels what has not begun.
+        list(executor.map(lambda context, item: context.run(operation, item), contexts, items))

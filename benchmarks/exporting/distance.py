@@ -11,6 +11,9 @@ import asyncio
 import sys
 from contextlib import suppress
 
+ROUND_TRIP = 50
+"""Milliseconds there and back."""
+
 CHUNK = 1 << 18
 
 

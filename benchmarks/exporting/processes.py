@@ -10,13 +10,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+from benchmarks.exporting.distance import ROUND_TRIP
 from benchmarks.exporting.listings import LISTINGS
 from benchmarks.exporting.s3 import BUCKET, s3_server
 from benchmarks.exporting.server import Behaviour
@@ -45,7 +47,7 @@ class Servers:
     """What contestants speak to.
 
     :param url: of the server that serves listings
-    :param s3: the S3 server, where one was asked for and is installed
+    :param s3: the S3 server, where one was asked for and is installed, as far away as stores usually are
     """
 
     url: str
@@ -67,10 +69,10 @@ def servers(with_s3: bool = False) -> Iterator[Servers]:
 
     :param with_s3: whether a work needs the S3 server
     """
-    with server() as url:
-        if with_s3:
-            with s3_server(pinned(1, [])) as s3:
-                yield Servers(url, s3)
+    with server() as url, s3_server(pinned(1, [])) if with_s3 else nullcontext() as s3:
+        if s3:
+            with _started("distance", str(urlsplit(s3.url).port), str(ROUND_TRIP)) as port:
+                yield Servers(url, replace(s3, url=f"http://127.0.0.1:{port}"))
         else:
             yield Servers(url)
 
@@ -78,7 +80,14 @@ def servers(with_s3: bool = False) -> Iterator[Servers]:
 @contextmanager
 def server() -> Iterator[str]:
     """Run the server that serves listings; give its URL."""
-    command = pinned(1, [sys.executable, "-m", "benchmarks.exporting.server"])
+    with _started("server") as url:
+        yield url
+
+
+@contextmanager
+def _started(module: str, *arguments: str) -> Iterator[str]:
+    """Run a module of this package on the servers' core; give the line that it says when it is ready."""
+    command = pinned(1, [sys.executable, "-m", f"benchmarks.exporting.{module}", *arguments])
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes) as process:
         try:

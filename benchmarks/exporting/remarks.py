@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
+from benchmarks.exporting.distance import ROUND_TRIP
 from benchmarks.exporting.goals import BESIDE, IN_TURN, LOCAL, hidden, memory_per_million
 from benchmarks.exporting.imports import ALL, GOAL, PROCESSES, Costs, cpu_of, wall_of
 from benchmarks.exporting.processes import ROOT
@@ -49,10 +50,11 @@ def upload(outcomes: Mapping[Entry, Outcome]) -> str:
     is_clear = 0 < in_turn_adds > adds
     share = f"{hidden(outcomes):.0f} % of it is hidden" if is_clear else "too little to say how much is hidden"
     return (
-        "SeaweedFS runs on the core of the server, behind a relay that delays each direction by 25 ms. The last row is "
-        f"the same export, made to wait for each upload before it reads on. S3 adds {in_turn_adds:.2f} s so, and "
-        f"{adds:.2f} s where a part is uploaded while the next one is read: {share}. What cannot be hidden is the last "
-        f"part and publishing, which begin when all is read, and {beside.cpu - local.cpu:.2f} s of CPU on one core."
+        f"SeaweedFS runs on the core of the server, behind a relay that adds {ROUND_TRIP} ms to each round trip. The "
+        f"last row is the same export, made to wait for each upload before it reads on. S3 adds {in_turn_adds:.2f} s "
+        f"so, and {adds:.2f} s where a part is uploaded while the next one is read: {share}. What cannot be hidden is "
+        "the last part and publishing, which begin when all is read, and "
+        f"{beside.cpu - local.cpu:.2f} s of CPU on one core."
     )
 
 

@@ -1,26 +1,16 @@
-"""Runs SeaweedFS, a real S3 server, on the server's core, as far away as stores usually are."""
+"""Runs SeaweedFS, a real S3 server, on the server's core."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tests.integration.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS, program, seaweedfs
 
 BUCKET = "raw"
 VOLUME_MEGABYTES = 1024
-MILLISECONDS = 50
-"""There and back."""
-
-ROOT = Path(__file__).parents[2]
 
 
 @contextlib.contextmanager
@@ -34,15 +24,7 @@ def s3_server(prefix: Sequence[str]) -> Iterator[SeaweedFS | None]:
         return
     with tempfile.TemporaryDirectory() as folder, seaweedfs(Path(folder), prefix, VOLUME_MEGABYTES) as server:
         _create_bucket(server)
-        command = [*prefix, sys.executable, "-m", "benchmarks.exporting.distance", str(urlsplit(server.url).port)]
-        with subprocess.Popen(
-            [*command, str(MILLISECONDS)], cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True
-        ) as process:
-            try:
-                port = process.stdout.readline().strip() if process.stdout else ""
-                yield replace(server, url=f"http://127.0.0.1:{port}")
-            finally:
-                os.killpg(process.pid, signal.SIGKILL)
+        yield server
 
 
 def _create_bucket(server: SeaweedFS) -> None:

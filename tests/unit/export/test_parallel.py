@@ -47,8 +47,8 @@ def test_a_failure_is_raised_when_nothing_runs_any_more_and_what_had_not_begun_i
     shutdown = ThreadPoolExecutor.shutdown
 
     def tell(executor: ThreadPoolExecutor, *args: Any, **options: Any) -> None:
-        shutdown(executor, *args, **options)
         shut.set()
+        shutdown(executor, *args, **options)
 
     def operation(item: int) -> None:
         if item == 0:
