@@ -48,16 +48,16 @@ $(VENV)/.azurite: tests/integration/package.json $(VENV)/.dev
 
 .PHONY: demo
 demo: $(VENV)/.demo ## Run every example DAG against the sandbox and show what it exported
-	@$(BIN)/python demo/run.py
+	@$(BIN)/python -m dev.local.demo
 
 # UP='--port 9090' for another port
 .PHONY: up
 up: $(VENV)/.demo ## Start Airflow with its UI, the sandbox and the example DAGs, on this machine
-	@$(BIN)/python -m local up $(UP)
+	@$(BIN)/python -m dev.local up $(UP)
 
 .PHONY: down
 down: ## Stop what make up started
-	@test ! -x $(BIN)/python || $(BIN)/python -m local down
+	@test ! -x $(BIN)/python || $(BIN)/python -m dev.local down
 
 .PHONY: sandbox
 sandbox: $(VENV)/.demo ## Serve the three vendors' APIs locally (port 8800) until interrupted
@@ -94,7 +94,7 @@ test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-com
 
 .env: .env.example ## Write the settings of docker-compose.yaml, with secrets of its own
 	@test ! -e $@ || { echo "$@ is there already, and older than $<: see what is new there"; exit 1; }
-	@$(PYTHON) -m cluster.settings
+	@$(PYTHON) -m dev.cluster.settings
 
 .PHONY: test-ui
 test-ui: $(VENV)/.ui ## Try the UI of a local Airflow in a browser (three minutes)
@@ -142,13 +142,13 @@ docs: $(VENV)/.docs ## Build the documentation into docs/_build/html and check e
 	@$(BIN)/python docs/check_links.py docs/_build/html
 
 .PHONY: bench-waiting
-bench-waiting: $(VENV)/.demo ## Measure 1,000 waits and write benchmarks/waiting.md (two and a half minutes)
-	@$(BIN)/python benchmarks/waiting.py
+bench-waiting: $(VENV)/.demo ## Measure 1,000 waits and write dev/bench/waiting.md (two and a half minutes)
+	@$(BIN)/python -m dev.bench.waiting
 
 BENCH_ENVIRONMENTS := dlt llama-cloud plain
 BENCH_STAMPS := $(BENCH_ENVIRONMENTS:%=.venv-bench/%/.installed)
 
-$(BENCH_STAMPS): .venv-bench/%/.installed: benchmarks/requirements-%.txt
+$(BENCH_STAMPS): .venv-bench/%/.installed: dev/bench/requirements-%.txt
 	@echo "Installing what exports are compared with into .venv-bench/$* ..."
 	@test -x .venv-bench/$*/bin/python || $(PYTHON) -m venv .venv-bench/$*
 	@.venv-bench/$*/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
@@ -157,20 +157,20 @@ $(BENCH_STAMPS): .venv-bench/%/.installed: benchmarks/requirements-%.txt
 # BENCH='--only a,d --runs 1 --jobs 5000' for less of it
 .PHONY: bench
 bench: $(VENV)/.dev $(BENCH_STAMPS) ## Measure exports beside their peers and the limit (25 minutes)
-	@$(BIN)/python -m benchmarks.exporting $(BENCH)
+	@$(BIN)/python -m dev.bench $(BENCH)
 
 .PHONY: performance-table
 performance-table: $(VENV)/.dev ## Write the computed and measured tables of docs/performance.md anew
-	@$(BIN)/python -m benchmarks.exporting.guide
+	@$(BIN)/python -m dev.bench.guide
 
 .PHONY: bench-quick
 bench-quick: $(VENV)/.dev ## Measure exports beside HttpOperator and the limit, and warn where they got worse (a minute)
-	@$(BIN)/python -m benchmarks.exporting.quick
+	@$(BIN)/python -m dev.bench.quick
 
 # RELIABILITY='--minutes 30 --seed 2' for more of it, --tries 50 for less
 .PHONY: reliability
 reliability: $(VENV)/.azurite ## Kill, stop and starve exports at random, and write docs/reliability.md (ten minutes)
-	@$(BIN)/python -m reliability $(RELIABILITY)
+	@$(BIN)/python -m dev.chaos $(RELIABILITY)
 
 .PHONY: package
 package: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)

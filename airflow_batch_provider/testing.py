@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from airflow_batch_provider.client import backoff
+from airflow_batch_provider import backoff
 from airflow_batch_provider.sandbox import Sandbox, Settings, serve
 
 

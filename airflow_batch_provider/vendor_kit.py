@@ -18,9 +18,9 @@ from airflow_batch_provider.apis.batch_state import (
     Outcome,
     StateFields,
 )
+from airflow_batch_provider.apis.body import PageBody, RowKey, T, Token, whole_number
 from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
-from airflow_batch_provider.apis.page import PageBody, RowKey, T, Token, whole_number
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Flag, Identifier, Parameter, Timestamp, WholeNumber, Word
 from airflow_batch_provider.apis.problem import Kind

@@ -36,7 +36,7 @@ for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Nothing sleeps; the seconds that the client would have slept are recorded."""
-    from airflow_batch_provider.client import backoff
+    from airflow_batch_provider import backoff
 
     recorded: list[float] = []
     monkeypatch.setattr(backoff, "pause", recorded.append)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_batch_provider.apis import llamacloud, playment, talkifai
 from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 LISTINGS: dict[str, Listing] = {
     listing.name: listing

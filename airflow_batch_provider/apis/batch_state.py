@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from airflow_batch_provider.apis.body import whole_number
 from airflow_batch_provider.apis.endpoint import Listing, Resource
-from airflow_batch_provider.apis.page import whole_number
 
 ALL = "*"
 """Stands for all batches of a listing, where an id is expected."""

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from airflow_batch_provider.apis.body import PageBody, Row, Rows, read_rows
 from airflow_batch_provider.apis.columns import Column
-from airflow_batch_provider.apis.page import PageBody, Row, Rows, read_rows
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter
 from airflow_batch_provider.apis.problem import (

@@ -11,11 +11,11 @@ import requests
 import tenacity
 from urllib3.exceptions import HTTPError
 
+from airflow_batch_provider import backoff
 from airflow_batch_provider.apis.endpoint import Vendor
 from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.apis.request import Request
-from airflow_batch_provider.client import backoff
-from airflow_batch_provider.client.failures import FailureMapping
+from airflow_batch_provider.client.errors import FailureMapping
 from airflow_batch_provider.client.session import Session
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import RateLimitedError, TransientError

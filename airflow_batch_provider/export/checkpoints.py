@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from airflow_batch_provider.client.pages import Bookmark
 from airflow_batch_provider.export.manifest import Part
 from airflow_batch_provider.export.parts import StagedPart
 from airflow_batch_provider.export.staging import CHECKPOINT, SECONDS_UNTIL_NOBODYS, Staging
-from airflow_batch_provider.export.store import Store
-from airflow_batch_provider.export.tally import Tally
+from airflow_batch_provider.export.stats import Tally
+from airflow_batch_provider.listing.pages import Bookmark
+from airflow_batch_provider.stores.destination import Store
 
 log = logging.getLogger(__name__)
 

@@ -9,20 +9,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from airflow_batch_provider.apis.page import Rows
-from airflow_batch_provider.client.pages import Bookmark, NewRows
-from airflow_batch_provider.client.seen import SeenRows
+from airflow_batch_provider.apis.body import Rows
 from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError, RequestRefusedError
 from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints
 from airflow_batch_provider.export.manifest import Manifest
-from airflow_batch_provider.export.new_file import NewFile
 from airflow_batch_provider.export.parts import PartWriter
 from airflow_batch_provider.export.progress import Progress
 from airflow_batch_provider.export.publishing import publish
+from airflow_batch_provider.export.spec import Work
 from airflow_batch_provider.export.staging import Staging
-from airflow_batch_provider.export.store import LocalStore, Store
 from airflow_batch_provider.export.uploads import Uploads
-from airflow_batch_provider.export.work import Work
+from airflow_batch_provider.listing.pages import Bookmark, NewRows
+from airflow_batch_provider.listing.seen import SeenRows
+from airflow_batch_provider.stores.destination import LocalStore, Store
+from airflow_batch_provider.stores.new_file import NewFile
 
 log = logging.getLogger(__name__)
 

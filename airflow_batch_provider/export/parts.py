@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from airflow_batch_provider.apis.page import Rows
+from airflow_batch_provider.apis.body import Rows
 from airflow_batch_provider.exceptions import UnexpectedResponseError
-from airflow_batch_provider.export.formats import Format, PartEncoder
 from airflow_batch_provider.export.manifest import Part
-from airflow_batch_provider.export.new_file import NewFile
 from airflow_batch_provider.export.staging import Staging
-from airflow_batch_provider.export.store import Store
+from airflow_batch_provider.formats.format import Format, PartEncoder
+from airflow_batch_provider.stores.destination import Store
+from airflow_batch_provider.stores.new_file import NewFile
 
 DIGITS_IN_NAME = 12
 

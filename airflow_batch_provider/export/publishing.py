@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from airflow_batch_provider.exceptions import DestinationError, ExportExistsError, TransientError
 from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, read_manifest
-from airflow_batch_provider.export.parallel import for_each
 from airflow_batch_provider.export.parts import StagedPart
 from airflow_batch_provider.export.staging import SECONDS_UNTIL_NOBODYS, Staging, abandoned, declarations
-from airflow_batch_provider.export.store import Store
+from airflow_batch_provider.stores.destination import Store
+from airflow_batch_provider.stores.parallel import for_each
 
 log = logging.getLogger(__name__)
 

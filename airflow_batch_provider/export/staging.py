@@ -12,8 +12,8 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from airflow_batch_provider.export.parallel import for_each
-from airflow_batch_provider.export.store import Store
+from airflow_batch_provider.stores.destination import Store
+from airflow_batch_provider.stores.parallel import for_each
 
 STAGING = "_staging"
 SECONDS_UNTIL_NOBODYS = 24 * 3600

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_batch_provider.client.client import Client
-    from airflow_batch_provider.client.pages import NewRows
+    from airflow_batch_provider.listing.pages import NewRows
 
 T = TypeVar("T")
 
@@ -102,8 +102,8 @@ class BatchApiHook(BaseHook):
             raise InvalidParameterError(f"{endpoint.name}: {complaint}.", vendor=self.vendor.name)
 
     def read_pages(self, listing: Listing, request: Request, **options: Any) -> Iterator[NewRows]:
-        """Read a listing page by page; see :func:`airflow_batch_provider.client.pages.read_pages`."""
-        from airflow_batch_provider.client.pages import read_pages
+        """Read a listing page by page; see :func:`airflow_batch_provider.listing.pages.read_pages`."""
+        from airflow_batch_provider.listing.pages import read_pages
 
         return read_pages(self.get_conn(), listing, request, **options)
 
@@ -113,7 +113,7 @@ class BatchApiHook(BaseHook):
         :param listing: what to list
         :param values: its parameters
         """
-        from airflow_batch_provider.client.pages import documents
+        from airflow_batch_provider.listing.pages import documents
 
         pages = self.read_pages(listing, self.request_for(listing, values))
         return (document for page in pages for document in documents(page.rows))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from airflow_batch_provider.apis import llamacloud
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
+from airflow_batch_provider.vendors import llamacloud
 
 
 class LlamaCloudHook(BatchApiHook):

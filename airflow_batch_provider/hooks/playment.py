@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_batch_provider.apis import playment
 from airflow_batch_provider.exceptions import NotFoundError
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
+from airflow_batch_provider.vendors import playment
 
 
 class PlaymentHook(BatchApiHook):

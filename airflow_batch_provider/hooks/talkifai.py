@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_batch_provider.apis import talkifai
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
+from airflow_batch_provider.vendors import talkifai
 
 
 class TalkifAIHook(BatchApiHook):

@@ -80,7 +80,7 @@ def _output(exported: Exported) -> OutputDataset:
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import output_statistics_output_dataset
 
-    from airflow_batch_provider.export.columns import EXTRA
+    from airflow_batch_provider.formats.fields import EXTRA
 
     manifest = exported.manifest
     statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(

@@ -12,7 +12,7 @@ from airflow_batch_provider.links.configured import pages
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
 
-    from airflow_batch_provider.export.store import Store
+    from airflow_batch_provider.stores.destination import Store
 
 _AMAZON_CONSOLES = {
     "aws": "console.aws.amazon.com",

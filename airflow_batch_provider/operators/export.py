@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_batch_provider.export.manifest import Manifest, TaskRun
-    from airflow_batch_provider.export.store import Store
     from airflow_batch_provider.hooks.base import BatchApiHook
+    from airflow_batch_provider.stores.destination import Store
 
 FILE_FORMATS = Word(("jsonl", "csv", "parquet"))
 COMPRESSIONS = Word(("default", "gzip", "zstd"))
@@ -115,10 +115,10 @@ class ListingExportOperator(BaseOperator):
         """Export the listing and return the manifest's summary."""
         # These import the HTTP library and fsspec, which parsing a DAG must not cost.
         from airflow_batch_provider.export.export import export
-        from airflow_batch_provider.export.formats import Format
         from airflow_batch_provider.export.publishing import clean_up_after_kill, exists_already, published
-        from airflow_batch_provider.export.store import open_store
-        from airflow_batch_provider.export.work import Work
+        from airflow_batch_provider.export.spec import Work
+        from airflow_batch_provider.formats.format import Format
+        from airflow_batch_provider.stores.destination import open_store
 
         self._check("file_format", self.file_format, FILE_FORMATS)
         self._check("compression", self.compression or "default", COMPRESSIONS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow_batch_provider.apis import llamacloud
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.operators.export import ListingExportOperator
+from airflow_batch_provider.vendors import llamacloud
 
 
 class _LlamaCloudExportOperator(ListingExportOperator):

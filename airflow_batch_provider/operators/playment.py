@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_batch_provider.apis import playment
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.operators.export import ListingExportOperator
+from airflow_batch_provider.vendors import playment
 
 
 class PlaymentExportBatchesOperator(ListingExportOperator):

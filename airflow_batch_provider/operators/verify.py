@@ -12,7 +12,7 @@ from airflow_batch_provider.links.export_page import PublishedExportLink
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_batch_provider.export.store import Store
+    from airflow_batch_provider.stores.destination import Store
 
 
 class VerifyExportOperator(BaseOperator):
@@ -42,8 +42,8 @@ class VerifyExportOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the export and return the manifest's summary."""
         # These import fsspec, which parsing a DAG must not cost.
-        from airflow_batch_provider.export.reading import PublishedExport
-        from airflow_batch_provider.export.store import open_store
+        from airflow_batch_provider.export.verifying import PublishedExport
+        from airflow_batch_provider.stores.destination import open_store
 
         store = open_store(self.destination, self.destination_conn_id or None)
         export = PublishedExport(store)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_batch_provider.apis import llamacloud
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.sensors.batch import BatchSensor
+from airflow_batch_provider.vendors import llamacloud
 
 
 class _LlamaCloudSensor(BatchSensor):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_batch_provider.apis import playment
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.sensors.batch import BatchSensor
+from airflow_batch_provider.vendors import playment
 
 
 class _PlaymentSensor(BatchSensor):

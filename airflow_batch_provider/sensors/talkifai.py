@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_batch_provider.apis import talkifai
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.sensors.batch import BatchSensor
+from airflow_batch_provider.vendors import talkifai
 
 
 class TalkifAIBatchJobSensor(BatchSensor):

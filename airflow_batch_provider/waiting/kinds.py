@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from airflow_batch_provider.apis import llamacloud, playment, talkifai
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 KINDS: dict[str, BatchKind] = {
     kind.name: kind

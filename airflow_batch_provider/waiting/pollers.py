@@ -12,7 +12,7 @@ from airflow.providers.common.compat.connection import get_async_connection, get
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 
 from airflow_batch_provider.apis.batch_state import BatchKind
-from airflow_batch_provider.client.backoff import shared_pace
+from airflow_batch_provider.backoff import shared_pace
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import ConnectionSettingsError, TransientError
 from airflow_batch_provider.hooks.connection import read_extras, read_settings

@@ -11,11 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
-from airflow_batch_provider.apis.page import Rows
+from airflow_batch_provider.apis.body import Rows
 from airflow_batch_provider.apis.parameter import first_missing
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.client.pages import documents, read_pages
 from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError
+from airflow_batch_provider.listing.pages import documents, read_pages
 
 
 class Listed(msgspec.Struct, frozen=True):

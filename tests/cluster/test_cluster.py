@@ -22,9 +22,9 @@ from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.sandbox import Settings
 from airflow_batch_provider.testing import sandbox
-from cluster.airflow_api import AirflowApi
-from cluster.native import Cluster, running
-from cluster.settings import settings
+from dev.cluster.airflow_api import AirflowApi
+from dev.cluster.native import Cluster, running
+from dev.cluster.settings import settings
 
 DAG_ID = "playment_pipeline"
 EXPORT, VERIFY = "batch.export", "batch.verify"

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.listings import LISTINGS
-from tests.unit.export.rows import FOREIGN_TEXTS, documented, foreign
+from tests.unit.formats.rows import FOREIGN_TEXTS, documented, foreign
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from airflow_batch_provider.apis.columns import Column, Kind, ListOf, Scalar, Struct
-from tests.unit.export.rows import is_text, time_of
+from tests.unit.formats.rows import is_text, time_of
 
 PATHS = {
     "playment.batches": ("data", "batches"),

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from airflow_batch_provider.apis import talkifai
 from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.exceptions import UnexpectedResponseError
-from airflow_batch_provider.export.formats import Format
 from airflow_batch_provider.export.parts import PartWriter
 from airflow_batch_provider.export.staging import Staging
-from airflow_batch_provider.export.store import open_store
+from airflow_batch_provider.formats.format import Format
+from airflow_batch_provider.stores.destination import open_store
+from airflow_batch_provider.vendors import talkifai
 
 
 def deeper(frames: int, job: Callable[[], object]) -> object:

@@ -21,15 +21,15 @@ from hypothesis import strategies as st
 from airflow_batch_provider.apis.endpoint import Listing, Page
 from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.client.failures import FailureMapping
-from airflow_batch_provider.client.pages import read_pages
+from airflow_batch_provider.client.errors import FailureMapping
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.export.export import export
-from airflow_batch_provider.export.formats import Format
 from airflow_batch_provider.export.manifest import TaskRun
-from airflow_batch_provider.export.store import open_store
-from airflow_batch_provider.export.work import Work
+from airflow_batch_provider.export.spec import Work
+from airflow_batch_provider.formats.format import Format
+from airflow_batch_provider.listing.pages import read_pages
+from airflow_batch_provider.stores.destination import open_store
 from tests.fuzz.mutations import pages
 from tests.fuzz.readings import (
     Number,
@@ -44,7 +44,7 @@ from tests.fuzz.readings import (
     typed,
 )
 from tests.listings import LISTINGS, VALUES
-from tests.unit.export.rows import encode
+from tests.unit.formats.rows import encode
 from tests.vendor_server import Answer, How, VendorServer, serve
 
 EACH = pytest.mark.parametrize("name", LISTINGS)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_batch_provider.export.store import Store
 from airflow_batch_provider.sandbox import Sandbox
+from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.testing import sandbox
 from tests.integration.object_servers import SERVERS, ObjectServer
 

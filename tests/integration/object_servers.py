@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_batch_provider.export.store import Store, open_store
+from airflow_batch_provider.stores.destination import Store, open_store
 from tests.integration.processes import free_port, program, running
 from tests.integration.proxy import Proxy, proxy_to
 from tests.integration.seaweedfs import ACCESS_KEY, READER_KEY, SECRET_KEY, seaweedfs

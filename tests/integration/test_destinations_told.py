@@ -26,7 +26,7 @@ def test_a_store_is_named_without_the_connection_that_the_extra_names(
     server: ObjectServer, vendors: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not server.connections():  # Airflow's Google provider, which would need one, is not there
-        monkeypatch.setattr("airflow_batch_provider.export.store.open_store", lambda *_: server.open("jobs"))
+        monkeypatch.setattr("airflow_batch_provider.stores.destination.open_store", lambda *_: server.open("jobs"))
     with DAG("nightly"):
         task = PlaymentExportBatchesOperator(
             task_id="export", destination=f"{server.scheme}://{BUCKET}/jobs", destination_conn_id="store_test"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from reliability import trials
-from reliability.nursery import Nursery, nursery
-from reliability.steps import (
+from dev.chaos import trials
+from dev.chaos.nursery import Nursery, nursery
+from dev.chaos.steps import (
     CHECKPOINT,
     CLEANING,
     ERROR,
@@ -27,8 +27,8 @@ from reliability.steps import (
     TIMEOUT,
     WRITING,
 )
-from reliability.trials import Outcome, Trial, Undisturbed
-from reliability.worlds import ROWS, Destination, Vendor, local, on_server, readable, rows, rows_of, small_disk, vendor
+from dev.chaos.trials import Outcome, Trial, Undisturbed
+from dev.chaos.worlds import ROWS, Destination, Vendor, local, on_server, readable, rows, rows_of, small_disk, vendor
 from tests.integration.object_servers import ObjectServer, s3
 
 ENDS = {"a": "playment.batch_jobs", "b": "llamacloud.batches", "c": "talkifai.batch_jobs"}

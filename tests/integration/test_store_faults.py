@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from airflow_batch_provider.client import backoff
+from airflow_batch_provider import backoff
 from airflow_batch_provider.exceptions import TransientError
-from airflow_batch_provider.export import object_store
-from airflow_batch_provider.export.store import Store
+from airflow_batch_provider.stores import object_store
+from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.testing import no_backoff
 from tests.integration.object_servers import ObjectServer
 from tests.unit.export.exported import export, pages_of, work
-from tests.unit.export.writers import write
+from tests.unit.formats.writers import write
 
 OPERATIONS: dict[str, Callable[[Store], object]] = {
     "put": lambda store: store.put("new", b"1"),
@@ -73,7 +73,7 @@ def test_a_store_that_stays_away_is_an_error_that_may_pass(
     with no_backoff(), pytest.raises(TransientError, match="Cannot ") as raised:
         OPERATIONS[operation](store)
     assert store.uri in str(raised.value)
-    retries = [record for record in caplog.records if record.name == "airflow_batch_provider.export.attempts"]
+    retries = [record for record in caplog.records if record.name == "airflow_batch_provider.stores.retry"]
     assert len(retries) >= 5
     assert all(record.levelname == "WARNING" for record in retries)
 
@@ -124,7 +124,7 @@ def test_a_killed_writer_leaves_nothing_behind(server: ObjectServer, store: Stor
         pytest.skip("opened by this process only")
     script = (
         "import os, signal, sys\n"
-        "from airflow_batch_provider.export.store import open_store\n"
+        "from airflow_batch_provider.stores.destination import open_store\n"
         "file = open_store(sys.argv[1]).create('_staging/1')\n"
         "file.write(b'x' * 30_000_000)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from local.parts import Layout
-from local.sessions import members
+from dev.local.parts import Layout
+from dev.local.sessions import members
 from tests.integration.processes import free_port
 from tests.ui.browser import Browser, browser
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def local(command: str, folder: Path, *options: str) -> str:
     """Run ``python -m local`` as make does, and return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "local", command, "--folder", folder, *options],
+        [sys.executable, "-m", "dev.local", command, "--folder", folder, *options],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 
-from local.parts import Layout
-from local.sessions import members
+from dev.local.parts import Layout
+from dev.local.sessions import members
 from tests.ui.conftest import local, session_of
 
 

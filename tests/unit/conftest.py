@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-from airflow_batch_provider.client import backoff
+from airflow_batch_provider import backoff
+from tests.unit.connected import connect, key, shared_connect, shared_server, start
+
+__all__ = ["connect", "key", "shared_connect", "shared_server", "start"]
 
 settings.register_profile("unit", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.compose import ENTRYPOINTS, FILE, ComposeError, Service, ports, read, services
-from cluster.native import ARGUMENTS
-from cluster.settings import EXAMPLE, settings, write
+from dev.cluster.compose import ENTRYPOINTS, FILE, ComposeError, Service, ports, read, services
+from dev.cluster.native import ARGUMENTS
+from dev.cluster.settings import EXAMPLE, settings, write
 
 ROOT = Path(__file__).parents[2]
 FREE = 40_000

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.apis import llamacloud, playment, talkifai
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, StateFields
+from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
     *(Outcome.PENDING, Outcome.RUNNING, Outcome.SUCCEEDED),

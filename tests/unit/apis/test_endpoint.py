@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis import llamacloud, playment, talkifai
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Page, Resource
 from airflow_batch_provider.apis.parameter import first_complaint, first_missing
 from airflow_batch_provider.apis.problem import Kind, Problem
+from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 LISTINGS: tuple[tuple[Listing, dict[str, Any], str], ...] = (
     (playment.BATCHES, {"project_id": "p"}, "/v1/projects/p/details"),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis import playment
 from airflow_batch_provider.apis.problem import Kind, Problem, kind_of_status, not_json, read_refusal
+from airflow_batch_provider.vendors import playment
 
 NONE: dict[str, Kind] = {}
 

@@ -7,10 +7,10 @@ import re
 import sys
 from pathlib import Path
 
-from airflow_batch_provider.apis import llamacloud
 from airflow_batch_provider.client import session
 from airflow_batch_provider.exceptions import BatchProviderError
-from tests.unit.client.conftest import make_client
+from airflow_batch_provider.vendors import llamacloud
+from tests.unit.connected import make_client
 
 LARGEST_BODY = 16 << 20
 """Stands in for the real one, so that a bomb need not be so large."""

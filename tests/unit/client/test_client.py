@@ -9,7 +9,6 @@ from email.utils import format_datetime
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_batch_provider.apis import llamacloud, playment, talkifai
 from airflow_batch_provider.apis.endpoint import Listing, Page
 from airflow_batch_provider.apis.problem import Kind, Problem
 from airflow_batch_provider.client.client import Client
@@ -24,7 +23,8 @@ from airflow_batch_provider.exceptions import (
     TransientError,
     UnexpectedResponseError,
 )
-from tests.unit.client.conftest import Connect, Start
+from airflow_batch_provider.vendors import llamacloud, playment, talkifai
+from tests.unit.connected import Connect, Start
 from tests.vendor_server import Answer, How, in_turn, redirect
 
 GOOD = {

@@ -15,20 +15,20 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis import llamacloud, playment
+from airflow_batch_provider import backoff
+from airflow_batch_provider.apis.body import LONGEST_TOKEN
 from airflow_batch_provider.apis.endpoint import Listing
-from airflow_batch_provider.apis.page import LONGEST_TOKEN
 from airflow_batch_provider.apis.problem import LARGEST_REFUSAL
-from airflow_batch_provider.client import backoff
 from airflow_batch_provider.exceptions import (
     BatchProviderError,
     FatalError,
     TransientError,
     UnexpectedResponseError,
 )
+from airflow_batch_provider.vendors import llamacloud, playment
 from tests.hostile_server import HostileServer, Script, answer, attack, forever, say
 from tests.unit.client.asking import LARGEST_BODY
-from tests.unit.client.conftest import Connect, make_client
+from tests.unit.connected import Connect, make_client
 
 AskedApart = Callable[[Script], tuple[str, int]]
 

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_batch_provider.apis import llamacloud, playment, talkifai
 from airflow_batch_provider.apis.endpoint import Vendor
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.client import session
@@ -16,7 +15,8 @@ from airflow_batch_provider.exceptions import (
     TransientError,
     UnexpectedResponseError,
 )
-from tests.unit.client.conftest import Connect, Start
+from airflow_batch_provider.vendors import llamacloud, playment, talkifai
+from tests.unit.connected import Connect, Start
 from tests.vendor_server import Answer, How, in_turn, redirect
 
 VENDORS = pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from airflow_batch_provider.apis import llamacloud
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import ConnectionSettingsError, UnexpectedResponseError
+from airflow_batch_provider.vendors import llamacloud
 from tests.hostile_server import HostileServer, answer, attack, say
-from tests.unit.client.conftest import Connect
+from tests.unit.connected import Connect
 
 PAGE = say(answer(b'{"items":[{"id":"a"}]}'))
 

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from airflow_batch_provider.apis.page import Row, Rows
-from airflow_batch_provider.client.pages import NewRows
+from airflow_batch_provider.apis.body import Row, Rows
 from airflow_batch_provider.export import export as exporting
-from airflow_batch_provider.export.formats import Format
 from airflow_batch_provider.export.manifest import Manifest, TaskRun
-from airflow_batch_provider.export.store import Store, open_store
-from airflow_batch_provider.export.work import Work
+from airflow_batch_provider.export.spec import Work
+from airflow_batch_provider.formats.format import Format
+from airflow_batch_provider.listing.pages import NewRows
+from airflow_batch_provider.stores.destination import Store, open_store
 
 MANIFEST = "_MANIFEST.json"
 TASK_RUN = TaskRun("dag", "task", "run", "2026-03-01T00:00:00+00:00", -1)

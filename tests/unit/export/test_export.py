@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.page import Rows
-from airflow_batch_provider.client.pages import NewRows
+from airflow_batch_provider.apis.body import Rows
 from airflow_batch_provider.exceptions import IncompleteListingError, TransientError
 from airflow_batch_provider.export import progress
 from airflow_batch_provider.export.manifest import TaskRun, read_manifest
-from airflow_batch_provider.export.store import LocalStore, Store
+from airflow_batch_provider.listing.pages import NewRows
+from airflow_batch_provider.stores.destination import LocalStore, Store
 from tests.unit.export.exported import (
     MANIFEST,
     export,

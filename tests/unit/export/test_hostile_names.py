@@ -12,10 +12,10 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_batch_provider.export.export import export
-from airflow_batch_provider.export.formats import Format
 from airflow_batch_provider.export.manifest import TaskRun
-from airflow_batch_provider.export.store import Store, open_store
-from airflow_batch_provider.export.work import Work
+from airflow_batch_provider.export.spec import Work
+from airflow_batch_provider.formats.format import Format
+from airflow_batch_provider.stores.destination import Store, open_store
 from tests.unit.export.vendor import LISTINGS, VendorOf
 
 HOSTILE = [

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from airflow_batch_provider.exceptions import IncompleteListingError, RequestRefusedError, TransientError
 from airflow_batch_provider.export.export import export
 from airflow_batch_provider.export.manifest import Manifest, TaskRun
-from airflow_batch_provider.export.store import LocalStore
+from airflow_batch_provider.stores.destination import LocalStore
 from tests.unit.export.exported import MANIFEST, left_over, local, manifest_of, rows_of, work
 from tests.unit.export.turns import by_turns
 from tests.unit.export.vendor import LISTINGS, VendorOf, rows

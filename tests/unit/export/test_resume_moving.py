@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.client.pages import read_pages
 from airflow_batch_provider.exceptions import IncompleteListingError
 from airflow_batch_provider.export.export import export
-from airflow_batch_provider.export.reading import read_export
-from tests.unit.client.test_moving_listings import BEGUN, LISTINGS, MOVING, SIZE_NAMES, Move, Vendor, moves
+from airflow_batch_provider.export.verifying import read_export
+from airflow_batch_provider.listing.pages import read_pages
 from tests.unit.export.exported import left_over, local, work
 from tests.unit.export.test_resume import Countdown, Killed, mortal
+from tests.unit.listing.test_moving_listings import BEGUN, LISTINGS, MOVING, SIZE_NAMES, Move, Vendor, moves
 
 MOST_MOVES = st.lists(moves("join", "leave", "leave", "jump"), max_size=4)
 KILLS = st.lists(st.tuples(st.integers(0, 80), MOST_MOVES), min_size=1, max_size=3)

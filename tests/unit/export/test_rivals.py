@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.client.pages import NewRows
 from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.export.manifest import Manifest, TaskRun
 from airflow_batch_provider.export.publishing import published
 from airflow_batch_provider.export.staging import Staging
-from airflow_batch_provider.export.store import LocalStore
+from airflow_batch_provider.listing.pages import NewRows
+from airflow_batch_provider.stores.destination import LocalStore
 from tests.unit.export.exported import MANIFEST, export, left_over, local, pages_of, rows_of, work
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from airflow_batch_provider.apis import playment
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.client.pages import read_pages
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.export.export import export
-from airflow_batch_provider.export.formats import Format
-from airflow_batch_provider.export.store import open_store
-from airflow_batch_provider.export.work import Work
+from airflow_batch_provider.export.spec import Work
+from airflow_batch_provider.formats.format import Format
+from airflow_batch_provider.listing.pages import read_pages
+from airflow_batch_provider.stores.destination import open_store
+from airflow_batch_provider.vendors import playment
 from tests.unit.export.exported import TASK_RUN
 from tests.vendor_server import Answer, Served, listing, serve
 

@@ -25,10 +25,10 @@ from airflow_batch_provider.export import export as exporting
 from airflow_batch_provider.export import verify_export
 from airflow_batch_provider.export.manifest import Manifest, TaskRun
 from airflow_batch_provider.export.publishing import published
-from airflow_batch_provider.export.reading import PublishedExport
 from airflow_batch_provider.export.staging import SECONDS_UNTIL_NOBODYS
-from airflow_batch_provider.export.store import LocalStore, Store
+from airflow_batch_provider.export.verifying import PublishedExport
 from airflow_batch_provider.operators.llamacloud import LlamaCloudExportBatchesOperator
+from airflow_batch_provider.stores.destination import LocalStore, Store
 from tests.unit.export.exported import left_over, local, rows_of, work
 from tests.unit.export.test_resume import Countdown, Killed, mortal
 from tests.unit.export.vendor import VendorOf, rows

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.export.store import LocalStore
+from airflow_batch_provider.stores.destination import LocalStore
 
 OPERATIONS = ("create", "open", "read", "version", "put", "put_if", "publish", "size", "names_below", "remove")
 SECONDS_UNTIL_STUCK = 60

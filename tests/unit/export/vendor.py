@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.client.pages import read_pages
 from airflow_batch_provider.export.export import Reading
+from airflow_batch_provider.listing.pages import read_pages
 from tests.listings import LISTINGS, VALUES
 from tests.vendor_server import PAGES, Served
 

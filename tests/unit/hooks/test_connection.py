@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from airflow.sdk import Connection
 
-from airflow_batch_provider.apis import llamacloud, playment, talkifai
 from airflow_batch_provider.apis.endpoint import Vendor
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import ConnectionSettingsError
 from airflow_batch_provider.hooks.connection import read_extras, read_settings
+from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 VENDORS = [playment.VENDOR, llamacloud.VENDOR, talkifai.VENDOR]
 

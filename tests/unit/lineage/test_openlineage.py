@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from openlineage.client.serde import Serde
 
-from airflow_batch_provider.apis import llamacloud, playment, talkifai
 from airflow_batch_provider.apis.columns import Column, ListOf, Struct
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.lineage.openlineage import listing_name, operator_lineage
@@ -19,6 +18,7 @@ from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
 from airflow_batch_provider.sandbox import Sandbox, Settings
 from airflow_batch_provider.testing import sandbox
+from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 from tests.airflow_versions import providers_may_be_broken
 from tests.unit.export.exported import manifest_of
 from tests.unit.operators.test_export_operators import OPERATORS

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batch_provider.exceptions import BatchProviderError
-from airflow_batch_provider.export.store import Store, open_store
 from airflow_batch_provider.links.export_page import PublishedExportLink, page_of_folder
 from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
 from airflow_batch_provider.operators.verify import VerifyExportOperator
+from airflow_batch_provider.stores.destination import Store, open_store
 from airflow_batch_provider.testing import sandbox
 
 OPTION = "AIRFLOW__BATCH_PROVIDER__EXPORT_PAGES"

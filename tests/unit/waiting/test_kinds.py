@@ -38,7 +38,7 @@ NAMES = {
     "no such module": ("acme_airflow.batches.JOB", "No module named 'acme_airflow'"),
     "no such constant": ("tests.fourth_vendor.acme.MISSING", "no attribute 'MISSING'"),
     "no kind": ("tests.fourth_vendor.acme.JOBS", "there is Listing 'acme.jobs'"),
-    "named otherwise": ("airflow_batch_provider.apis.playment.BATCH_KIND", "there is BatchKind 'playment.batch'"),
+    "named otherwise": ("airflow_batch_provider.vendors.playment.BATCH_KIND", "there is BatchKind 'playment.batch'"),
     "relative": (".acme.JOB", "relative import"),
 }
 

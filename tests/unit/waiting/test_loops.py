@@ -76,4 +76,4 @@ def test_a_thousand_waits_do_not_block_the_event_loop() -> None:
             ticking.cancel()
             return longest
 
-        assert asyncio.run(wait()) < 1  # far from what benchmarks/ shows; a blocking read would show here
+        assert asyncio.run(wait()) < 1  # far from what dev/bench/ shows; a blocking read would show here

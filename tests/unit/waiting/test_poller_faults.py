@@ -11,8 +11,8 @@ from unittest import mock
 
 import pytest
 
-from airflow_batch_provider.client import backoff
-from airflow_batch_provider.client.backoff import shared_pace
+from airflow_batch_provider import backoff
+from airflow_batch_provider.backoff import shared_pace
 from airflow_batch_provider.exceptions import AuthenticationError, NotFoundError
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict

@@ -1,0 +1,63 @@
+"""What an export is to do, and when two tries do the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from airflow_batch_provider import __version__
+from airflow_batch_provider.export.manifest import TaskRun
+from airflow_batch_provider.formats.format import Format
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What to export.
+
+    :param listing: the listing's name
+    :param params: what was asked for, as JSON
+    :param file_format: how it is written
+    :param rows_per_part: rows in each file but the last
+    :param task_run: who does it
+    :param source: where the listing is read: a cursor means nothing elsewhere
+    """
+
+    listing: str
+    params: Mapping[str, Any]
+    file_format: Format
+    rows_per_part: int
+    task_run: TaskRun
+    source: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        """The export id: equal for a retry or a cleared task, different for another day or listing.
+
+        Where no task run is known, no two works are the same.
+        """
+        if self.task_run.run_id is None:
+            return secrets.token_hex(16)
+        who = asdict(self.task_run)
+        if who["logical_date"] is not None:
+            del who["run_id"]  # `dag.test` makes a new one each time
+        what = {
+            "listing": self.listing,
+            "params": self.params,
+            "format": self.file_format.identity,
+            "rows_per_part": self.rows_per_part,
+        }
+        return _digest([who, what])
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs where what one try has written is of no use to the next."""
+        return _digest([self.id, self.source, __version__])
+
+
+def _digest(what: Any) -> str:
+    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()

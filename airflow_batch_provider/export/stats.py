@@ -1,0 +1,56 @@
+"""What an export has met so far; it goes into the manifest, and into checkpoints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from airflow_batch_provider.apis.body import Rows
+from airflow_batch_provider.listing.pages import NewRows
+
+LONGEST_STATUS = 100
+MOST_STATUSES = 100
+"""The vendors have six words; counts go into XCom, so whatever a server sends, they stay small."""
+OTHER_STATUSES = "(others)"
+
+
+@dataclass
+class Tally:
+    """What an export has met so far.
+
+    :param started_at: when its first try began to read
+    :param rows: rows in parts, or in the part that is being written
+    :param pages: pages read
+    :param duplicates: rows that came again
+    :param total: how many rows the vendor reports
+    :param statuses: rows by the vendor's status word
+    :param passes: how often the listing was read
+    :param doubt: why rows may be missing all the same
+    """
+
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    rows: int = 0
+    pages: int = 0
+    duplicates: int = 0
+    total: int | None = None
+    statuses: dict[str, int] = field(default_factory=dict)
+    passes: int = 1
+    doubt: str | None = None
+
+    def count(self, rows: Rows) -> None:
+        """Note rows that go into a part."""
+        self.rows += len(rows)
+        for word, count in Counter(rows.statuses).items():
+            status = word[:LONGEST_STATUS]
+            if status not in self.statuses and len(self.statuses) >= MOST_STATUSES:
+                status = OTHER_STATUSES
+            self.statuses[status] = self.statuses.get(status, 0) + count
+
+    def turn(self, page: NewRows) -> None:
+        """Note that a page was used up."""
+        self.pages += 1
+        self.duplicates += page.duplicates
+        self.total = self.total if page.total is None else page.total
+        self.passes = page.passes
+        self.doubt = page.doubt

@@ -1,0 +1,196 @@
+"""Reads an export back, or checks it: each file against the manifest before any of its rows is believed."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_batch_provider.exceptions import ExportDamagedError, ExportReplacedError
+from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, Part, read_manifest
+from airflow_batch_provider.formats.libraries import require_library
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+    from airflow_batch_provider.stores.destination import Store
+
+_PIECE = 1 << 20
+_FINDINGS_SAID = 20
+
+
+def read_export(destination: str | ObjectStoragePath, conn_id: str | None = None) -> Iterator[dict[str, Any]]:
+    """Read the rows of an export, in order; each file is checked before the first of its rows is given.
+
+    JSONL rows are the vendor's objects. Parquet rows hold Python values by column, CSV rows text, with None for null.
+    A file at a time is kept in the temporary folder, nothing but a few rows in memory.
+
+    :param destination: the folder: a URI, an absolute local path, or an ``ObjectStoragePath``
+    :param conn_id: the Airflow connection for a URI that names none
+    :raises DestinationError: the destination cannot be opened
+    :raises InvalidParameterError: the library that reads its files is not installed
+    :raises ExportDamagedError: what is there is not what was exported; says what is wrong
+    :raises ExportReplacedError: another export took its place meanwhile; what was given so far is of the one before
+    """
+    export = PublishedExport(_open(destination, conn_id))
+    export.check_sums()
+    return export.rows()
+
+
+def verify_export(destination: str | ObjectStoragePath, conn_id: str | None = None) -> Manifest:
+    """Check that an export is whole: every file's size, SHA-256 and number of rows, and no file that is not its own.
+
+    :param destination: the folder: a URI, an absolute local path, or an ``ObjectStoragePath``
+    :param conn_id: the Airflow connection for a URI that names none
+    :return: the manifest
+    :raises DestinationError: the destination cannot be opened
+    :raises InvalidParameterError: the library that reads its files is not installed
+    :raises ExportDamagedError: what is there is not what was exported; says everything that is wrong
+    :raises ExportReplacedError: another export took its place meanwhile
+    """
+    export = PublishedExport(_open(destination, conn_id))
+    export.verify()
+    return export.manifest
+
+
+def _open(destination: str | ObjectStoragePath, conn_id: str | None) -> Store:
+    from airflow_batch_provider.stores.destination import open_store
+
+    return open_store(destination, conn_id)
+
+
+def _damaged(store: Store, findings: Sequence[str]) -> ExportDamagedError:
+    said = list(findings[:_FINDINGS_SAID])
+    if len(findings) > len(said):
+        said.append(f"and {len(findings) - len(said)} more")
+    error = ExportDamagedError(f"The export at {store.uri} is not whole: {'; '.join(said)}.")
+    error.findings = tuple(findings)
+    return error
+
+
+class PublishedExport:
+    """The export that a manifest tells of, as it was when this was made.
+
+    :param store: where it lies
+    :raises ExportDamagedError: there is no manifest, or none that can be read
+    :raises InvalidParameterError: the library that reads its files is not installed
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        content = store.read(MANIFEST_NAME)
+        if content is None:
+            raise _damaged(store, [f"there is no {MANIFEST_NAME}, so no export"])
+        try:
+            self.manifest = read_manifest(content)
+        except ValueError as error:
+            raise _damaged(store, [f"{MANIFEST_NAME} cannot be read: {error}"]) from error
+        require_library(self.manifest.format, self.manifest.compression)
+        self._content = content
+
+    def check_sums(self) -> None:
+        """Check the manifest against itself.
+
+        :raises ExportDamagedError: its numbers contradict each other
+        """
+        self._raise(self._sums())
+
+    def verify(self) -> None:
+        """Check everything. See :func:`verify_export`."""
+        findings = self._sums()
+        for part in self.manifest.parts:
+            with self._spooled(part) as (_, found):
+                findings += found
+        findings += [f"{name} is beside the parts, but not of this export" for name in self._foreign()]
+        self._raise(findings)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows. See :func:`read_export`."""
+        from airflow_batch_provider.formats.reader import iter_rows
+
+        for part in self.manifest.parts:
+            with self._spooled(part) as (file, findings):
+                self._raise(findings)
+                yield from iter_rows(file, self.manifest.format, self.manifest.compression)
+
+    def _raise(self, findings: list[str]) -> None:
+        if not findings:
+            return
+        if self._store.read(MANIFEST_NAME) != self._content:
+            raise ExportReplacedError(
+                f"The export at {self._store.uri} was replaced or removed while it was read; read it again."
+            )
+        raise _damaged(self._store, findings)
+
+    def _sums(self) -> list[str]:
+        findings = []
+        for name in ("rows", "bytes"):
+            said, sum_of_parts = getattr(self.manifest, name), sum(getattr(part, name) for part in self.manifest.parts)
+            if said != sum_of_parts:
+                findings.append(f"{MANIFEST_NAME} says {said} {name}, but its parts have {sum_of_parts}")
+        return findings
+
+    @contextmanager
+    def _spooled(self, part: Part) -> Iterator[tuple[IO[bytes], list[str]]]:
+        """Give a local copy of a part, and what is wrong with it."""
+        with tempfile.TemporaryFile() as file:
+            digest = self._copy(part, file)
+            if digest is None:
+                yield file, [f"{part.path} is missing"]
+                return
+            size = file.tell()
+            if size != part.bytes:
+                yield file, [f"{part.path} has {size} bytes instead of {part.bytes}"]
+                return
+            if digest != part.sha256:
+                yield file, [f"{part.path} was changed: its SHA-256 is {digest} instead of {part.sha256}"]
+                return
+            findings = self._miscounted(part, file)
+            file.seek(0)
+            yield file, findings
+
+    def _copy(self, part: Part, file: IO[bytes]) -> str | None:
+        """Copy a part and return its digest, or None where it is not there."""
+        digest = hashlib.sha256()
+        try:
+            with self._store.open(part.path) as source:
+                while piece := source.read(_PIECE):
+                    digest.update(piece)
+                    file.write(piece)
+        except FileNotFoundError:
+            return None
+        return digest.hexdigest()
+
+    def _miscounted(self, part: Part, file: IO[bytes]) -> list[str]:
+        from airflow_batch_provider.formats.reader import count_rows
+
+        file.seek(0)
+        try:
+            rows = count_rows(file, self.manifest.format, self.manifest.compression)
+        except Exception as error:  # noqa: BLE001 - each format's library has errors of its own
+            return [f"{part.path} cannot be read as {self.manifest.format}: {type(error).__name__}"]
+        return [] if rows == part.rows else [f"{part.path} holds {rows} rows instead of {part.rows}"]
+
+    def _foreign(self) -> list[str]:
+        """Return the files that look like parts, but are not of this export nor of one that is being published."""
+        from airflow_batch_provider.export.publishing import PART_NAME
+
+        known = {part.path for part in self.manifest.parts}
+        suspects = [name for name in self._store.names_below() if PART_NAME.fullmatch(name) and name not in known]
+        if suspects:  # whoever publishes declares it first, so a declaration that excuses one of them is there by now
+            known |= self._being_published()
+            # What the cleaner of the export has removed meanwhile was declared by it, and that is gone as well.
+            suspects = [name for name in self._store.names_below() if name in suspects]
+        return [name for name in suspects if name not in known]
+
+    def _being_published(self) -> set[str]:
+        from airflow_batch_provider.export.staging import declarations
+
+        names: set[str] = set()
+        for declaration in declarations(self._store).values():
+            names |= declaration.names
+            if declaration.work_id == self.manifest.export_id:
+                names.update(self.manifest.replaces)  # which are about to be removed
+        return names

@@ -1,0 +1,125 @@
+"""JSON to Arrow: fast where Arrow's own parser takes the rows as they are documented, exact everywhere.
+
+That parser fails on whatever the documentation does not say: an unknown or repeated field, a value of another type, an
+integer beyond 64 bits, a lone surrogate. So what it takes is exact, and rows among which it fails are read one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+from airflow_batch_provider.apis.body import Line
+from airflow_batch_provider.apis.columns import TIMESTAMP, Column, Kind, ListOf, Scalar, Struct
+from airflow_batch_provider.formats.fields import EXTRA, NULL, Misfits, extra, raw_fields
+from airflow_batch_provider.formats.fitting import MisfitError, fit
+
+_TIMES = pa.timestamp("us", "UTC")
+_TYPES = {Scalar.TEXT: pa.string(), Scalar.INTEGER: pa.int64(), Scalar.BOOLEAN: pa.bool_(), Scalar.TIMESTAMP: _TIMES}
+_FIRST_TIME = pa.scalar(datetime.min.replace(tzinfo=UTC), _TIMES)
+_LAST_TIME = pa.scalar(datetime.max.replace(tzinfo=UTC), _TIMES)
+
+
+def schema_of(columns: Sequence[Column]) -> pa.Schema:
+    """Return the schema of a file, the same for any rows."""
+    return pa.schema([*((column.name, _type(column.kind)) for column in columns), (EXTRA, pa.string())])
+
+
+def _type(kind: Kind) -> pa.DataType:
+    match kind:
+        case Struct():
+            return pa.struct([(field.name, _type(field.kind)) for field in kind.fields])
+        case ListOf():
+            return pa.list_(pa.field("element", _type(kind.element)))
+    return _TYPES[kind]
+
+
+class ArrowReader:
+    """Reads rows of JSON into tables.
+
+    :param columns: the documented fields
+    :param misfits: counts what its column cannot hold
+    """
+
+    def __init__(self, columns: Sequence[Column], misfits: Misfits) -> None:
+        self._columns = columns
+        self._names = {column.name for column in columns}
+        self._misfits = misfits
+        self.schema = schema_of(columns)
+        self._times = [index for index, column in enumerate(columns) if column.kind is TIMESTAMP]
+        as_text = self.schema
+        for index in self._times:
+            as_text = as_text.set(index, as_text.field(index).with_type(pa.string()))
+        self._parse_options = pyarrow.json.ParseOptions(
+            explicit_schema=as_text.remove(len(columns)), unexpected_field_behavior="error"
+        )
+
+    def read(self, lines: Sequence[Line]) -> pa.Table:
+        """Return a table of the schema with a row for each line."""
+        try:
+            return self._table(lines, pa.nulls(len(lines), pa.string()))
+        except pa.ArrowInvalid:
+            rows = [raw_fields(line) for line in lines]
+        try:  # it may be no more than a field that the vendor added
+            extras = [_text(extra(row, row.keys() - self._names)) for row in rows]
+            return self._table([self._documented(row) for row in rows], pa.array(extras, pa.string()))
+        except pa.ArrowInvalid:
+            return pa.Table.from_pylist([self._fitted(row) for row in rows], self.schema)
+
+    def _table(self, lines: Sequence[Line], extras: pa.Array) -> pa.Table:
+        rows = b"\n".join(lines)
+        options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(rows) + 1)
+        table = pyarrow.json.read_json(pa.BufferReader(rows), options, self._parse_options)
+        if table.num_rows != len(lines):
+            raise pa.ArrowInvalid("a row is not one line")
+        for index in self._times:
+            table = table.set_column(index, self.schema.field(index), _times(table.column(index)))
+        return table.append_column(self.schema.field(EXTRA), extras)
+
+    def _documented(self, row: Mapping[str, bytes]) -> bytes:
+        fields = [b'"%b":%b' % (name.encode(), row[name]) for name in self._names if name in row]
+        return b"{" + b",".join(fields) + b"}"
+
+    def _fitted(self, fields: Mapping[str, bytes]) -> dict[str, Any]:
+        kept = fields.keys() - self._names
+        row: dict[str, Any] = {}
+        for column in self._columns:
+            try:
+                value = msgspec.json.decode(fields.get(column.name, NULL))
+                row[column.name], is_whole = fit(value, column.kind)
+            except (
+                MisfitError,
+                msgspec.DecodeError,
+            ):  # msgspec decodes neither a lone surrogate nor a float beyond a double
+                self._misfits.add(column.name)
+                is_whole = False
+            if not is_whole:
+                kept.add(column.name)
+        row[EXTRA] = _text(extra(fields, kept))
+        return row
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode()
+
+
+def _times(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Read times.
+
+    :raises pa.ArrowInvalid: one is not a time that microseconds hold exactly, or only some have an offset
+    """
+    if texts.null_count == len(texts):
+        return texts.cast(_TIMES)
+    try:
+        times = texts.cast(_TIMES)
+    except pa.ArrowInvalid:
+        times = pc.binary_join_element_wise(texts, "Z", "").cast(_TIMES)
+    if pc.min(times).value < _FIRST_TIME.value or pc.max(times).value > _LAST_TIME.value:
+        raise pa.ArrowInvalid("there is a time that Python cannot hold")
+    return times

@@ -1,0 +1,278 @@
+"""Reads a listing page by page: every row, once, or an error."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from airflow_batch_provider.apis.body import Rows
+from airflow_batch_provider.apis.endpoint import Listing, Page
+from airflow_batch_provider.apis.paging import Step, Taken
+from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.client.client import Client
+from airflow_batch_provider.exceptions import (
+    IncompleteListingError,
+    NotFoundError,
+    RequestRefusedError,
+    UnexpectedResponseError,
+)
+from airflow_batch_provider.listing.passes import MOST_PASSES, OnDrift, Pass
+from airflow_batch_provider.listing.prefetch import ReadAhead
+from airflow_batch_provider.listing.seen import DIGEST_SIZE, SeenRows, digests_of
+
+log = logging.getLogger(__name__)
+
+MOST_BARREN_PAGES = 100
+"""Pages in a row without a new row, after which a listing is taken to go on forever."""
+
+
+class Bookmark(msgspec.Struct, frozen=True):
+    """Where a reading can go on, given the rows that were read before; JSON by its fields.
+
+    :param step: the step whose page comes next
+    :param current: the pass that it belongs to
+    :param first_page: the ids of the first page, as hashes
+    """
+
+    step: Step
+    current: Pass = msgspec.field(default_factory=Pass)
+    first_page: bytes = b""
+
+
+class NewRows(msgspec.Struct, frozen=True):
+    """What a page brought.
+
+    :param rows: its rows that no page before it held, in the vendor's order
+    :param duplicates: how many rows it held that were read before, where no overlap explains it
+    :param total: how many rows the vendor reports for the whole listing
+    :param bookmark: goes on with this very page
+    :param passes: how often the listing was read, this time included
+    :param digests: the hashes of the rows' ids
+    :param doubt: on the last page, why rows may be missing all the same
+    """
+
+    rows: Rows
+    duplicates: int
+    total: int | None
+    bookmark: Bookmark | None = None
+    passes: int = 1
+    digests: Sequence[bytes] = ()
+    doubt: str | None = None
+
+
+def read_pages(
+    client: Client,
+    listing: Listing,
+    request: Request,
+    *,
+    on_drift: OnDrift = "retry",
+    most_passes: int = MOST_PASSES,
+    ahead: bool = False,
+    begun: datetime | None = None,
+    bookmark: Bookmark | None = None,
+    seen: SeenRows | None = None,
+) -> Iterator[NewRows]:
+    """Read a listing from a request on to its end.
+
+    Rows that come twice are dropped by their id, for which a 16-byte hash of each is kept; beside that only the
+    current page and the hashes of the one before are held.
+
+    :param client: where to ask
+    :param listing: what to read
+    :param request: the first request
+    :param on_drift: what to do where rows may be missing because the listing moved
+    :param most_passes: how often the listing is read at most
+    :param ahead: whether to ask for pages before they are needed, over the connections that the settings allow; pages
+        then are held, two for each connection
+    :param begun: when the reading began; now if left out
+    :param bookmark: where to go on; from the start if left out
+    :param seen: the rows that were read before the bookmark
+    :raises IncompleteListingError: the listing repeats itself, does not end, or may not have been read whole
+    """
+    connections = client.settings.max_concurrency if ahead else 0
+    most_passes = most_passes if listing.paging.shifts else 1
+    limits = _Limits(on_drift, most_passes, begun or datetime.now(UTC), connections)
+    return _Reading(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
+
+
+class _Limits(msgspec.Struct, frozen=True):
+    on_drift: OnDrift
+    passes: int
+    begun: datetime
+    connections: int
+
+
+class _Reading:
+    def __init__(
+        self,
+        client: Client,
+        listing: Listing,
+        request: Request,
+        limits: _Limits,
+        bookmark: Bookmark | None,
+        seen: SeenRows,
+    ) -> None:
+        self._client = client
+        self._listing = listing
+        self._first = listing.paging.first(request)
+        self._limits = limits
+        self._seen = seen
+        self._place = bookmark or Bookmark(self._first)
+        if self._place.current.number > 1:  # which rows it met before it broke off is not known any more
+            self._place = Bookmark(self._first, Pass(number=self._place.current.number))
+        self._in_pass = seen if self._place.current.number == 1 else SeenRows()
+        self._before: list[bytes] | None = None
+        self._asked: set[bytes] = set()
+        self._barren = 0
+        self._ahead = ReadAhead(self._ask, listing.paging, limits.connections) if limits.connections else None
+
+    def pages(self) -> Iterator[NewRows]:
+        """Yield what each page brings, to the end of the last pass."""
+        try:
+            yield from self._pages()
+        finally:
+            if self._ahead:
+                self._ahead.close()
+
+    def _pages(self) -> Iterator[NewRows]:
+        following: Step | None = self._place.step
+        while following:
+            self._place = replace(self._place, step=following)
+            page = self._get(following)
+            brought, following = self._take(following, page)
+            doubt = None
+            if following is None:
+                doubt = self._place.current.doubt(self._listing, self._first.origin, len(self._seen))
+                if doubt is None and self._may_have_moved_unseen():
+                    yield brought
+                    brought, doubt = self._look_at_first_page_again()
+                if doubt and self._may_read_again(doubt):
+                    following = self._begin_next_pass(doubt)
+                    doubt = None
+            yield replace(brought, doubt=doubt) if doubt else brought
+
+    def _get(self, step: Step) -> Page:
+        if not self._listing.paging.shifts:
+            self._asked.add(_digest(step.request.target.encode()))
+        try:
+            return self._ahead.get(step) if self._ahead else self._ask(step)
+        except (NotFoundError, RequestRefusedError):
+            # Some servers refuse a page behind the last row; where the listing shrank, that is no error yet.
+            is_behind_all = self._listing.paging.overlap(step, Page(Rows())) < step.reached - step.origin
+            if not self._listing.paging.shifts or self._before is None or not is_behind_all:
+                raise
+            return Page(Rows())
+
+    def _ask(self, step: Step) -> Page:
+        return self._client.get(step.request, self._listing.page)
+
+    def _take(self, step: Step, page: Page) -> tuple[NewRows, Step | None]:
+        place, current, paging = self._place, self._place.current, self._listing.paging
+        digests = digests_of(page.rows.ids)
+        if not self._continues(step, digests):
+            self._place = replace(place, current=replace(current, moved=True))
+            self._note_barren(0, paging.back(step))
+            return NewRows(Rows(), 0, page.total, place, current.number), paging.back(step)
+        overlap = paging.overlap(step, page)
+        moved = bool(overlap and self._before is not None and self._before[-overlap:] != digests[:overlap])
+        new = self._seen.add(digests)
+        fresh = len(new) if self._in_pass is self._seen else len(self._in_pass.add(digests))
+        rows = page.rows.at(new)
+        digests_of_rows = digests if len(new) == len(digests) else [digests[place] for place in new]
+        missed = sum(self._listing.existed(row, self._limits.begun) for row in rows) if current.number > 1 else 0
+        is_resumed = self._before is None and place.step is not self._first and current.number == 1
+        duplicates = 0 if current.number > 1 or is_resumed else max(0, len(digests) - fresh - overlap)
+        current = current.after(page, fresh=fresh, missed=missed, moved=moved)
+        first_page = place.first_page if step != self._first else _digest(b"".join(digests))
+        self._place = replace(place, current=current, first_page=first_page)
+        self._before = digests
+        following = paging.following(step, Taken(page, len(digests), fresh, current.read))
+        self._note_barren(fresh, following)
+        return NewRows(rows, duplicates, page.total, place, current.number, digests_of_rows), following
+
+    def _continues(self, step: Step, digests: list[bytes]) -> bool:
+        number = self._place.current.number
+        if self._before is None and (number > 1 or not len(self._seen)):
+            return True  # nothing was read that it could continue
+        if not self._listing.paging.shifts:
+            return True
+        return self._listing.paging.takes(step, len(digests), self._in_pass.any(digests))
+
+    def _note_barren(self, fresh: int, following: Step | None) -> None:
+        """Fail where the listing goes round in circles or on forever."""
+        read = self._place.current.read
+        if fresh or following is None:
+            self._barren = 0
+        elif not self._listing.paging.shifts or following.reached - following.origin > read:
+            self._barren += 1
+        if following is None:
+            return
+        if not self._listing.paging.shifts and _digest(following.request.target.encode()) in self._asked:
+            raise self._incomplete(f"repeats a page after {read} rows")
+        if self._barren == MOST_BARREN_PAGES:
+            raise self._incomplete(f"brought nothing new in {self._barren} pages after {read} rows")
+
+    def _may_have_moved_unseen(self) -> bool:
+        """Tell whether a look at the first page may show what overlaps and totals do not: rows that jumped there."""
+        return self._limits.passes > 1 and self._place.current.number == 1 and self._place.current.pages > 1
+
+    def _look_at_first_page_again(self) -> tuple[NewRows, str | None]:
+        page, place = self._ask(self._first), self._place
+        is_same = _digest(b"".join(digests_of(page.rows.ids))) == place.first_page and page.total == place.current.total
+        return NewRows(Rows(), 0, page.total, place), None if is_same else "changed its first page while it was read"
+
+    def _may_read_again(self, doubt: str) -> bool:
+        current, limits = self._place.current, self._limits
+        # Without a total there is nothing to compare with but another pass.
+        is_due = current.number == 1 and not current.moved and not self._listing.total_is_exact
+        if limits.on_drift == "fail" and not is_due:
+            raise self._incomplete(doubt)
+        if current.number < limits.passes:
+            return True
+        if limits.on_drift != "warn":
+            raise self._incomplete(doubt)
+        log.warning("The listing %s may lack rows: it %s", self._listing.name, doubt)
+        return False
+
+    def _begin_next_pass(self, doubt: str) -> Step:
+        number = self._place.current.number + 1
+        log.info(
+            "Reading %s again, pass %d of at most %d: it %s", self._listing.name, number, self._limits.passes, doubt
+        )
+        self._place = Bookmark(self._first, Pass(number=number, largest_total=self._place.current.largest_total))
+        self._in_pass = SeenRows()
+        self._before = None
+        self._barren = 0
+        return self._first
+
+    def _incomplete(self, happened: str) -> IncompleteListingError:
+        return IncompleteListingError(
+            f"{self._client.vendor.title}: the listing {self._listing.name} {happened}, "
+            "so it cannot be read whole now.",
+            vendor=self._client.vendor.name,
+            endpoint=f"GET {self._listing.path}",
+        )
+
+
+def documents(rows: Rows) -> Iterator[dict[str, Any]]:
+    """Yield the vendor's objects.
+
+    :raises UnexpectedResponseError: Python cannot hold one; exports can, to the digit
+    """
+    for line in rows.lines:
+        try:
+            document: dict[str, Any] = json.loads(bytes(line))
+        except ValueError as error:  # an integer of more than 4,300 digits
+            raise UnexpectedResponseError(f"A row cannot be read: {error}.") from None
+        yield document
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=DIGEST_SIZE).digest()

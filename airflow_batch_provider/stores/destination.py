@@ -1,0 +1,114 @@
+"""The place that an export goes to: a local folder or an object store, over fsspec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from airflow_batch_provider.exceptions import DestinationError, TransientError
+from airflow_batch_provider.stores.local import LocalStore
+from airflow_batch_provider.stores.new_file import NewFile
+from airflow_batch_provider.stores.object_store import Store
+from airflow_batch_provider.stores.retry import Place, run_once
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+    from fsspec import AbstractFileSystem
+
+__all__ = ["LocalStore", "NewFile", "Store", "open_store"]
+
+_LOCAL = {"file", "local"}
+
+_CONN_TYPES = {
+    **dict.fromkeys(("s3", "s3a", "s3n"), ("aws", "s3")),
+    **dict.fromkeys(("abfs", "abfss", "adl"), ("wasb", "adls", "azure")),
+    **dict.fromkeys(("gs", "gcs"), ("google", "gcp")),
+}
+"""How the connection types begin that lead to a store. Given another one, Airflow's file systems take what they find in
+it, which is nothing, and go to the vendor's public endpoint with the machine's own credentials."""
+
+
+def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None) -> Store:
+    """Open the folder that an export goes to.
+
+    :param destination: a URI such as ``s3://aws_default@raw/playment``, an absolute local path, or a path object. What
+        follows the bucket is taken as it is: nothing is decoded, ``?`` and ``#`` are characters like others.
+    :param conn_id: the Airflow connection for a URI that names none
+    :raises DestinationError: it is no such thing, or its file system cannot be had
+    :raises TransientError: its file system cannot be had for now
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    uri = str(destination) if isinstance(destination, ObjectStoragePath) else _as_uri(destination)
+    _check_place(uri)
+    scheme, netloc = urlsplit(uri)[:2]
+    conn_id = netloc.rpartition("@")[0] or conn_id  # the one in the URI counts
+    place = Place(uri, conn_id)
+    if conn_id:
+        # Before there is a path: making one logs in already.
+        _check_connection(conn_id, scheme, place)
+    # Airflow 3.1 takes a conn_id of None for an answer, and goes to the vendor without a connection.
+    options = {} if "@" in netloc else {"conn_id": conn_id}
+    try:
+        path = ObjectStoragePath(uri, **options)
+    except ValueError as error:
+        raise DestinationError(f"Cannot open destination {uri!r}: {error}.") from error
+    fs = _file_system(path, place)
+    return (LocalStore if path.protocol in _LOCAL else Store)(fs, path.path, str(path).rstrip("/"), conn_id)
+
+
+def _as_uri(destination: object) -> str:
+    text = destination.strip() if isinstance(destination, str) else ""
+    if text.startswith("/"):
+        return f"file://{text}"
+    if "://" not in text:
+        raise DestinationError(
+            f"destination={destination!r} is neither a URI such as 's3://aws_default@bucket/folder' "
+            "nor an absolute path."
+        )
+    if ":" in urlsplit(text).netloc.rpartition("@")[0]:
+        raise DestinationError("destination holds credentials; put them into a connection and name its id instead.")
+    return text
+
+
+def _check_place(uri: str) -> None:
+    scheme, netloc = urlsplit(uri)[:2]
+    host = netloc.rpartition("@")[2]
+    folder = uri.partition("://")[2].partition("/")[2].strip("/")
+    if scheme in _LOCAL and (host or not folder):
+        raise DestinationError(f"destination={uri!r} must name a folder by three slashes: 'file:///data/exports'.")
+    if scheme not in _LOCAL and not host:
+        raise DestinationError(f"destination={uri!r} names no bucket or container.")
+    if "?versionid=" in uri.lower():
+        raise DestinationError(f"destination={uri!r} names a version of a file; name a folder.")
+
+
+def _file_system(path: ObjectStoragePath, place: Place) -> AbstractFileSystem:
+    """Resolve the file system now: left to itself, Airflow falls back to an anonymous one when it fails."""
+    try:
+        return run_once(lambda: path.fs, "log in", place)
+    except (FileNotFoundError, ValueError) as error:
+        raise DestinationError(str(error)) from error
+    except TransientError as error:
+        if isinstance(error.__cause__, (OSError, ConnectionError)):
+            raise
+        # Not the store, but what the connection says or what is installed.
+        raise DestinationError(f"{error} Is the provider package of that store installed?") from error
+
+
+def _check_connection(conn_id: str, scheme: str, place: Place) -> None:
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+    try:
+        conn_type = BaseHook.get_connection(conn_id).conn_type or ""
+    except AirflowNotFoundException:
+        raise DestinationError(f"There is no connection {conn_id!r} for destination {place.uri!r}.") from None
+    except ValueError as error:
+        # Without its cause, which may show the connection.
+        raise DestinationError(f"Connection {conn_id!r} cannot be read: {type(error).__name__}.") from None
+    expected = _CONN_TYPES.get(scheme)
+    if expected and conn_type not in ("", "generic") and not conn_type.startswith(expected):
+        raise DestinationError(
+            f"Connection {conn_id!r} of destination {place.uri!r} is of type {conn_type!r}, "
+            f"which leads to no {scheme!r} store."
+        )

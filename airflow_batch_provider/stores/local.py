@@ -1,0 +1,195 @@
+"""A folder of a local file system as the place that an export goes to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import io
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import IO, Any, TypeVar
+
+from airflow_batch_provider.stores.new_file import BUFFER_BYTES, LocalNewFile, NewFile
+from airflow_batch_provider.stores.object_store import Store
+from airflow_batch_provider.stores.retry import attempt, run_once
+
+Made = TypeVar("Made")
+
+SECONDS_OF_LOCK = 10.0
+SECONDS_BETWEEN_LOCKS = 0.005
+
+_MOST_RACES = 100
+_TEMPORARY = re.compile(r"\.\d+\.[0-9a-f]{8}\.tmp$")
+_NO_LOCKS = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
+
+
+class LocalStore(Store):
+    """A folder of a local file system, which gives atomic renames and needs its folders made.
+
+    Conditional puts hold a lock on the folder. Network file systems that cannot lock a folder give what
+    :meth:`Store.put_if` says of stores without conditions.
+    """
+
+    def create(self, name: str) -> NewFile:
+        """See :class:`Store`."""
+        path = self._path(name)
+
+        def make() -> NewFile:
+            file = _in_folder(path, lambda: open(path, "wb", buffering=BUFFER_BYTES))  # noqa: SIM115 (it outlives this)
+            return LocalNewFile(file, path, self.place)
+
+        return attempt(make, f"write {name}", self.place)
+
+    def open(self, name: str) -> IO[bytes]:
+        """See :class:`Store`."""
+        return attempt(lambda: io.BufferedReader(_Reader(self, name)), f"read {name}", self.place)
+
+    def _read(self, name: str) -> bytes:
+        with open(self._path(name), "rb") as file:
+            return file.read()
+
+    def _put_if(self, name: str, content: bytes, version: str | None) -> None:
+        with self._lock():
+            super()._put_if(name, content, version)
+
+    def _put(self, name: str, content: bytes) -> None:
+        # Without the lock: a process that is stopped while it writes a name of its own holds up nobody.
+        def write(beside: str) -> None:
+            with open(beside, "wb") as file:
+                file.write(content)
+
+        self._put_beside(name, write)
+
+    def _publish(self, staged: str, name: str) -> None:
+        source = self._path(staged)
+
+        def link(beside: str) -> None:
+            try:
+                os.link(source, beside)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                shutil.copyfile(source, beside)
+
+        self._put_beside(name, link, needs=source)
+
+    def _put_beside(self, name: str, make: Callable[[str], None], needs: str | None = None) -> None:
+        """Make a file beside another, and put it in its place; a rival may take it for what a kill has left."""
+
+        def put() -> None:
+            with self._beside(name) as beside:
+                make(beside)
+                os.replace(beside, self._path(name))
+
+        _in_folder(self._path(name), put, needs)
+
+    def _size(self, name: str) -> int:
+        return os.path.getsize(self._path(name))
+
+    def _names_below(self, folder: str) -> dict[str, float]:
+        now = time.time()
+        found = {}
+        for current, _, names in os.walk(self._path(folder).rstrip("/"), onerror=_fail_unless_gone):
+            for name in names:
+                path = os.path.join(current, name)
+                with contextlib.suppress(FileNotFoundError):  # a rival may be cleaning
+                    found[path.removeprefix(f"{self.root}/")] = now - os.lstat(path).st_mtime
+        return found
+
+    def _remove(self, name: str) -> None:
+        os.remove(self._path(name))
+
+    def is_temporary(self, name: str) -> bool:
+        """See :class:`Store`."""
+        return _TEMPORARY.search(name) is not None
+
+    def remove_empty_folders(self, folder: str) -> None:
+        """See :class:`Store`."""
+        for current, _, _ in os.walk(self._path(folder), topdown=False):
+            try:
+                os.rmdir(current)
+            except OSError:
+                return  # another export is at work in it
+
+    @contextlib.contextmanager
+    def _beside(self, name: str) -> Iterator[str]:
+        """Give a path for a new file beside another, and leave nothing there."""
+        path = f"{self._path(name)}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+        try:
+            yield path
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        os.makedirs(self.root, exist_ok=True)
+        descriptor = os.open(self.root, os.O_RDONLY)
+        try:
+            try:
+                _lock_soon(descriptor)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+            yield
+        finally:
+            os.close(descriptor)
+
+
+class _Reader(io.FileIO):
+    """A file whose errors are ours."""
+
+    def __init__(self, store: LocalStore, name: str) -> None:
+        super().__init__(store._path(name))
+        self._store = store
+        self._what = f"read {name}"
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        return run_once(lambda: super(_Reader, self).readinto(buffer), self._what, self._store.place)
+
+    def readall(self) -> bytes:
+        return run_once(super().readall, self._what, self._store.place)
+
+
+def _lock_soon(descriptor: int) -> None:
+    """Lock a folder; who holds it writes a small file, unless the process was stopped in that moment.
+
+    :raises TimeoutError: it is held for too long
+    """
+    ends = time.monotonic() + SECONDS_OF_LOCK
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                raise TimeoutError(f"another process has held the folder for {SECONDS_OF_LOCK:g} s") from None
+            time.sleep(SECONDS_BETWEEN_LOCKS)
+        else:
+            return
+
+
+def _in_folder(path: str, make: Callable[[], Made], needs: str | None = None) -> Made:
+    """Make a file, and its folder, which a rival may remove as long as it is empty.
+
+    :param path: the file
+    :param make: makes it
+    :param needs: another file that must be there
+    """
+    for attempts_left in reversed(range(_MOST_RACES)):
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return make()
+        except FileNotFoundError:
+            if not attempts_left or (needs and not os.path.exists(needs)):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _fail_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

@@ -1,0 +1,115 @@
+"""Repeats an operation on a store that is away for a while, and says clearly why one cannot succeed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_exponential,
+    wait_random,
+)
+
+from airflow_batch_provider import backoff
+from airflow_batch_provider.exceptions import BatchProviderError, DestinationError, TransientError
+from airflow_batch_provider.stores.errors import Kind, advice, classify, holds_secrets
+
+log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 8
+SECONDS_OF_ATTEMPTS = 30.0
+"""After so long no further attempt begins; each attempt is bounded by itself."""
+
+# The shortest pauses add up to 15 s after five attempts: a store that is away for ten seconds is survived.
+_pauses = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 1)
+
+Result = TypeVar("Result")
+
+
+class ConflictError(DestinationError):
+    """The store holds another file than a conditional put expects, or does not let a file be replaced."""
+
+
+class _FullError(TransientError):
+    """The store is full; half a minute will not change that."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A destination, as errors name it.
+
+    :param uri: its URI
+    :param conn_id: the Airflow connection, None where there is none
+    """
+
+    uri: str
+    conn_id: str | None = None
+
+    def __str__(self) -> str:
+        # Who reads it knows the connection by its id alone.
+        return f"destination {self.uri!r}" + (f" with connection {self.conn_id!r}" if self.conn_id else "")
+
+
+def attempt(operation: Callable[[], Result], what: str, place: Place) -> Result:
+    """Run an operation until it succeeds or there is no hope.
+
+    :param operation: may be repeated: where it fails, it leaves nothing that a repetition trips over
+    :param what: what it does, to follow "Cannot"
+    :param place: the destination
+    :raises FileNotFoundError: the file is not there
+    :raises ConflictError: the condition of a put does not hold
+    :raises DestinationError: a repetition would fail again
+    :raises TransientError: the store failed for too long, or is full
+    """
+    retrying = Retrying(
+        sleep=lambda seconds: backoff.pause(seconds),
+        stop=stop_after_attempt(MOST_ATTEMPTS) | stop_before_delay(SECONDS_OF_ATTEMPTS),
+        wait=_pauses,
+        retry=retry_if_exception(_may_pass),
+        before_sleep=_say,
+        reraise=True,
+    )
+    result: Result = retrying(run_once, operation, what, place)
+    return result
+
+
+def run_once(operation: Callable[[], Result], what: str, place: Place) -> Result:
+    """Run an operation that cannot be repeated; parameters and errors as for :func:`attempt`."""
+    try:
+        return operation()
+    except BatchProviderError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever the store raises)
+        ours = _read(error, what, place)
+        raise ours from (None if holds_secrets(error) else error)
+
+
+def _read(error: Exception, what: str, place: Place) -> Exception:
+    failure = classify(error)
+    message = f"Cannot {what} at {place}: {failure.reason}. {advice(failure.kind)}".rstrip()
+    if failure.kind is Kind.NO_FILE:
+        return FileNotFoundError(message)
+    if failure.kind is Kind.CONFLICT:
+        return ConflictError(message)
+    if failure.kind is Kind.FULL:
+        return _FullError(message)
+    if failure.kind is Kind.AWAY:
+        return TransientError(message)
+    return DestinationError(message)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, TransientError) and not isinstance(error, _FullError)
+
+
+def _say(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    seconds = state.next_action.sleep if state.next_action else 0.0
+    log.warning("%s Trying again in %.1f s (attempt %d)", error, seconds, state.attempt_number + 1)

@@ -1,0 +1,1 @@
+"""What each vendor's API is: all its facts in one file, pure."""

@@ -1,0 +1,236 @@
+"""LlamaCloud: v2 batches, and the batch processing jobs of the v1 beta.
+
+Sources: the vendor's pages "List Batches" and "List Batch Jobs", its OpenAPI document of August 2026, and the
+official SDK ``llama-cloud`` (v1 beta: 1.0.0 to 2.13.0, v2: 2.8.0 on), read in November 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, StateFields, outcome_of
+from airflow_batch_provider.apis.body import PageBody, Token, whole_number
+from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
+from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.paging import CursorPaging
+from airflow_batch_provider.apis.parameter import Identifier, Parameter, Timestamp, WholeNumber, Word
+from airflow_batch_provider.apis.windows import OffsetPaging
+from airflow_batch_provider.connections import EXTRAS
+
+T = TypeVar("T")
+
+REGION_URLS = {
+    "us": "https://api.cloud.llamaindex.ai",
+    "eu": "https://api.cloud.eu.llamaindex.ai",
+}
+
+VENDOR = Vendor(
+    name="llamacloud",
+    title="LlamaCloud",
+    base_url=REGION_URLS["us"],
+    key_header="Authorization",
+    key_prefix="Bearer ",
+    pasted_paths=("/api/v1", "/api/v2", "/api"),
+    extras=EXTRAS["llamacloud"],
+    region_urls=REGION_URLS,
+)
+
+BATCH_OUTCOMES = {
+    "PENDING": Outcome.PENDING,
+    "THROTTLED": Outcome.PENDING,
+    "RUNNING": Outcome.RUNNING,
+    "COMPLETED": Outcome.SUCCEEDED,
+    "FAILED": Outcome.FAILED,
+    "CANCELLED": Outcome.CANCELLED,
+}
+BATCH_PROCESSING_OUTCOMES = {
+    "pending": Outcome.PENDING,
+    "running": Outcome.RUNNING,
+    "dispatched": Outcome.RUNNING,
+    "completed": Outcome.SUCCEEDED,
+    "failed": Outcome.FAILED,
+    "cancelled": Outcome.CANCELLED,
+}
+# In lower case on the wire, although the vendor's description prints them in upper case.
+JOB_TYPES = ("parse", "extract", "classify")
+
+_PROJECT = Parameter("project_id", Identifier(), "project_id")
+_ORGANIZATION = Parameter("organization_id", Identifier(), "organization_id")
+
+
+class _BatchesBody(PageBody[T], Generic[T], kw_only=True):
+    rows: list[T] = msgspec.field(name="items")
+    next_token: Token = msgspec.field(name="next_page_token", default=None)
+    total_size: Any = None
+
+    @property
+    def total(self) -> int | None:
+        return whole_number(self.total_size)
+
+
+class _BatchProcessingJobsBody(PageBody[T], Generic[T], kw_only=True):
+    # There is a next_page_token too, but no parameter that takes it.
+    rows: list[T] = msgspec.field(name="items")
+    total_size: Any = None
+
+    @property
+    def total(self) -> int | None:
+        return whole_number(self.total_size)
+
+
+# No maximum of page_size is declared; its siblings in the same API declare 1 to 100.
+BATCHES = Listing(
+    vendor=VENDOR,
+    name="llamacloud.batches",
+    path="/api/v2/batches",
+    parameters=(
+        Parameter("page_size", WholeNumber(1, 100), "page_size", default=100),
+        Parameter("status", Word(tuple(BATCH_OUTCOMES)), "status"),
+        Parameter("source_directory_id", Identifier(), "source_directory_id"),
+        Parameter("created_at_on_or_after", Timestamp(), "created_at_on_or_after"),
+        Parameter("created_at_on_or_before", Timestamp(), "created_at_on_or_before"),
+        _PROJECT,
+        _ORGANIZATION,
+    ),
+    bodies=(_BatchesBody,),
+    paging=CursorPaging("page_token"),
+    columns=columns(
+        id=TEXT,
+        config=struct(job=struct(configuration_id=TEXT, type=TEXT)),
+        project_id=TEXT,
+        source_directory_id=TEXT,
+        status=TEXT,
+        created_at=TIMESTAMP,
+        results=ListOf(
+            struct(source_directory_file_id=TEXT, error_message=TEXT, job_reference=struct(id=TEXT, type=TEXT))
+        ),
+        updated_at=TIMESTAMP,
+    ),
+)
+
+BATCH_PROCESSING_JOBS = Listing(
+    vendor=VENDOR,
+    name="llamacloud.batch_processing_jobs",
+    path="/api/v1/beta/batch-processing",
+    parameters=(
+        Parameter("limit", WholeNumber(1, 1000), "limit", default=1000),
+        Parameter("offset", WholeNumber(0), "offset", default=0),
+        Parameter("directory_id", Identifier(), "directory_id"),
+        Parameter("job_type", Word(JOB_TYPES), "job_type"),
+        Parameter("status", Word(tuple(BATCH_PROCESSING_OUTCOMES)), "status"),
+        _PROJECT,
+        _ORGANIZATION,
+    ),
+    bodies=(_BatchProcessingJobsBody,),
+    paging=OffsetPaging("offset", "limit"),
+    created_field="created_at",
+    columns=columns(
+        id=TEXT,
+        job_type=TEXT,
+        project_id=TEXT,
+        status=TEXT,
+        total_items=INTEGER,
+        completed_at=TIMESTAMP,
+        created_at=TIMESTAMP,
+        directory_id=TEXT,
+        effective_at=TIMESTAMP,
+        error_message=TEXT,
+        failed_items=INTEGER,
+        job_record_id=TEXT,
+        processed_items=INTEGER,
+        skipped_items=INTEGER,
+        started_at=TIMESTAMP,
+        updated_at=TIMESTAMP,
+        workflow_id=TEXT,
+    ),
+)
+
+
+def _with_id(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict) or "id" not in document:
+        raise LookupError("id")
+    return document
+
+
+def _job(document: dict[str, Any]) -> dict[str, Any]:
+    # Nested beside progress_percentage, unlike the list and the answer to a creation.
+    _with_id(document["job"])
+    return document
+
+
+BATCH: Resource[dict[str, Any]] = Resource(
+    vendor=VENDOR,
+    name="llamacloud.batch",
+    path="/api/v2/batches/{batch_id}",
+    parameters=(
+        Parameter("batch_id", Identifier(), required=True),
+        Parameter("expand", Word(("results",)), "expand"),
+        _PROJECT,
+        _ORGANIZATION,
+    ),
+    unwrap=_with_id,
+)
+
+BATCH_PROCESSING_JOB: Resource[dict[str, Any]] = Resource(
+    vendor=VENDOR,
+    name="llamacloud.batch_processing_job",
+    path="/api/v1/beta/batch-processing/{job_id}",
+    parameters=(Parameter("job_id", Identifier(), required=True), _PROJECT, _ORGANIZATION),
+    unwrap=_job,
+)
+
+
+def _batch_state(batch: Mapping[str, Any]) -> BatchState:
+    # COMPLETED says that every file got a job or an error, not that none failed.
+    status, counts = batch.get("status"), {}
+    outcome = outcome_of(status, BATCH_OUTCOMES)
+    results = batch.get("results")
+    if isinstance(results, list) and outcome.is_terminal:  # before, only a batch that is read alone may show them
+        failed = sum(isinstance(result, dict) and bool(result.get("error_message")) for result in results)
+        counts = {"files": len(results), "failed_files": failed}
+    return BatchState(
+        str(batch["id"]),
+        str(status),
+        outcome,
+        counts,
+        failed_items=counts.get("failed_files", 0),
+        updated_at=batch.get("updated_at"),
+    )
+
+
+_job_fields = StateFields(
+    BATCH_PROCESSING_OUTCOMES,
+    counts=("total_items", "processed_items", "failed_items", "skipped_items"),
+    failed_items="failed_items",
+    reason="error_message",
+    updated_at="updated_at",
+)
+
+
+def _job_state(job: Mapping[str, Any]) -> BatchState:
+    return _job_fields(job.get("job", job))  # nested where it is read alone
+
+
+BATCH_KIND = BatchKind(
+    name="llamacloud.batch",
+    listing=BATCHES,
+    scope=("project_id", "organization_id"),
+    unfinished=("PENDING", "THROTTLED", "RUNNING"),
+    single=BATCH,
+    id_parameter="batch_id",
+    single_values={"expand": "results"},
+    state=_batch_state,
+)
+
+BATCH_PROCESSING_JOB_KIND = BatchKind(
+    name="llamacloud.batch_processing_job",
+    listing=BATCH_PROCESSING_JOBS,
+    scope=("project_id", "organization_id"),
+    unfinished=("pending", "running", "dispatched"),
+    single=BATCH_PROCESSING_JOB,
+    id_parameter="job_id",
+    state=_job_state,
+)

@@ -1,0 +1,150 @@
+"""TalkifAI: batch calling jobs.
+
+Source: the vendor's pages "List Batch Jobs", "Get Batch Job" and "Introduction" (docs.talkifai.dev), read in November
+2026. They contradict each other on host, path prefix, authentication and envelope; what stands here follows the
+endpoint pages, and the connection can say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from airflow_batch_provider.apis.batch_state import BatchKind, Outcome, StateFields
+from airflow_batch_provider.apis.body import PageBody, whole_number
+from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
+from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.parameter import Identifier, Parameter, WholeNumber, Word
+from airflow_batch_provider.apis.windows import NumberPaging
+from airflow_batch_provider.connections import EXTRAS
+
+T = TypeVar("T")
+
+KEY_HEADERS = {"bearer": ("Authorization", "Bearer "), "x-api-key": ("x-api-key", "")}
+"""Header and prefix of the key: the endpoint pages say Bearer, the authentication page says x-api-key."""
+
+VENDOR = Vendor(
+    name="talkifai",
+    title="TalkifAI",
+    base_url="https://api.talkifai.dev",
+    key_header=KEY_HEADERS["bearer"][0],
+    key_prefix=KEY_HEADERS["bearer"][1],
+    extras=EXTRAS["talkifai"],
+    key_headers=KEY_HEADERS,
+)
+
+OUTCOMES = {
+    "pending": Outcome.PENDING,
+    "scheduled": Outcome.PENDING,
+    "running": Outcome.RUNNING,
+    "completed": Outcome.SUCCEEDED,
+    "failed": Outcome.FAILED,
+    "cancelled": Outcome.CANCELLED,
+}
+
+
+class _JobsBody(PageBody[T], Generic[T], kw_only=True):
+    rows: list[T] = msgspec.field(name="batchJobs")
+    reported_total: Any = msgspec.field(default=None, name="total")
+    reported_size: Any = msgspec.field(default=None, name="pageSize")
+
+    @property
+    def total(self) -> int | None:
+        return whole_number(self.reported_total)
+
+    @property
+    def page_size(self) -> int | None:
+        return whole_number(self.reported_size)
+
+
+class _WrappedJobsBody(PageBody[T], Generic[T], kw_only=True):
+    # The vendor's introduction wraps every answer in {"success", "data"}; the endpoint pages do not.
+    data: _JobsBody[T]
+
+    @property
+    def rows(self) -> Sequence[T]:
+        return self.data.rows
+
+    @property
+    def total(self) -> int | None:
+        return self.data.total
+
+    @property
+    def page_size(self) -> int | None:
+        return self.data.page_size
+
+
+BATCH_JOBS = Listing(
+    vendor=VENDOR,
+    name="talkifai.batch_jobs",
+    path="/batch/jobs",
+    parameters=(
+        Parameter("organization_id", Identifier(), "organizationId", required=True),
+        Parameter("status", Word(tuple(OUTCOMES)), "status"),
+        Parameter("page", WholeNumber(1), "page", default=1),
+        Parameter("page_size", WholeNumber(1, 100), "pageSize", default=100),
+    ),
+    bodies=(_JobsBody, _WrappedJobsBody),
+    paging=NumberPaging("page", "pageSize"),
+    total_is_exact=True,
+    created_field="createdAt",
+    # As in the page's longer sample; its table of fields lacks organizationId, agentId, fromPhoneNumberId,
+    # concurrentCallLimit and retryPolicy.
+    columns=columns(
+        id=TEXT,
+        name=TEXT,
+        description=TEXT,
+        status=TEXT,
+        organizationId=TEXT,
+        agentId=TEXT,
+        fromPhoneNumberId=TEXT,
+        totalContacts=INTEGER,
+        contactsProcessed=INTEGER,
+        successfulCalls=INTEGER,
+        failedCalls=INTEGER,
+        scheduledStartTime=TIMESTAMP,
+        actualStartTime=TIMESTAMP,
+        completedAt=TIMESTAMP,
+        createdAt=TIMESTAMP,
+        concurrentCallLimit=INTEGER,
+        retryPolicy=struct(maxAttempts=INTEGER, retryableStatuses=ListOf(TEXT)),
+    ),
+)
+
+
+def _job(document: dict[str, Any]) -> dict[str, Any]:
+    job = document if "id" in document or "success" not in document else document["data"]
+    if not isinstance(job, dict) or "id" not in job:
+        raise LookupError("id")
+    return job
+
+
+# One contact, the least that can be asked for: contacts are personal data, and come by the thousand.
+BATCH_JOB: Resource[dict[str, Any]] = Resource(
+    vendor=VENDOR,
+    name="talkifai.batch_job",
+    path="/batch/jobs/{batch_job_id}",
+    parameters=(
+        Parameter("batch_job_id", Identifier(), required=True),
+        Parameter("contacts_page_size", WholeNumber(1, 500), "contactsPageSize", default=1),
+    ),
+    unwrap=_job,
+)
+
+
+BATCH_JOB_KIND = BatchKind(
+    name="talkifai.batch_job",
+    listing=BATCH_JOBS,
+    scope=("organization_id",),
+    unfinished=("pending", "scheduled", "running"),
+    single=BATCH_JOB,
+    id_parameter="batch_job_id",
+    # "completed" jobs of the vendor's own samples have failed calls.
+    state=StateFields(
+        OUTCOMES,
+        counts=("totalContacts", "contactsProcessed", "successfulCalls", "failedCalls"),
+        failed_items="failedCalls",
+    ),
+)

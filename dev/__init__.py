@@ -1,0 +1,1 @@
+"""What only developers run: benchmarks, random kills, a local Airflow, a cluster."""

@@ -1,0 +1,212 @@
+"""Random trials over faults, phases, stores, listings and formats, until the time is up."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from dev.chaos.nursery import Nursery, nursery
+from dev.chaos.steps import KILL, PHASES
+from dev.chaos.trials import AWAY, FAULTS, FULL, KILL_IN_TRANSFER, UNTARGETED, ZOMBIE, Outcome, Trial, Undisturbed
+from dev.chaos.worlds import FORMATS, LISTINGS, REPLACED, Destination, Vendor, local, on_server, small_disk, vendor
+from tests.integration.object_servers import SERVERS, ObjectServer
+
+LOCAL = "local"
+ANY = "any"
+_DISK_KILOBYTES = 8192
+_MOST_PIECES = 150
+# Kills are what the promise is about; ten seconds away cost ten seconds.
+_WEIGHTS = {KILL: 8, ZOMBIE: 3, AWAY: 1}
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """A row of the table."""
+
+    fault: str
+    phase: str
+    store: str
+
+
+@dataclass
+class Sum:
+    """What the trials of a row add up to."""
+
+    trials: int = 0
+    survived: int = 0
+    resumed: int = 0
+    saved: int = 0
+    usual: int = 0
+    missing: int = 0
+    twice: int = 0
+    left_over: int = 0
+    left_for_good: int = 0
+    blocked: int = 0
+    looks: int = 0
+    replaced: int = 0
+    without_export: int = 0
+    false_alarms: int = 0
+    failures: int = 0
+
+    def add(self, outcome: Outcome, usual: Undisturbed) -> None:
+        """Count a trial."""
+        self.trials += 1
+        self.survived += outcome.survived and not outcome.tries
+        self.resumed += bool(outcome.tries and outcome.resumed)
+        if outcome.tries:
+            self.saved += max(0, outcome.saved)
+            self.usual += usual.requests
+        self.missing += outcome.missing
+        self.twice += outcome.twice
+        self.left_over += len(outcome.left_over)
+        self.left_for_good += len(outcome.left_for_good)
+        self.blocked += outcome.blocked
+        self.looks += outcome.saw.total()
+        self.replaced += outcome.saw[REPLACED]
+        self.without_export += outcome.looks_without_export
+        self.false_alarms += outcome.false_alarms
+
+
+@dataclass
+class Results:
+    """All that a campaign counted.
+
+    :param seed: repeats its choices
+    :param cells: by fault, phase and store
+    :param findings: what must not be, in words, and how often
+    :param combinations: of listing and format that were tried
+    :param stores: that were there
+    :param not_struck: trials whose try ended before the fault came; in no row
+    """
+
+    seed: int
+    cells: dict[Cell, Sum] = field(default_factory=dict)
+    findings: Counter[str] = field(default_factory=Counter)
+    combinations: Counter[tuple[str, str]] = field(default_factory=Counter)
+    stores: list[str] = field(default_factory=list)
+    not_struck: int = 0
+    seconds: float = 0.0
+
+
+class Campaign:
+    """Trials at random.
+
+    :param folder: where everything goes
+    :param seed: repeats the choices
+    """
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._folder = folder
+        self._drawn = random.Random(seed)
+        self._usual: dict[tuple[bool, str], Undisturbed] = {}
+        self._seconds: dict[tuple[bool, str], float] = {}
+        self.results = Results(seed)
+
+    def run(self, minutes: float, most: int | None) -> Results:
+        """Make trials until the time is up, or there were enough."""
+        with contextlib.ExitStack() as stack:
+            for name in ("nursery", "s3", "azure"):
+                (self._folder / name).mkdir()
+            tries = stack.enter_context(nursery(self._folder / "nursery"))
+            vendors = {name: stack.enter_context(vendor(name)) for name in LISTINGS}
+            servers = [server for name in ("s3", "azure") if (server := self._server(stack, name))]
+            self.results.stores = [LOCAL, *(server.name for server in servers)]
+            disk = self._disk(stack)
+            began = time.monotonic()
+            while time.monotonic() - began < 60 * minutes and not self._is_enough(most):
+                self._trial(tries, vendors, servers, disk)
+                done = sum(cell.trials for cell in self.results.cells.values())
+                print(f"\r{done} trials, {self.results.findings.total()} findings ", end="", flush=True)
+            self.results.seconds = time.monotonic() - began
+        print()
+        return self.results
+
+    def _is_enough(self, most: int | None) -> bool:
+        return most is not None and sum(cell.trials for cell in self.results.cells.values()) >= most
+
+    def _server(self, stack: contextlib.ExitStack, name: str) -> ObjectServer | None:
+        try:
+            return stack.enter_context(SERVERS[name](self._folder / name))
+        except pytest.skip.Exception as reason:
+            print(reason)
+            return None
+
+    def _disk(self, stack: contextlib.ExitStack) -> Path | None:
+        try:
+            return stack.enter_context(small_disk(self._folder / "disk", _DISK_KILOBYTES))
+        except OSError as reason:
+            print(f"No trials with a full disk: {reason}")
+            return None
+
+    def _trial(
+        self, tries: Nursery, vendors: dict[str, Vendor], servers: list[ObjectServer], disk: Path | None
+    ) -> None:
+        drawn = self._drawn
+        server = drawn.choice([None] * len(servers) + [*servers]) if servers else None
+        faults = [fault for fault in FAULTS if server or fault not in {AWAY, KILL_IN_TRANSFER}]
+        faults = [fault for fault in faults if disk or fault != FULL]
+        fault = drawn.choices(faults, [_WEIGHTS.get(fault, 2) for fault in faults])[0]
+        name, file_format = drawn.choice(LISTINGS), drawn.choice(FORMATS)
+        small = disk if fault == FULL else None
+        destination = on_server(server) if server else local(small or self._folder)
+        trial = Trial(tries, vendors[name], destination, file_format, small)
+        usual, seconds = self._undisturbed(trial, server)
+        phase = ANY if fault in UNTARGETED else drawn.choice([phase for phase in PHASES if usual.steps.get(phase)])
+        nth = drawn.randrange(_MOST_PIECES if phase == ANY else usual.steps[phase])
+        try:
+            outcome = trial.run(fault, phase, nth, usual, drawn.random() * seconds)
+        except AssertionError as error:
+            self.results.findings[f"{fault}, {phase}, {destination.kind}: {str(error).partition(':')[0]}"] += 1
+            return
+        with contextlib.suppress(FileNotFoundError):
+            self._forget(trial.destination)
+        if not outcome.struck:
+            self.results.not_struck += 1
+            return
+        cell = Cell(fault, phase, destination.kind)
+        self.results.cells.setdefault(cell, Sum()).add(outcome, usual)
+        self.results.combinations[name, file_format] += 1
+        for finding in _findings(outcome):
+            self.results.findings[f"{fault}, {phase}, {destination.kind}: {finding}"] += 1
+
+    def _undisturbed(self, trial: Trial, server: ObjectServer | None) -> tuple[Undisturbed, float]:
+        key = (server is None, trial.vendor.name)
+        if key not in self._usual:
+            where = on_server(server) if server else local(self._folder)
+            other = Trial(trial.nursery, trial.vendor, where, trial.file_format)
+            self._usual[key] = other.undisturbed()
+            began = time.monotonic()
+            trial.nursery.run(other.one())
+            self._seconds[key] = time.monotonic() - began
+        return self._usual[key], self._seconds[key]
+
+    @staticmethod
+    def _forget(destination: Destination) -> None:
+        """Make room for the next trial."""
+        if destination.kind == LOCAL:
+            import shutil
+
+            shutil.rmtree(destination.uri.removeprefix("file://"))
+
+
+def _findings(outcome: Outcome) -> Iterator[str]:
+    """Say in words what must not be; names and numbers that differ each time are left out."""
+    if outcome.missing or outcome.twice:
+        yield f"{outcome.missing} rows missing, {outcome.twice} twice"
+    for what in outcome.saw:
+        kind = what.partition(":")[0]
+        if kind not in {"whole", REPLACED}:
+            yield kind
+    if any(name.endswith(".tmp") for name in outcome.left_for_good):
+        yield "an unfinished file beside the export stays for good"
+    elif outcome.left_for_good:
+        yield f"{len(outcome.left_for_good)} files stay for good"
+    if outcome.blocked:
+        yield "the next try waits for a lock that the stopped one holds"

@@ -1,0 +1,166 @@
+"""Writes what a campaign counted as Markdown."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from dev.chaos.campaign import Results, Sum
+from dev.chaos.listings import JOBS, PAGE, RUNS, Moving
+from dev.chaos.steps import PHASES
+from dev.chaos.trials import FAULTS
+from dev.chaos.worlds import ROWS, ROWS_BEFORE, ROWS_PER_PART
+
+_DISTRIBUTIONS = ("apache-airflow", "fsspec", "s3fs", "adlfs", "pyarrow", "requests")
+_STORES = {"local": "local disk", "s3": "S3 (SeaweedFS)", "azure": "Azure (Azurite)"}
+_KINDS = {"leave": "leave", "join": "join", "jump": "jump to the front"}
+
+INTRODUCTION = f"""\
+# How exports survive
+
+This page is written by `make reliability` from what it counted; no number in it is typed.
+
+**The promise.** Whenever the task is killed, what was published before stays whole and readable until the new export
+is there; the next try goes on where the last one ended; no row is lost or there twice; nothing is left over in the
+end.
+
+**How it works.** Parts are written under `_staging/`, each under a name that no other try uses, and after each part a
+checkpoint says where to read on. When the listing has ended, the parts get their final names, which hold their
+digest, so none is ever written over another. Then one atomic put, which fails if somebody else published meanwhile,
+makes `_MANIFEST.json` name them: from then on the new export counts. Last, what it replaced is removed. The next try
+of the same task, run and parameters looks for the newest checkpoint whose files are whole.
+
+**How it is tried.** A real task process runs the real operator against a local HTTP server, to a real store: {ROWS}
+rows in parts of {ROWS_PER_PART}, in place of an export of {ROWS_BEFORE} rows. A fault strikes at a random step:
+before or after a request, an operation on the store, or a rename on the disk. Further tries finish the export, while
+a reader reads it over and over, checking every digest. In the end the rows are compared with the vendor's.
+
+* *SIGKILL, at any time*: from outside, after a random time; *while bytes are under way*: as a random piece of what is
+  sent to the store passes.
+* *task timeout*: Airflow's `AirflowTaskTimeout`; *SIGINT*: what Airflow's supervisor sends first to a task that it
+  ends.
+* *disk full*: that of the destination, or of the temporary files before an upload, which then gets room again.
+* *stopped, overtaken, woken*: the process is stopped, the next try finishes, and then the first one goes on.
+
+**What is not covered.** The machine losing power: files are not forced to the disk, so the last seconds before may be
+lost there. An unfinished multipart upload on S3, from 100 MB a part on. A failed task that is never run again: what
+it staged stays for its next try, until another export to the same folder finds it a day old. Who reads by pattern
+instead of by manifest sees both exports while one replaces the other. Whose reading lasts longer than the export
+lives gets `ExportReplacedError`, and reads again.
+"""
+
+
+def render(results: Results, listings: Sequence[Moving]) -> str:
+    """Return the page."""
+    total = Sum()
+    for cell in results.cells.values():
+        for one in fields(Sum):
+            setattr(total, one.name, getattr(total, one.name) + getattr(cell, one.name))
+    sections = [INTRODUCTION, _summary(results, total), _cells(results), _findings(results), _moving(listings)]
+    return "\n".join(sections)
+
+
+def _summary(results: Results, total: Sum) -> str:
+    versions = ", ".join(f"{name} {known}" for name in _DISTRIBUTIONS if (known := _version(name)))
+    return f"""\
+## What came of it
+
+{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, Python {platform.python_version()}, {versions};
+seed {results.seed}, {results.seconds / 60:.1f} minutes, {len(results.combinations)} combinations of listing and format.
+
+* **{total.trials} trials**: {total.missing} rows missing, {total.twice} rows twice.
+* A reader looked {total.looks} times: {total.without_export} times there was no whole export;
+  {total.replaced} times it was told that the export was being replaced, and read again;
+  {total.false_alarms} times every row was there but `verify_export` found damage.
+* {total.left_over} files were left over after the last try, {total.left_for_good} of them still after the next run,
+  which cleans up too.
+* {total.survived} tries that were struck succeeded all the same. Of the others' next tries {total.resumed} went on
+  where the one before had ended, and all next tries together saved {total.saved} of {total.usual} requests.
+* {total.blocked} times the next try could not go on before the stopped one did.
+* In {results.not_struck} further trials the try ended before the fault came.
+"""
+
+
+def _cells(results: Results) -> str:
+    head = (
+        "fault | phase | store | trials | succeeded all the same | next try resumed | requests saved | rows missing "
+        "| rows twice | left over | ... for good | looks | without an export"
+    )
+    order = {name: place for place, name in enumerate((*FAULTS, *PHASES, *_STORES))}
+    cells = sorted(results.cells.items(), key=lambda item: [order.get(name, -1) for name in vars(item[0]).values()])
+    lines = (
+        (
+            cell.fault,
+            cell.phase,
+            _STORES[cell.store],
+            one.trials,
+            one.survived,
+            one.resumed,
+            f"{one.saved} of {one.usual}",
+            one.missing,
+            one.twice,
+            one.left_over,
+            one.left_for_good,
+            one.looks,
+            one.without_export,
+        )
+        for cell, one in cells
+    )
+    return f"## Faults\n\n{_table(head, lines, texts=3)}\n"
+
+
+def _findings(results: Results) -> str:
+    if not results.findings:
+        return "## What should not have been\n\nNothing.\n"
+    lines = ((what, count) for what, count in sorted(results.findings.items()))
+    return f"## What should not have been\n\n{_table('what | trials', lines, texts=1)}\n"
+
+
+def _moving(listings: Sequence[Moving]) -> str:
+    head = (
+        "listing | its jobs | plain pages: lost a job | ours: lost a job | ours: gave up and said so "
+        "| requests: plain | requests: ours"
+    )
+    lines = (
+        (
+            f"`{one.name}`",
+            ", ".join(_KINDS[kind] for kind in one.kinds),
+            f"{one.lost_by_plain} of {RUNS}",
+            f"{one.lost_by_ours} of {RUNS}",
+            one.refused_by_ours,
+            f"{one.requests_of_plain:.1f}",
+            f"{one.requests_of_ours:.1f}",
+        )
+        for one in listings
+    )
+    return f"""\
+## Listings that move while they are read
+
+Two of the listings are paged by offset or page number, so a job that leaves pulls those behind it over a page
+boundary, past the reader. Simulated: {JOBS} jobs, {PAGE} a page, four moves at random moments and places, {RUNS} runs a
+case, each read both ways; lost is a job that was there all the time and is not in what was read without an error.
+
+{_table(head, lines, texts=2)}
+"""
+
+
+def _table(head: str, rows: Iterable[Iterable[object]], texts: int) -> str:
+    columns = [column.strip() for column in head.split("|")]
+    line = [*["---"] * texts, *["---:"] * (len(columns) - texts)]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (columns, line, *rows))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str:
+    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return told.stdout.strip() or "unknown"

@@ -1,0 +1,301 @@
+"""One trial: an export is there, a try of the next one is struck, and further tries finish it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airflow_batch_provider.export import verify_export
+from dev.chaos.nursery import End, Nursery, Try
+from dev.chaos.steps import ERROR, INTERRUPT, KILL, STOP, TIMEOUT, Fault
+from dev.chaos.worlds import (
+    FALSE_ALARM,
+    REPLACED,
+    ROWS,
+    ROWS_BEFORE,
+    ROWS_PER_PART,
+    SCOPES,
+    WHOLE,
+    Destination,
+    Reader,
+    Vendor,
+    ids,
+    readable,
+    rows,
+    rows_of,
+)
+
+KILL_AT_ANY_TIME = "SIGKILL, at any time"
+KILL_IN_TRANSFER = "SIGKILL while bytes are under way"
+ZOMBIE = "stopped, overtaken, woken"
+TWINS = "two tries at once"
+AWAY = "store away for ten seconds"
+FULL = "disk full"
+FAULTS = (KILL, KILL_AT_ANY_TIME, KILL_IN_TRANSFER, TIMEOUT, INTERRUPT, ERROR, FULL, AWAY, ZOMBIE, TWINS)
+UNTARGETED = (KILL_AT_ANY_TIME, KILL_IN_TRANSFER, TWINS)
+"""Faults that are not aimed at a step."""
+
+SECONDS_AWAY = 10.0
+SECONDS_UNTIL_BLOCKED = 8.0
+_MOST_TRIES = 4
+_HARMLESS = {WHOLE, REPLACED, FALSE_ALARM}
+_YESTERDAY = {"logical_date": "2026-02-28T00:00:00+00:00"}
+_TOMORROW = {"logical_date": "2026-03-02T00:00:00+00:00"}
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What an export takes that nobody disturbs.
+
+    :param requests: to the vendor
+    :param steps: by phase
+    """
+
+    requests: int
+    steps: Mapping[str, int]
+
+
+@dataclass
+class Outcome:
+    """What came of a trial.
+
+    :param struck: whether the fault happened at all; the try may have ended before
+    :param survived: whether the try that was struck succeeded all the same
+    :param tries: how many it took after that one
+    :param resumed: whether the published export goes on where an earlier try had ended
+    :param saved: requests that the try after the struck one did not need
+    :param missing: rows that are not there in the end
+    :param twice: rows that are there twice
+    :param left_over: files of no export that are there in the end
+    :param left_for_good: ... and after the next run, which cleans up after this one
+    :param blocked: whether the next try could not go on while the stopped one was there
+    :param saw: what a reader saw in the meantime
+    :param errors: how tries ended that did not succeed
+    """
+
+    struck: bool = False
+    survived: bool = False
+    tries: int = 0
+    resumed: bool = False
+    saved: int = 0
+    missing: int = 0
+    twice: int = 0
+    left_over: set[str] = field(default_factory=set)
+    left_for_good: set[str] = field(default_factory=set)
+    blocked: bool = False
+    saw: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def looks_without_export(self) -> int:
+        """How often a reader found no whole export."""
+        return sum(count for what, count in self.saw.items() if what.partition(":")[0] not in _HARMLESS)
+
+    @property
+    def false_alarms(self) -> int:
+        """How often ``verify_export`` found damage where a reader got every row."""
+        return sum(count for what, count in self.saw.items() if what.startswith(FALSE_ALARM))
+
+
+@dataclass
+class Trial:
+    """The surroundings of one trial.
+
+    :param nursery: runs the tries
+    :param vendor: what is exported
+    :param destination: where to
+    :param file_format: how
+    :param disk: the small disk of the destination, or of the temporary files
+    :param parameters: of the operator, beside these
+    """
+
+    nursery: Nursery
+    vendor: Vendor
+    destination: Destination
+    file_format: str = "jsonl"
+    disk: Path | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def one(self, fault: Fault | None = None, task_run: Mapping[str, Any] | None = None) -> Try:
+        """Return a try."""
+        environment = {**self.vendor.connections(), **self.destination.environment}
+        if self.disk:
+            environment["TMPDIR"] = str(self.disk)
+        parameters = {
+            "destination": self.destination.uri,
+            "file_format": self.file_format,
+            "rows_per_part": ROWS_PER_PART,
+            **SCOPES[self.vendor.name],
+            **self.parameters,
+        }
+        return Try(
+            listing=self.vendor.name,
+            parameters=parameters,
+            environment=environment,
+            task_run=task_run or {},
+            fault=fault,
+        )
+
+    def undisturbed(self) -> Undisturbed:
+        """Run an export that nobody disturbs, in place of another one."""
+        self._publish_yesterdays()
+        end = self.nursery.run(self.one())
+        assert end.succeeded, end
+        return Undisturbed(self.vendor.requests, end.result["steps"])
+
+    def _publish_yesterdays(self) -> None:
+        self.vendor.hold(rows(ROWS_BEFORE, "before"))
+        end = self.nursery.run(self.one(task_run=_YESTERDAY))
+        assert end.succeeded, end
+        self.vendor.hold(rows(ROWS, "now"))
+
+    def run(self, name: str, phase: str, nth: int, usual: Undisturbed, seconds: float = 0.0) -> Outcome:
+        """Let a fault strike and see what comes of it.
+
+        :param name: one of :data:`FAULTS`
+        :param phase: where it strikes
+        :param nth: at which step of the phase; of a transfer, at which piece
+        :param usual: what to compare with
+        :param seconds: when it strikes, for a kill at any time
+        """
+        outcome = Outcome()
+        with readable(self.destination):
+            self._publish_yesterdays()
+            with Reader(self.destination, [ids(ROWS_BEFORE, "before"), ids(ROWS, "now")]) as reader:
+                end = self._strike(name, phase, nth, seconds, usual, outcome)
+                outcome.survived = end.succeeded
+                while not end.succeeded:
+                    outcome.errors.append(str(end.result.get("message") or end.signal))
+                    outcome.tries += 1
+                    if outcome.tries > _MOST_TRIES:
+                        raise AssertionError(f"no try succeeds: {outcome.errors}")
+                    self.vendor.forget()
+                    end = self.nursery.run(self.one())
+                    self._note_resuming(outcome, usual)
+            outcome.saw = reader.saw
+            found, expected = rows_of(self.destination), ids(ROWS, "now")
+            outcome.missing = len(set(expected) - set(found))
+            outcome.twice = len(found) - len(set(found))
+            outcome.left_over = outcome.left_for_good = self.destination.left_over()
+            if outcome.left_over:
+                outcome.left_for_good = self._left_after_next_run()
+        return outcome
+
+    def _left_after_next_run(self) -> set[str]:
+        end = self.nursery.run(self.one(task_run=_TOMORROW))
+        assert end.succeeded, end
+        return self.destination.left_over()
+
+    def _note_resuming(self, outcome: Outcome, usual: Undisturbed) -> None:
+        if outcome.tries == 1:
+            outcome.saved = usual.requests - self.vendor.requests
+        with contextlib.suppress(Exception):
+            outcome.resumed = verify_export(self.destination.reader_uri).resumed
+
+    def _strike(self, name: str, phase: str, nth: int, seconds: float, usual: Undisturbed, outcome: Outcome) -> End:
+        if name == KILL_AT_ANY_TIME:
+            return self._killed(outcome, lambda kill: threading.Timer(seconds, kill).start())
+        if name == KILL_IN_TRANSFER:
+            return self._killed(outcome, lambda kill: self._on_piece(nth, kill))
+        if name == TWINS:
+            processes = [self.nursery.start(self.one()) for _ in range(2)]
+            ends = [self.nursery.wait(process) for process in processes]
+            outcome.struck = True
+            outcome.errors += [str(end.result["message"]) for end in ends if not end.succeeded]
+            return max(ends, key=lambda end: end.succeeded)
+        if name in {KILL, INTERRUPT, TIMEOUT, ERROR}:
+            end = self.nursery.run(self.one(Fault(name, phase, nth)))
+            outcome.struck = not end.succeeded
+            return end
+        process = self.nursery.start(self.one(Fault(STOP, phase, nth)))
+        end = self.nursery.wait(process)
+        outcome.struck = end.is_stopped
+        if not end.is_stopped:
+            return end
+        if name == ZOMBIE:
+            return self._overtake(process, outcome, usual)
+        with self._without_store() if name == AWAY else self._without_room():
+            self.nursery.go_on(process)
+            return self.nursery.wait(process)
+
+    def _killed(self, outcome: Outcome, arrange: Callable[[Callable[[], None]], None]) -> End:
+        """Run a try that this process kills."""
+        process = self.nursery.start(self.one())
+        is_over = threading.Event()
+
+        def kill() -> None:
+            if not is_over.is_set():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+
+        arrange(kill)
+        end = self.nursery.wait(process)
+        is_over.set()
+        outcome.struck = not end.succeeded
+        if self.destination.proxy:
+            self.destination.proxy.on_bytes = lambda data: None
+        return end
+
+    def _on_piece(self, nth: int, kill: Callable[[], None]) -> None:
+        left = nth
+
+        def count(data: bytes) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                kill()
+
+        assert self.destination.proxy
+        self.destination.proxy.on_bytes = count
+
+    def _overtake(self, zombie: int, outcome: Outcome, usual: Undisturbed) -> End:
+        """Let the next try finish, then the one that was stopped."""
+        self.vendor.forget()
+
+        def wake() -> None:
+            outcome.blocked = True
+            self.nursery.go_on(zombie)
+
+        timer = threading.Timer(SECONDS_UNTIL_BLOCKED, wake)
+        timer.start()
+        end = self.nursery.run(self.one())
+        timer.cancel()
+        outcome.tries = 1
+        self._note_resuming(outcome, usual)
+        if not outcome.blocked:
+            self.nursery.go_on(zombie)
+        woken = self.nursery.wait(zombie)
+        if not woken.succeeded:
+            outcome.errors.append(f"{woken.result.get('error')}: {woken.result.get('message')}")
+        return end
+
+    @contextlib.contextmanager
+    def _without_store(self) -> Iterator[None]:
+        assert self.destination.proxy
+        self.destination.proxy.cut()
+        timer = threading.Timer(SECONDS_AWAY, self.destination.proxy.restore)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.join()
+
+    @contextlib.contextmanager
+    def _without_room(self) -> Iterator[None]:
+        """Fill the disk."""
+        assert self.disk
+        filler = self.disk / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1024))
+        try:
+            yield
+        finally:
+            filler.unlink()

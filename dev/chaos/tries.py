@@ -1,0 +1,101 @@
+"""The process that forks: commands on its input, one JSON object a line, answers on its output."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from types import FrameType, SimpleNamespace
+from typing import Any
+
+# Everything that a task needs, imported before the forks; nothing of it starts a thread.
+import adlfs  # noqa: F401
+import airflow.providers.amazon.aws.fs.s3
+import airflow.providers.microsoft.azure.fs.adls  # noqa: F401
+import pyarrow.json
+import pyarrow.parquet  # noqa: F401
+import s3fs  # noqa: F401
+from airflow.sdk import ObjectStoragePath  # noqa: F401
+from airflow.sdk.exceptions import AirflowTaskTimeout
+
+import airflow_batch_provider.client.client
+import airflow_batch_provider.export.export
+import airflow_batch_provider.export.publishing
+import airflow_batch_provider.stores.destination  # noqa: F401
+from airflow_batch_provider.operators.llamacloud import (
+    LlamaCloudExportBatchesOperator,
+    LlamaCloudExportBatchProcessingJobsOperator,
+)
+from airflow_batch_provider.operators.playment import PlaymentExportBatchesOperator, PlaymentExportBatchJobsOperator
+from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
+from dev.chaos.steps import Fault, Steps
+
+OPERATORS = {
+    operator.listing.name: operator
+    for operator in (
+        PlaymentExportBatchesOperator,
+        PlaymentExportBatchJobsOperator,
+        LlamaCloudExportBatchesOperator,
+        LlamaCloudExportBatchProcessingJobsOperator,
+        TalkifAIExportBatchJobsOperator,
+    )
+}
+
+
+def main(folder: Path) -> None:
+    """Obey until the input ends."""
+    for line in sys.stdin:
+        command = json.loads(line)
+        if "start" in command:
+            answer = _fork(command["start"], folder)
+        else:
+            _, answer = os.waitpid(command["wait"], os.WUNTRACED)
+        print(answer, flush=True)
+
+
+def _fork(one: Mapping[str, Any], folder: Path) -> int:
+    process = os.fork()
+    if process:
+        return process
+    log = os.open(folder / f"{os.getpid()}.log", os.O_CREAT | os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    result = _run(one)
+    (folder / f"{os.getpid()}.json").write_text(json.dumps(result))
+    os._exit(0)
+
+
+def _run(one: Mapping[str, Any]) -> dict[str, Any]:
+    os.environ.update(one["environment"])
+    tempfile.tempdir = None
+    signal.signal(signal.SIGALRM, _time_out)
+    steps = Steps(Fault(**one["fault"]) if one["fault"] else None)
+    steps.watch()
+    result: dict[str, Any] = {}
+    try:
+        operator = OPERATORS[one["listing"]](task_id="export", **one["parameters"])
+        result["summary"] = operator.execute(_context(one["task_run"]))
+    except BaseException as error:  # noqa: BLE001 - whatever ends the task is what is to be told
+        result["error"], result["message"] = type(error).__name__, str(error)
+    result["steps"] = dict(steps.counts)
+    return result
+
+
+def _context(task_run: Mapping[str, Any]) -> Any:
+    facts = {"dag_id": "dag", "task_id": "export", "run_id": "run", "map_index": -1, **task_run}
+    logical_date = datetime.fromisoformat(facts.pop("logical_date", "2026-03-01T00:00:00+00:00"))
+    return {"ti": SimpleNamespace(**facts), "logical_date": logical_date}
+
+
+def _time_out(number: int, frame: FrameType | None) -> None:
+    raise AirflowTaskTimeout("Timeout")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Generic
+
+import msgspec
+import pytest
+
+from airflow_batch_provider.apis.body import NO_STATUS, PageBody, Row, RowKey, T, Token, read_rows, whole_number
+from airflow_batch_provider.apis.problem import Kind, Problem
+from airflow_batch_provider.vendors import llamacloud, playment, talkifai
+
+Shapes = Sequence[type[PageBody[Any]]]
+SHAPE = llamacloud.BATCHES.bodies
+
+
+def read(row: str | bytes) -> Row:
+    text = row if isinstance(row, bytes) else row.encode()
+    answer = read_rows(SHAPE, b'{"items":[' + text + b"]}")
+    assert not isinstance(answer, Problem), answer
+    return answer[1][0]
+
+
+def refused(body: bytes, shape: Shapes = SHAPE) -> Kind:
+    answer = read_rows(shape, body)
+    assert isinstance(answer, Problem), answer
+    return answer.kind
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"z":1.10,"id":"a","b":1e5,"c":-0.0,"d":1E+2}',
+        '{"id":"a","big":123456789012345678901234567890,"tiny":0.1000000000000000055511151231257827}',
+        '{"id":"a","text":"ä漢🎉\\u00e4\\n\\/\\u2028"}',
+        '{"id":"a","id ":{"id":"b"},"":null}',
+        '{ "id" : "a" , "nested" : [ { "x" : [ ] } ] }',
+        '{"id":"a","huge":1e400}',
+    ],
+)
+def test_a_row_stays_the_bytes_that_came(row: str) -> None:
+    assert read(row).json == row.encode()
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_pretty_row_becomes_one_line_of_the_same_value(newline: str) -> None:
+    row = '{\n  "id": "a",\n  "x": 1.10,\n  "big": 123456789012345678901234567890,\n  "t": "x\\n y: [1, 2]"\n}'
+    line = read(row.replace("\n", newline)).json
+    assert not {10, 13} & set(line)
+    assert b"1.10" in line
+    assert json.loads(line) == json.loads(row)
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "\\udc00\\ud800", "x\\uDFFFy", "ä\\ud800"])
+@pytest.mark.parametrize("place", ['{{"id":"a","x":"{}"}}', '{{"id":"a","x":["{}",123456789012345678901]}}'])
+def test_a_lone_surrogate_escape_is_kept(text: str, place: str) -> None:
+    row = place.format(text)
+    line = read(row).json
+    assert json.loads(line) == json.loads(row)
+    line.decode()  # valid UTF-8, so it is escaped
+
+
+def test_a_lone_surrogate_may_stand_in_an_id_and_a_status() -> None:
+    assert read('{"id":"\\ud800","status":"\\udfff"}')[:2] == ("\ud800", "\udfff")
+
+
+def test_a_lone_surrogate_may_stand_in_a_key() -> None:
+    row = '{"id":"a","k\\ud800":1}'
+    assert json.loads(read(row).json) == json.loads(row)
+
+
+@pytest.mark.parametrize("number", ["0.12345678901234567890", "1e400"])
+def test_numbers_beside_a_lone_surrogate_keep_their_digits(number: str) -> None:
+    assert number.encode() in read(f'{{"id":"a","x":"\\ud800","y":{number}}}').json
+
+
+@pytest.mark.parametrize(
+    ("row", "identifier"),
+    [
+        ('{"id":"a"}', "a"),
+        ('{"id":7}', 7),
+        ('{"id":123456789012345678901234567890}', 123456789012345678901234567890),
+        ('{"x":{"id":"no"},"id":"/?#%+= ä漢"}', "/?#%+= ä漢"),
+        ('{"\\u0069d":"a"}', "a"),
+    ],
+)
+def test_the_id_is_read_as_it_came(row: str, identifier: str | int) -> None:
+    assert read(row).id == identifier
+
+
+@pytest.mark.parametrize("status", ["", ',"status":null', ',"status":5', ',"status":{"a":1}'])
+def test_a_status_that_is_no_text_never_fails_a_row(status: str) -> None:
+    assert read(f'{{"id":"a"{status}}}').status == NO_STATUS
+
+
+def test_a_status_is_kept_as_it_came() -> None:
+    assert read('{"status":"  CompLeted ","id":"a"}').status == "  CompLeted "
+
+
+@pytest.mark.parametrize(
+    "row", ["{}", '{"id":null}', '{"id":""}', '{"id":" "}', '{"id":true}', '{"id":1.5}', '{"id":["a"]}', "null", '"a"']
+)
+def test_a_row_without_an_id_is_of_the_wrong_shape(row: str) -> None:
+    assert refused(f'{{"items":[{{"id":"good"}},{row}]}}'.encode()) is Kind.WRONG_SHAPE
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b'{"id":"a","x":01}',
+        b'{"id":"a","x":1.}',
+        b'{"id":"a","x":NaN}',
+        b'{"id":"a","x":-Infinity}',
+        b'{"id":"a","x":"\x01"}',
+        b'{"id":"a","x":"line\nbreak"}',
+        b'{"id":"a","x":"\\q"}',
+        b'{"id":"a","x":"\\u12g4"}',
+        b'{"id":"a","x":"\xff"}',
+        b'{"id":"a","x":"\xed\xa0\x80"}',  # a surrogate as UTF-8 would have it
+        b'{"id":"a","x":"\\ud800\xff"}',
+        b'{"id":"a","x":[1,]}',
+        b'{"id":"a",}',
+    ],
+)
+def test_what_no_parser_may_take_is_a_broken_page_also_deep_in_a_row(row: bytes) -> None:
+    assert refused(b'{"items":[' + row + b"]}") is Kind.NOT_JSON
+
+
+@pytest.mark.parametrize("cut", range(29))
+def test_a_body_cut_anywhere_is_a_broken_page(cut: int) -> None:
+    body = b'{"items":[{"id":"a","x":"y"}]}'
+    assert refused(body[:cut]) is Kind.NOT_JSON
+
+
+@pytest.mark.parametrize("opening", [b'{"items":[{"id":"a","x":', b'{"items":', b'{"items":[', b""])
+@pytest.mark.parametrize(("left", "right"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_a_body_nested_too_deeply_is_of_the_wrong_shape(opening: bytes, left: bytes, right: bytes) -> None:
+    closing = {b"": b"", b'{"items":': b"}", b'{"items":[': b"]}"}.get(opening, b"}]}")
+    assert refused(opening + left * 50_000 + b"1" + right * 50_000 + closing) is Kind.WRONG_SHAPE
+
+
+SHAPES = {
+    "playment.batches": (playment.BATCHES.bodies, '{{"data":{{"batches":{}}},"success":true}}'),
+    "playment.batch_jobs": (playment.BATCH_JOBS.bodies, '{{"data":{{"jobs":{}}},"success":true}}'),
+    "llamacloud.batches": (llamacloud.BATCHES.bodies, '{{"items":{}}}'),
+    "llamacloud.batch_processing_jobs": (llamacloud.BATCH_PROCESSING_JOBS.bodies, '{{"items":{}}}'),
+    "talkifai.batch_jobs": (talkifai.BATCH_JOBS.bodies, '{{"batchJobs":{}}}'),
+    "talkifai.batch_jobs, wrapped": (talkifai.BATCH_JOBS.bodies, '{{"success":true,"data":{{"batchJobs":{}}}}}'),
+}
+EACH_SHAPE = pytest.mark.parametrize(("shape", "body"), SHAPES.values(), ids=SHAPES)
+
+
+@EACH_SHAPE
+def test_each_listing_finds_its_rows(shape: Shapes, body: str) -> None:
+    answer = read_rows(shape, body.format('[{"id":"a"},{"id":"b"}]').encode())
+    assert not isinstance(answer, Problem), answer
+    assert [row.id for row in answer[1]] == ["a", "b"]
+
+
+@EACH_SHAPE
+@pytest.mark.parametrize("rows", ["{}", '"x"', "1", "true", '{"0":{"id":"a"}}', "[[]]", "[1]"])
+def test_each_listing_refuses_rows_that_are_no_list_of_objects(shape: Shapes, body: str, rows: str) -> None:
+    assert refused(body.format(rows).encode(), shape) is Kind.WRONG_SHAPE
+
+
+@EACH_SHAPE
+@pytest.mark.parametrize("other", ["{}", '{"data":{}}', '{"success":true}', '{"data":null}', '{"data":[]}', "[]", "7"])
+def test_each_listing_refuses_a_body_without_its_list(shape: Shapes, body: str, other: str) -> None:
+    assert refused(other.encode(), shape) is Kind.WRONG_SHAPE
+
+
+@pytest.mark.parametrize("name", ["playment.batches", "playment.batch_jobs"])
+def test_playment_may_write_an_empty_list_as_null(name: str) -> None:
+    shape, body = SHAPES[name]
+    answer = read_rows(shape, body.format("null").encode())
+    assert not isinstance(answer, Problem), answer
+    assert list(answer[1]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0, 0), (7, 7), (-1, None), (True, None), (None, None), ("7", None), (7.0, None), ([], None)],
+)
+def test_a_count_that_makes_no_sense_is_none(value: object, expected: int | None) -> None:
+    assert whole_number(value) == expected
+
+
+@pytest.mark.parametrize("total", ["null", '"many"', "-1", "1.5", "{}", "true"])
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [
+        (llamacloud.BATCHES.bodies, '{{"items":[{{"id":"a"}}],"total_size":{}}}'),
+        (llamacloud.BATCH_PROCESSING_JOBS.bodies, '{{"items":[{{"id":"a"}}],"total_size":{}}}'),
+        (talkifai.BATCH_JOBS.bodies, '{{"batchJobs":[{{"id":"a"}}],"total":{}}}'),
+    ],
+)
+def test_an_odd_total_never_fails_a_page(shape: Shapes, body: str, total: str) -> None:
+    answer = read_rows(shape, body.format(total).encode())
+    assert not isinstance(answer, Problem), answer
+    assert answer[0].total is None
+
+
+class _OtherKey(RowKey):
+    id: str | int = msgspec.field(name="uuid")
+    status: Any = msgspec.field(name="phase", default=None)
+
+
+class _OtherBody(PageBody[T], Generic[T], kw_only=True):
+    row_key = _OtherKey
+    rows: list[T] = msgspec.field(name="things")
+    next_token: Token = msgspec.field(name="after", default=None)
+
+
+def test_a_vendor_may_call_id_and_status_otherwise() -> None:
+    answer = read_rows((_OtherBody,), b'{"things":[{"uuid":"a","phase":"done","id":5}],"after":"x"}')
+    assert not isinstance(answer, Problem), answer
+    page, rows = answer
+    assert list(rows) == [Row("a", "done", b'{"uuid":"a","phase":"done","id":5}')]
+    assert page.next_token == "x"
+
+
+def test_a_row_without_the_id_of_its_vendor_is_of_the_wrong_shape() -> None:
+    assert refused(b'{"things":[{"id":"a"}]}', (_OtherBody,)) is Kind.WRONG_SHAPE

@@ -1,0 +1,118 @@
+"""Rows as vendors send them and as they should not, and what must become of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import strategies as st
+
+from airflow_batch_provider.apis.columns import Column, Kind, ListOf, Scalar, Struct
+from airflow_batch_provider.formats.format import Format
+
+# Good texts first; surrogates only where a test asks for them.
+TEXTS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    st.sampled_from(["", '"', '""', "a,b", "a\r\nb", "\n", "\\", "=1+1", "-1", "null", "NULL", "ä\u2028東京😀\x00"]),
+)
+FOREIGN_TEXTS = st.one_of(TEXTS, st.sampled_from(["\ud800", "a\udc00b", "\udc00\ud800", "\\ud800"]))
+TIMES = st.one_of(
+    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)).map(lambda time: time.isoformat() + "Z"),
+    st.sampled_from(
+        [
+            *("2019-08-23T17:55:13.203229+05:30", "2019-12-06T15:42:36.23401+05:30", "2019-12-27T18:11:19.117Z"),
+            *("2025-02-28T14:00:00Z", "2025-02-28T14:00:00", "2025-02-28 14:00:00.5", "0001-01-01T00:00:00Z"),
+        ]
+    ),
+)
+BROKEN_TIMES = st.sampled_from(
+    [
+        *("", "soon", "2019-02-29T00:00:00Z", "2019-12-27", "2019-12-27T24:00:00Z", "2019-12-27T18:11:60Z"),
+        *("2019-12-27T18:11:19.1234567Z", "2019-12-27T18:11:19+05:60", "0000-01-01T00:00:00Z", "20191227T181119Z"),
+        *("0001-01-01T00:00:00+05:30", "9999-12-31T23:59:59-01:00", "2019-12-27T18:11:19 Z", "\ud800"),
+    ]
+)
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+
+
+def values(kind: Kind) -> st.SearchStrategy[Any]:
+    """Give values as documented, null among them."""
+    match kind:
+        case Struct():
+            fields = {field.name: values(field.kind) for field in kind.fields}
+            return st.none() | st.fixed_dictionaries({}, optional=fields)
+        case ListOf():
+            return st.none() | st.lists(values(kind.element), max_size=3)
+    scalars = {Scalar.TEXT: TEXTS, Scalar.TIMESTAMP: TIMES, Scalar.INTEGER: INTEGERS, Scalar.BOOLEAN: st.booleans()}
+    return st.none() | scalars[kind]
+
+
+def documented(columns: Sequence[Column]) -> st.SearchStrategy[dict[str, Any]]:
+    """Give rows as documented, fields absent or null among them."""
+    return st.fixed_dictionaries({}, optional={column.name: values(column.kind) for column in columns})
+
+
+ANYTHING = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.just(10**30),
+        st.just(-(2**63) - 1),
+        st.floats(allow_nan=False, allow_infinity=False),
+        FOREIGN_TEXTS,
+        TIMES,
+        BROKEN_TIMES,
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FOREIGN_TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def foreign(draw: st.DrawFn, columns: Sequence[Column]) -> dict[str, Any]:
+    """Give rows of which some fields are not as documented, in any order."""
+    row = draw(documented(columns))
+    names = st.sampled_from([column.name for column in columns])
+    row.update(draw(st.dictionaries(st.one_of(names, FOREIGN_TEXTS, st.just("_extra")), ANYTHING, max_size=3)))
+    for name, value in row.items():
+        if isinstance(value, dict) and draw(st.booleans()):
+            row[name] = {**value, "added": draw(ANYTHING)}
+    return dict(draw(st.permutations(list(row.items()))))
+
+
+def lines_of(rows: Sequence[dict[str, Any]], *, ascii_only: bool = True) -> list[bytes]:
+    """Return rows as a vendor sends them."""
+    return [json.dumps(row, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass") for row in rows]
+
+
+def encode(file_format: Format, lines: Sequence[bytes], cuts: Sequence[int] = ()) -> bytes:
+    """Return a file, the rows handed over in pieces of these sizes and the rest."""
+    encoder = file_format.new_part()
+    content, rest = [], list(lines)
+    for cut in cuts:
+        content.append(encoder.add(rest[:cut]))
+        rest = rest[cut:]
+    content.append(encoder.add(rest))
+    content.append(encoder.finish())
+    return b"".join(content)
+
+
+def is_text(value: str) -> bool:
+    """Whether UTF-8 can hold it."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def time_of(text: str) -> datetime | None:
+    """Read a time with Python's parser, which drops digits and is told beforehand where it may not."""
+    _, _, rest = text.partition(".")
+    fraction = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    if len(fraction.rstrip("0")) > 6 or text[10:11] not in {"T", " "} or text[-3:] == ":60" or " Z" in text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

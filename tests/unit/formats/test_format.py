@@ -1,0 +1,177 @@
+"""What all formats have in common: names, choices, and the same bytes for the same rows."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_batch_provider.apis.endpoint import Page
+from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.export import libraries, parquet
+from airflow_batch_provider.formats.compression import BLOCK
+from airflow_batch_provider.formats.format import FORMATS, USUAL, Format
+from airflow_batch_provider.vendors import llamacloud, playment
+from tests.listings import LISTINGS
+from tests.unit.formats.rows import encode, lines_of
+
+COMBINATIONS = [(name, compression) for name, compressions in FORMATS.items() for compression in compressions]
+COLUMNS = llamacloud.BATCHES.columns
+
+
+@pytest.mark.parametrize(
+    ("name", "compression", "suffix"),
+    [
+        ("jsonl", "gzip", ".jsonl.gz"),
+        ("jsonl", "zstd", ".jsonl.zst"),
+        ("jsonl", None, ".jsonl"),
+        ("csv", "gzip", ".csv.gz"),
+        ("csv", "zstd", ".csv.zst"),
+        ("csv", None, ".csv"),
+        ("parquet", "zstd", ".parquet"),
+    ],
+)
+def test_a_file_name_tells_format_and_compression(name: str, compression: str | None, suffix: str) -> None:
+    assert Format(name, compression).suffix == suffix
+
+
+@pytest.mark.parametrize(("name", "usual"), [("jsonl", "gzip"), ("csv", "gzip"), ("parquet", "zstd")])
+def test_each_format_has_its_usual_compression(name: str, usual: str) -> None:
+    assert Format(name).compression == Format(name, USUAL).compression == usual
+
+
+@pytest.mark.parametrize("compression", ["gzip", None])
+def test_parquet_has_no_compression_around_it(compression: str | None) -> None:
+    with pytest.raises(
+        InvalidParameterError, match=r"is not allowed for parquet; allowed is one of 'default', 'zstd'\."
+    ):
+        Format("parquet", compression)
+
+
+@pytest.mark.parametrize(
+    ("name", "compression", "library", "extra"),
+    [
+        ("parquet", "zstd", "pyarrow", "parquet"),
+        ("csv", "zstd", "zstandard", "zstd"),
+        ("jsonl", "zstd", "zstandard", "zstd"),
+    ],
+)
+def test_a_format_without_its_library_says_what_to_install(
+    name: str, compression: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None if name == library else True)
+    with pytest.raises(
+        InvalidParameterError, match=rf"needs {library}; .* pip install 'airflow-batch-provider\[{extra}\]'"
+    ):
+        Format(name, compression)
+
+
+@pytest.mark.parametrize(("name", "compression"), [("jsonl", "gzip"), ("csv", "gzip"), ("jsonl", None), ("csv", None)])
+def test_other_formats_need_no_extra(name: str, compression: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    assert Format(name, compression).compression == compression
+
+
+def rows(count: int) -> list[bytes]:
+    """Return rows that are worth compressing, each another."""
+    pick = random.Random(4)  # noqa: S311
+    return lines_of(
+        [
+            {
+                "id": str(number),
+                "status": pick.choice(["RUNNING", "FAILED"]),
+                "results": None,
+                "project_id": "p" * (number % 50),
+            }
+            for number in range(count)
+        ]
+    )
+
+
+ROWS = rows(6000)
+
+
+@pytest.mark.parametrize(("name", "compression"), COMBINATIONS)
+def test_the_same_rows_give_the_same_bytes_however_they_are_handed_over(
+    name: str, compression: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "BYTES_PER_TABLE", 20_000)
+    monkeypatch.setattr(parquet, "BYTES_PER_ROW_GROUP", 90_000)
+    assert sum(map(len, ROWS)) > 2 * BLOCK
+    whole = encode(Format(name, compression, COLUMNS), ROWS)
+
+    @given(cuts=st.lists(st.sampled_from([0, 1, 7, 100, 1000, 2500]), max_size=12))
+    @settings(max_examples=10)
+    def check(cuts: list[int]) -> None:
+        assert encode(Format(name, compression, COLUMNS), ROWS, cuts) == whole
+
+    check()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_rows_that_wait_in_an_encoder_keep_no_page_in_memory(name: str) -> None:
+    body = json.dumps({"items": [{"id": "a"}], "beside": "x" * 1000}).encode()
+    alone = sys.getrefcount(body)
+    page = llamacloud.BATCHES.page(body)
+    assert isinstance(page, Page)
+    encoder = Format(name, columns=llamacloud.BATCHES.columns).new_part()
+    encoder.add(page.rows.lines)
+    assert sys.getrefcount(body) > alone
+    del page
+    assert sys.getrefcount(body) == alone
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv", "parquet"])
+def test_the_same_encoding_has_the_same_identity(name: str) -> None:
+    assert Format(name, USUAL, COLUMNS).identity == Format(name, FORMATS[name][0], COLUMNS).identity
+
+
+def test_another_encoding_has_another_identity() -> None:
+    different: list[dict[str, Any]] = [
+        {"name": "jsonl"},
+        {"name": "jsonl", "compression": None},
+        {"name": "csv", "columns": COLUMNS},
+        {"name": "csv", "columns": playment.BATCHES.columns},
+        {"name": "csv", "columns": COLUMNS, "escape_formulas": True},
+        {"name": "parquet", "columns": COLUMNS},
+        {"name": "parquet", "columns": COLUMNS[:-1]},
+    ]
+    identities = {Format(**choice).identity for choice in different}
+    assert len(identities) == len(different)
+
+
+def test_a_column_more_changes_no_file_of_json_lines() -> None:
+    assert Format("jsonl", USUAL, COLUMNS).identity == Format("jsonl").identity
+
+
+def test_every_listing_has_columns_with_names_of_their_own_and_an_id_first() -> None:
+    for listing in LISTINGS.values():
+        names = [column.name for column in listing.columns]
+        assert names[0] == "id"
+        assert "status" in names
+        assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+def test_a_column_is_warned_of_once_in_all_files_and_never_with_its_value(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file_format = Format(name, USUAL, COLUMNS)
+    for _ in range(2):
+        encode(file_format, [b'{"id": {"secret": 1}, "status": "ok"}', b'{"id": ["secret"], "status": 5}'])
+    messages = [record.getMessage() for record in caplog.records]
+    assert sorted(message.split("'")[1] for message in messages) == ["id", "status"]
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+def test_each_file_counts_what_its_columns_cannot_hold(name: str) -> None:
+    encoder = Format(name, USUAL, COLUMNS).new_part()
+    encoder.add([b'{"id": 1}', b'{"id": "1", "new": 1}', b'{"id": 2, "status": true, "config": {"new": 1}}'])
+    encoder.finish()
+    assert encoder.misfits == {"id": 2, "status": 1}
