@@ -57,7 +57,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
 
 
-class RequestPace:
+class RateLimiter:
     """Spaces requests evenly, over all threads that share it.
 
     :param requests_per_minute: the most requests per minute, None for no limit
@@ -92,13 +92,13 @@ class RequestPace:
         return self._held_until - time.monotonic()
 
 
-_shared_paces: dict[tuple[str, int | None], RequestPace] = {}
+_shared_rate_limiters: dict[tuple[str, int | None], RateLimiter] = {}
 
 
-def shared_pace(connection_id: str, requests_per_minute: int | None) -> RequestPace:
+def shared_rate_limiter(connection_id: str, requests_per_minute: int | None) -> RateLimiter:
     """Return the one pace of a connection in this process.
 
     :param connection_id: the Airflow connection
     :param requests_per_minute: what it allows; another number begins another pace
     """
-    return _shared_paces.setdefault((connection_id, requests_per_minute), RequestPace(requests_per_minute))
+    return _shared_rate_limiters.setdefault((connection_id, requests_per_minute), RateLimiter(requests_per_minute))

@@ -22,8 +22,8 @@ from airflow_batch_provider.apis.body import PageBody, RowKey, T, Token, whole_n
 from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
-from airflow_batch_provider.apis.parameter import Flag, Identifier, Parameter, Timestamp, WholeNumber, Word
-from airflow_batch_provider.apis.problem import Kind
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Timestamp
+from airflow_batch_provider.apis.problem import ProblemKind
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.connections import Extra, connection_type
 from airflow_batch_provider.hooks.base import BatchApiHook, Documents
@@ -33,7 +33,7 @@ from airflow_batch_provider.sensors.batch import BatchSensor
 __all__ = [
     # whose API it is, and its connections
     "Vendor",
-    "Kind",
+    "ProblemKind",
     "Extra",
     "connection_type",
     # endpoints
@@ -41,10 +41,10 @@ __all__ = [
     "Resource",
     "Parameter",
     "Identifier",
-    "Word",
-    "WholeNumber",
+    "Choice",
+    "Integer",
     "Timestamp",
-    "Flag",
+    "Boolean",
     # pages
     "PageBody",
     "RowKey",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar, overl
 
 import msgspec
 
-from airflow_batch_provider.apis.problem import Kind, Problem, not_json
+from airflow_batch_provider.apis.problem import Problem, ProblemKind, not_json
 from airflow_batch_provider.apis.surrogates import Hidden, hide_lone_surrogates
 
 T = TypeVar("T")
@@ -137,9 +137,9 @@ def read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageB
             body.decode()  # msgspec skips over text in raw rows without looking at its encoding
         return _read_rows(shapes, body)
     except msgspec.ValidationError as error:
-        return Problem(Kind.WRONG_SHAPE, f"the body is not as documented: {error}")
+        return Problem(ProblemKind.WRONG_SHAPE, f"the body is not as documented: {error}")
     except RecursionError:
-        return Problem(Kind.WRONG_SHAPE, "the body is nested too deeply to be read")
+        return Problem(ProblemKind.WRONG_SHAPE, "the body is nested too deeply to be read")
     except (msgspec.DecodeError, ValueError):  # before msgspec 0.21 the one is not the other
         return not_json(body)
 
@@ -156,9 +156,9 @@ def _read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[Page
         page, rows = _decode(shapes, hidden.body)
         rows = Rows.of([_restore(hidden, row) for row in rows])
         if hidden.marker in str(page.next_token):
-            return Problem(Kind.WRONG_SHAPE, "the token of the next page is no text that can be sent back")
+            return Problem(ProblemKind.WRONG_SHAPE, "the token of the next page is no text that can be sent back")
     if not all(map(str.strip, map(str, rows.ids))):
-        return Problem(Kind.WRONG_SHAPE, "a row of the page has a blank id")
+        return Problem(ProblemKind.WRONG_SHAPE, "a row of the page has a blank id")
     return page, rows
 
 

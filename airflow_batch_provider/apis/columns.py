@@ -29,7 +29,7 @@ class ListOf(msgspec.Struct, frozen=True):
     :param element: what each element is
     """
 
-    element: Kind
+    element: ColumnType
 
     def __str__(self) -> str:
         return f"list<{self.element}>"
@@ -55,20 +55,20 @@ class Column(msgspec.Struct, frozen=True):
     """
 
     name: str
-    kind: Kind
+    kind: ColumnType
 
     def __str__(self) -> str:
         return f"{self.name}:{self.kind}"
 
 
-Kind = Scalar | ListOf | Struct
+ColumnType = Scalar | ListOf | Struct
 
 
-def columns(**kinds: Kind) -> tuple[Column, ...]:
+def columns(**kinds: ColumnType) -> tuple[Column, ...]:
     """Return columns, by name, in the order given."""
     return tuple(Column(name, kind) for name, kind in kinds.items())
 
 
-def struct(**kinds: Kind) -> Struct:
+def struct(**kinds: ColumnType) -> Struct:
     """Return a struct, its fields by name, in the order given."""
     return Struct(columns(**kinds))

@@ -17,10 +17,10 @@ from airflow_batch_provider.apis.parameter import Parameter
 from airflow_batch_provider.apis.problem import (
     LARGEST_REFUSAL,
     ErrorReader,
-    Kind,
     Problem,
+    ProblemKind,
     not_json,
-    read_refusal,
+    read_error_response,
     read_usual_error,
 )
 from airflow_batch_provider.apis.request import Request
@@ -56,11 +56,11 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     region_urls: Mapping[str, str] = msgspec.field(default_factory=dict)
     key_headers: Mapping[str, tuple[str, str]] = msgspec.field(default_factory=dict)
     read_error: ErrorReader = read_usual_error
-    kinds_by_code: Mapping[str, Kind] = msgspec.field(default_factory=dict)
+    kinds_by_code: Mapping[str, ProblemKind] = msgspec.field(default_factory=dict)
 
     def refusal(self, status: int, body: bytes) -> Problem:
         """Read an answer that is known to be a failure."""
-        return read_refusal(status, body, self.kinds_by_code, self.read_error)
+        return read_error_response(status, body, self.kinds_by_code, self.read_error)
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class Resource(Endpoint, Generic[T], frozen=True, kw_only=True):
         try:
             return self.unwrap(document)
         except (LookupError, TypeError) as error:
-            return Problem(Kind.WRONG_SHAPE, f"the body is not as documented: {error!r}")
+            return Problem(ProblemKind.WRONG_SHAPE, f"the body is not as documented: {error!r}")
 
 
 def read_object(body: bytes) -> dict[str, Any] | Problem:
@@ -190,5 +190,5 @@ def read_object(body: bytes) -> dict[str, Any] | Problem:
     except (ValueError, RecursionError):
         return not_json(body)
     if not isinstance(document, dict):
-        return Problem(Kind.WRONG_SHAPE, f"the body is a JSON {type(document).__name__}, not an object")
+        return Problem(ProblemKind.WRONG_SHAPE, f"the body is a JSON {type(document).__name__}, not an object")
     return document

@@ -97,7 +97,7 @@ class Paging(Protocol):
         """Return the step to make after a page that does not continue what was read."""
         ...
 
-    def ahead(self, step: Step, facts: PageFacts) -> Iterator[Step]:
+    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
         """Yield the steps that will follow if nothing moves, as far as that can be told.
 
         :param step: a step
@@ -135,7 +135,7 @@ class WholePaging(InOrder, frozen=True):
         """See :class:`Paging`."""
         return None
 
-    def ahead(self, step: Step, facts: PageFacts) -> Iterator[Step]:
+    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
         """See :class:`Paging`."""
         return iter(())
 
@@ -153,9 +153,9 @@ class CursorPaging(InOrder, frozen=True):
 
     def following(self, step: Step, taken: Taken) -> Step | None:
         """See :class:`Paging`."""
-        return next(self.ahead(step, taken.facts), None)
+        return next(self.upcoming(step, taken.facts), None)
 
-    def ahead(self, step: Step, facts: PageFacts) -> Iterator[Step]:
+    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
         """See :class:`Paging`; a page tells of the next one only."""
         token = "" if facts.next_token is None else str(facts.next_token)
         if token.strip():

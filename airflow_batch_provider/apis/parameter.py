@@ -38,7 +38,7 @@ class Identifier(msgspec.Struct, frozen=True):
         return None if not text.strip() or text in {".", ".."} else text
 
 
-class Word(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, frozen=True):
     """One of the words that the vendor documents."""
 
     words: tuple[str, ...]
@@ -53,7 +53,7 @@ class Word(msgspec.Struct, frozen=True):
         return value if isinstance(value, str) and value in self.words else None
 
 
-class WholeNumber(msgspec.Struct, frozen=True):
+class Integer(msgspec.Struct, frozen=True):
     """A whole number, or the text of one: a rendered template is always text."""
 
     minimum: int
@@ -101,7 +101,7 @@ class Timestamp(msgspec.Struct, frozen=True):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
 
 
-class Flag(msgspec.Struct, frozen=True):
+class Boolean(msgspec.Struct, frozen=True):
     """True or false, or the text of it."""
 
     allowed: str = "true or false"
@@ -143,7 +143,7 @@ class Parameter(msgspec.Struct, frozen=True):
     default: object = None
 
 
-class Complaint(msgspec.Struct, frozen=True):
+class Violation(msgspec.Struct, frozen=True):
     """A parameter that may not be sent, and what would be."""
 
     parameter: str
@@ -156,7 +156,7 @@ class Complaint(msgspec.Struct, frozen=True):
         return f"{self.parameter}={self.value!r} is not allowed; allowed is {self.allowed}"
 
 
-def first_complaint(parameters: tuple[Parameter, ...], values: Mapping[str, Any]) -> Complaint | None:
+def first_violation(parameters: tuple[Parameter, ...], values: Mapping[str, Any]) -> Violation | None:
     """Check the values given, not whether any is missing.
 
     :param parameters: what the endpoint takes
@@ -165,13 +165,13 @@ def first_complaint(parameters: tuple[Parameter, ...], values: Mapping[str, Any]
     for parameter in parameters:
         value = values.get(parameter.name)
         if value is not None and parameter.domain.encode(value) is None:
-            return Complaint(parameter.name, value, parameter.domain.allowed)
+            return Violation(parameter.name, value, parameter.domain.allowed)
     return None
 
 
-def first_missing(parameters: tuple[Parameter, ...], values: Mapping[str, Any]) -> Complaint | None:
+def first_missing(parameters: tuple[Parameter, ...], values: Mapping[str, Any]) -> Violation | None:
     """Return the first required parameter without a value."""
     for parameter in parameters:
         if parameter.required and values.get(parameter.name) is None:
-            return Complaint(parameter.name, None, parameter.domain.allowed)
+            return Violation(parameter.name, None, parameter.domain.allowed)
     return None

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 
-class Kind(Enum):
+class ProblemKind(Enum):
     """What a problem means for the caller."""
 
     AUTHENTICATION = "authentication"
@@ -31,20 +31,20 @@ class Problem(msgspec.Struct, frozen=True):
     :param code: the vendor's code, where it gave one
     """
 
-    kind: Kind
+    kind: ProblemKind
     message: str
     code: str | None = None
 
 
-KINDS_BY_STATUS: Mapping[int, Kind] = {
-    401: Kind.AUTHENTICATION,
-    402: Kind.PAYMENT,
-    403: Kind.AUTHENTICATION,
-    404: Kind.NOT_FOUND,
-    408: Kind.TRANSIENT,
-    410: Kind.NOT_FOUND,
-    425: Kind.TRANSIENT,
-    429: Kind.RATE_LIMITED,
+KINDS_BY_STATUS: Mapping[int, ProblemKind] = {
+    401: ProblemKind.AUTHENTICATION,
+    402: ProblemKind.PAYMENT,
+    403: ProblemKind.AUTHENTICATION,
+    404: ProblemKind.NOT_FOUND,
+    408: ProblemKind.TRANSIENT,
+    410: ProblemKind.NOT_FOUND,
+    425: ProblemKind.TRANSIENT,
+    429: ProblemKind.RATE_LIMITED,
 }
 """Below 500; from 500 on the fault is the vendor's and may pass, everything else was refused."""
 
@@ -53,9 +53,9 @@ LARGEST_REFUSAL = 1 << 20
 """Bytes of a failure that are read for what it says: parsed, hostile JSON takes some thirty times its size."""
 
 
-def kind_of_status(status: int) -> Kind:
+def kind_of_status(status: int) -> ProblemKind:
     """Return what an HTTP status other than success means."""
-    return KINDS_BY_STATUS.get(status, Kind.TRANSIENT if status >= 500 else Kind.REFUSED)
+    return KINDS_BY_STATUS.get(status, ProblemKind.TRANSIENT if status >= 500 else ProblemKind.REFUSED)
 
 
 ErrorReader = Callable[[dict[str, Any]], tuple[object, object]]
@@ -74,8 +74,8 @@ def read_usual_error(envelope: dict[str, Any]) -> tuple[str | None, str | None]:
     return _message(envelope), _code(envelope)
 
 
-def read_refusal(
-    status: int, body: bytes, kinds_by_code: Mapping[str, Kind], read_error: ErrorReader = read_usual_error
+def read_error_response(
+    status: int, body: bytes, kinds_by_code: Mapping[str, ProblemKind], read_error: ErrorReader = read_usual_error
 ) -> Problem:
     """Read an answer that is known to be a failure.
 
@@ -110,7 +110,7 @@ def _told(envelope: dict[str, Any], read_error: ErrorReader) -> tuple[str | None
 
 def not_json(body: bytes) -> Problem:
     """Return the problem of a body that does not read as JSON, or ends early."""
-    return Problem(Kind.NOT_JSON, _describe_non_object(body))
+    return Problem(ProblemKind.NOT_JSON, _describe_non_object(body))
 
 
 def _describe_non_object(body: bytes) -> str:

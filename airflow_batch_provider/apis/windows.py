@@ -71,7 +71,7 @@ class OffsetPaging(msgspec.Struct, frozen=True):
         """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
         return self._at(step, _target_back(step, self._start(step)))
 
-    def ahead(self, step: Step, facts: PageFacts) -> Iterator[Step]:
+    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
         """See :class:`~airflow_batch_provider.apis.paging.Paging`; the number of rows is not known, so none."""
         return iter(())
 
@@ -136,7 +136,7 @@ class NumberPaging(msgspec.Struct, frozen=True):
         page = _target_back(step, self._start(step, self._asked(step))) // step.size + 1
         return self._at(step, page, step.size)
 
-    def ahead(self, step: Step, facts: PageFacts) -> Iterator[Step]:
+    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
         """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
         size = self._asked(step)
         while (reached := self._start(step, size) + size) < (facts.total or 0):

@@ -30,15 +30,15 @@ class Client:
 
     :param vendor: whose API it is
     :param settings: how to reach it
-    :param pace: when requests may be sent; one of its own, by the settings, if left out
+    :param rate_limiter: when requests may be sent; one of its own, by the settings, if left out
     """
 
-    def __init__(self, vendor: Vendor, settings: Settings, pace: backoff.RequestPace | None = None) -> None:
+    def __init__(self, vendor: Vendor, settings: Settings, rate_limiter: backoff.RateLimiter | None = None) -> None:
         self.vendor = vendor
         self.settings = settings
         self.failures = FailureMapping(vendor, settings)
         self._session = self._open_session()
-        self.pace = pace or backoff.RequestPace(settings.requests_per_minute)
+        self.rate_limiter = rate_limiter or backoff.RateLimiter(settings.requests_per_minute)
         if not settings.verify_tls:
             log.warning(
                 "Connection %r does not verify the certificate of %s (verify_tls is false): "
@@ -83,7 +83,7 @@ class Client:
         return retrying(attempt)
 
     def _attempt(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
-        self.pace.wait_for_turn()
+        self.rate_limiter.wait_for_turn()
         try:
             status, headers, body = self._session.get(request.target)
         except (requests.RequestException, HTTPError) as exception:

@@ -10,7 +10,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from airflow_batch_provider.apis.endpoint import Vendor
-from airflow_batch_provider.apis.problem import Kind, Problem
+from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.client.bounds import AnswerTooLongError
 from airflow_batch_provider.client.session import BodyTooLarge, RedirectElsewhere
 from airflow_batch_provider.client.settings import Settings
@@ -29,24 +29,27 @@ from airflow_batch_provider.exceptions import (
 LONGEST_MESSAGE = 300
 """Characters kept of a vendor's message: enough for a sentence, too little for a page of customer data."""
 
-CLASSES: dict[Kind, tuple[type[BatchProviderError], str]] = {
-    Kind.AUTHENTICATION: (
+CLASSES: dict[ProblemKind, tuple[type[BatchProviderError], str]] = {
+    ProblemKind.AUTHENTICATION: (
         AuthenticationError,
         "Check that the API key (password) of connection {connection!r} is right and may see this",
     ),
-    Kind.PAYMENT: (PaymentRequiredError, "Check plan and credits of the account behind connection {connection!r}"),
-    Kind.NOT_FOUND: (
+    ProblemKind.PAYMENT: (
+        PaymentRequiredError,
+        "Check plan and credits of the account behind connection {connection!r}",
+    ),
+    ProblemKind.NOT_FOUND: (
         NotFoundError,
         "Check the ids of the task, and that the key of connection {connection!r} belongs to their account",
     ),
-    Kind.REFUSED: (RequestRefusedError, "Check the parameters of the task"),
-    Kind.RATE_LIMITED: (
+    ProblemKind.REFUSED: (RequestRefusedError, "Check the parameters of the task"),
+    ProblemKind.RATE_LIMITED: (
         RateLimitedError,
         "Set requests_per_minute in connection {connection!r} to what the plan allows",
     ),
-    Kind.TRANSIENT: (TransientError, "The fault is the vendor's and may pass; try again later"),
-    Kind.NOT_JSON: (TransientError, "If it stays so, check host of connection {connection!r}: {base_url}"),
-    Kind.WRONG_SHAPE: (UnexpectedResponseError, "Check host of connection {connection!r}: {base_url}"),
+    ProblemKind.TRANSIENT: (TransientError, "The fault is the vendor's and may pass; try again later"),
+    ProblemKind.NOT_JSON: (TransientError, "If it stays so, check host of connection {connection!r}: {base_url}"),
+    ProblemKind.WRONG_SHAPE: (UnexpectedResponseError, "Check host of connection {connection!r}: {base_url}"),
 }
 
 
@@ -70,7 +73,7 @@ class FailureMapping:
         error_class, hint = CLASSES[problem.kind]
         code = self._tell(problem.code) if problem.code else None
         facts = f"HTTP {status}" + (f", code {code}" if code else "")
-        if retry_after is not None and problem.kind in {Kind.RATE_LIMITED, Kind.TRANSIENT}:
+        if retry_after is not None and problem.kind in {ProblemKind.RATE_LIMITED, ProblemKind.TRANSIENT}:
             error_class = RateLimitedError
             facts += f", to be asked again in {retry_after:.0f} s"
         error = self._error(error_class, f"answered {facts}: {self._tell(problem.message)}", hint, path, status, code)
@@ -84,13 +87,15 @@ class FailureMapping:
         """Return the exception for a request that was not answered, or not to the end."""
         if isinstance(exception, RedirectElsewhere):
             happened = f"redirects to {self._tell(str(exception))}, where the API key may not go"
-            return self._error(UnexpectedResponseError, happened, CLASSES[Kind.WRONG_SHAPE][1], path)
+            return self._error(UnexpectedResponseError, happened, CLASSES[ProblemKind.WRONG_SHAPE][1], path)
         if isinstance(exception, BodyTooLarge):
             happened = f"answered with {exception}"
-            return self._error(UnexpectedResponseError, happened, CLASSES[Kind.WRONG_SHAPE][1], path)
+            return self._error(UnexpectedResponseError, happened, CLASSES[ProblemKind.WRONG_SHAPE][1], path)
         cause = _innermost(exception)
         if isinstance(cause, AnswerTooLongError):
-            return self._error(UnexpectedResponseError, f"answered with {cause}", CLASSES[Kind.WRONG_SHAPE][1], path)
+            return self._error(
+                UnexpectedResponseError, f"answered with {cause}", CLASSES[ProblemKind.WRONG_SHAPE][1], path
+            )
         if isinstance(cause, ssl.SSLCertVerificationError):
             hint = "Check host of connection {connection!r} ({base_url}) and the machine's certificates"
             return self._error(
@@ -109,7 +114,7 @@ class FailureMapping:
     def of_invalid_answer(self, exception: ValueError, path: str) -> BatchProviderError:
         """Return the exception for an answer that breaks the rules of HTTP so that the library stumbles."""
         happened = f"gave an answer that is no HTTP: {self._tell(_say(exception))}"
-        return self._error(UnexpectedResponseError, happened, CLASSES[Kind.WRONG_SHAPE][1], path)
+        return self._error(UnexpectedResponseError, happened, CLASSES[ProblemKind.WRONG_SHAPE][1], path)
 
     def _tell(self, text: str) -> str:
         """Return what a vendor says so that it can be told: without the key, printable, and short."""

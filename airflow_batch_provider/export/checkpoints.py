@@ -12,7 +12,7 @@ import msgspec
 from airflow_batch_provider.export.manifest import Part
 from airflow_batch_provider.export.parts import StagedPart
 from airflow_batch_provider.export.staging import CHECKPOINT, SECONDS_UNTIL_NOBODYS, Staging
-from airflow_batch_provider.export.stats import Tally
+from airflow_batch_provider.export.stats import Stats
 from airflow_batch_provider.listing.pages import Bookmark
 from airflow_batch_provider.stores.destination import Store
 
@@ -31,14 +31,14 @@ class Checkpoint:
     :param bookmark: where to read on: the page that holds the first row which is in no part; None where all was read
     :param parts: what was finished
     :param digests: the files with the hashes of the rows in the parts, one for each part
-    :param tally: what was met up to there
+    :param stats: what was met up to there
     """
 
     fingerprint: str
     bookmark: Bookmark | None
     parts: tuple[StagedPart, ...]
     digests: tuple[Part, ...]
-    tally: Tally = field(default_factory=Tally)
+    stats: Stats = field(default_factory=Stats)
 
     def to_json(self) -> bytes:
         """Return the file's bytes."""
@@ -85,7 +85,7 @@ class Checkpoints:
             digests = self._verified(checkpoint)
             if digests is not None:
                 return checkpoint, digests
-            log.warning("A checkpoint at %d rows is of no use: its files are not whole", checkpoint.tally.rows)
+            log.warning("A checkpoint at %d rows is of no use: its files are not whole", checkpoint.stats.rows)
         return None
 
     def _verified(self, checkpoint: Checkpoint) -> bytes | None:
@@ -114,7 +114,7 @@ class Checkpoints:
 
 
 def _progress(checkpoint: Checkpoint) -> tuple[bool, int]:
-    return checkpoint.bookmark is None, checkpoint.tally.rows
+    return checkpoint.bookmark is None, checkpoint.stats.rows
 
 
 def _read(content: bytes) -> Checkpoint | None:

@@ -16,7 +16,7 @@ from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.export.parts import PartWriter
 from airflow_batch_provider.export.progress import Progress
 from airflow_batch_provider.export.publishing import publish
-from airflow_batch_provider.export.spec import Work
+from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.export.staging import Staging
 from airflow_batch_provider.export.uploads import Uploads
 from airflow_batch_provider.listing.pages import Bookmark, NewRows
@@ -40,7 +40,9 @@ class Reading(Protocol):
         ...
 
 
-def export(reading: Reading, store: Store, work: Work, *, resume: bool = True, may_replace: bool = True) -> Manifest:
+def export(
+    reading: Reading, store: Store, work: ExportSpec, *, resume: bool = True, may_replace: bool = True
+) -> Manifest:
     """Export a listing: published whole, or not at all.
 
     :param reading: reads the listing
@@ -68,7 +70,7 @@ def export(reading: Reading, store: Store, work: Work, *, resume: bool = True, m
 
 class _Try:
     def __init__(
-        self, reading: Reading, store: Store, work: Work, staging: Staging, may_resume: bool, may_replace: bool
+        self, reading: Reading, store: Store, work: ExportSpec, staging: Staging, may_resume: bool, may_replace: bool
     ) -> None:
         self._reading = reading
         self._store = store
@@ -86,7 +88,7 @@ class _Try:
 
     def _go_on(self, checkpoint: Checkpoint) -> None:
         work = self._work
-        self._tally = checkpoint.tally
+        self._stats = checkpoint.stats
         self._writer = PartWriter(self._store, self._staging, work.file_format, work.rows_per_part, checkpoint.parts)
         self._files_of_digests = list(checkpoint.digests)
         self._digests = bytearray()
@@ -102,14 +104,14 @@ class _Try:
     def _resume(self, checkpoint: Checkpoint, digests: bytes) -> bool:
         """Go on from a checkpoint; tell whether the vendor lets us."""
         self._go_on(checkpoint)
-        log.info("Going on after %d rows that an earlier try has written", checkpoint.tally.rows)
+        log.info("Going on after %d rows that an earlier try has written", checkpoint.stats.rows)
         if checkpoint.bookmark is None:
             return True
-        pages = checkpoint.tally.pages
+        pages = checkpoint.stats.pages
         try:
             self._read(checkpoint.bookmark, SeenRows(digests))
         except (NotFoundError, RequestRefusedError) as error:
-            if self._tally.pages > pages:
+            if self._stats.pages > pages:
                 raise
             log.warning("The vendor does not let the listing be read on, so it is read anew: %s", error)
             self._staging.discard_checkpoints()
@@ -118,9 +120,9 @@ class _Try:
         return True
 
     def _read(self, bookmark: Bookmark | None, seen: SeenRows) -> None:
-        for page in self._reading(begun=self._tally.started_at, bookmark=bookmark, seen=seen):
+        for page in self._reading(begun=self._stats.started_at, bookmark=bookmark, seen=seen):
             self._take(page)
-            self._progress.report(self._tally.rows, self._tally.pages, self._tally.total)
+            self._progress.report(self._stats.rows, self._stats.pages, self._stats.total)
         self._finish_part(None, is_last=True)
         self._uploads.wait()
 
@@ -133,11 +135,11 @@ class _Try:
             self._finish_part(page.bookmark)
         if rows:
             self._write(rows, digests)
-        self._tally.turn(page)
+        self._stats.count_page(page)
 
     def _write(self, rows: Rows, digests: Sequence[bytes]) -> None:
         self._writer.write(rows)
-        self._tally.count(rows)
+        self._stats.count(rows)
         self._digests += b"".join(digests)
 
     def _finish_part(self, bookmark: Bookmark | None, *, is_last: bool = False) -> None:
@@ -148,7 +150,7 @@ class _Try:
         """
         file = self._writer.finish()
         parts, digests, self._digests = tuple(self._writer.parts), bytes(self._digests), bytearray()
-        tally = replace(self._tally, statuses=dict(self._tally.statuses))
+        stats = replace(self._stats, statuses=dict(self._stats.statuses))
 
         def finish() -> None:
             if file:
@@ -163,7 +165,7 @@ class _Try:
                     bookmark=bookmark,
                     parts=parts,
                     digests=tuple(self._files_of_digests) if bookmark else (),
-                    tally=tally,
+                    stats=stats,
                 )
             )
 
@@ -188,28 +190,28 @@ class _Try:
         self._uploads.close()
 
     def _manifest(self, is_resumed: bool) -> Manifest:
-        parts, tally, work = tuple(staged.part for staged in self._writer.parts), self._tally, self._work
+        parts, stats, work = tuple(staged.part for staged in self._writer.parts), self._stats, self._work
         return Manifest(
             export_id=self._staging.work_id,
             listing=work.listing,
             params=work.params,
             format=work.file_format.name,
             compression=work.file_format.compression,
-            rows=tally.rows,
+            rows=stats.rows,
             bytes=sum(part.bytes for part in parts),
             parts=parts,
-            status_counts=dict(sorted(tally.statuses.items())),
-            pages=tally.pages,
-            duplicates_dropped=tally.duplicates,
-            passes=tally.passes,
-            reported_total=tally.total,
+            status_counts=dict(sorted(stats.statuses.items())),
+            pages=stats.pages,
+            duplicates_dropped=stats.duplicates,
+            passes=stats.passes,
+            reported_total=stats.total,
             resumed=is_resumed,
             replaces=(),
-            started_at=_utc(tally.started_at),
+            started_at=_utc(stats.started_at),
             finished_at=_utc(datetime.now(UTC)),
             task_run=work.task_run,
-            drift=tally.doubt,
-            unexpected_values=self._writer.misfits,
+            drift=stats.doubt,
+            unexpected_values=self._writer.mismatches,
         )
 
 

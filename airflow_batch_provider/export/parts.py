@@ -24,12 +24,12 @@ class StagedPart:
 
     :param name: where it is staged
     :param part: what it will be
-    :param misfits: how many values its columns cannot hold, by column
+    :param mismatches: how many values its columns cannot hold, by column
     """
 
     name: str
     part: Part
-    misfits: dict[str, int] = field(default_factory=dict)
+    mismatches: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -74,9 +74,9 @@ class PartWriter:
         return self._rows_per_part - (self._open.rows if self._open else 0)
 
     @property
-    def misfits(self) -> dict[str, int]:
+    def mismatches(self) -> dict[str, int]:
         """How many values the columns of the finished parts cannot hold, by column."""
-        return dict(sorted(sum((Counter(staged.misfits) for staged in self.parts), Counter[str]()).items()))
+        return dict(sorted(sum((Counter(staged.mismatches) for staged in self.parts), Counter[str]()).items()))
 
     def write(self, rows: Rows) -> None:
         """Take rows, in order, as many as there is room for.
@@ -105,7 +105,9 @@ class PartWriter:
         self._open = None
         digest = part.digest.hexdigest()
         path = f"part-{len(self.parts):05d}-{digest[:DIGITS_IN_NAME]}{self._format.suffix}"
-        self.parts.append(StagedPart(part.name, Part(path, part.rows, part.size, digest), dict(part.encoder.misfits)))
+        self.parts.append(
+            StagedPart(part.name, Part(path, part.rows, part.size, digest), dict(part.encoder.mismatches))
+        )
         return part.file
 
     def abandon(self) -> None:

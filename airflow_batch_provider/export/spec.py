@@ -16,7 +16,7 @@ from airflow_batch_provider.formats.format import Format
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class ExportSpec:
     """What to export.
 
     :param listing: the listing's name

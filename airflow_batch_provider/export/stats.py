@@ -16,7 +16,7 @@ OTHER_STATUSES = "(others)"
 
 
 @dataclass
-class Tally:
+class Stats:
     """What an export has met so far.
 
     :param started_at: when its first try began to read
@@ -47,7 +47,7 @@ class Tally:
                 status = OTHER_STATUSES
             self.statuses[status] = self.statuses.get(status, 0) + count
 
-    def turn(self, page: NewRows) -> None:
+    def count_page(self, page: NewRows) -> None:
         """Note that a page was used up."""
         self.pages += 1
         self.duplicates += page.duplicates

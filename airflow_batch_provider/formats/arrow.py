@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from airflow_batch_provider.apis.body import Line
-from airflow_batch_provider.apis.columns import TIMESTAMP, Column, Kind, ListOf, Scalar, Struct
-from airflow_batch_provider.formats.fields import EXTRA, NULL, Misfits, extra, raw_fields
-from airflow_batch_provider.formats.fitting import MisfitError, fit
+from airflow_batch_provider.apis.columns import TIMESTAMP, Column, ColumnType, ListOf, Scalar, Struct
+from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
+from airflow_batch_provider.formats.fitting import MismatchError, fit
 
 _TIMES = pa.timestamp("us", "UTC")
 _TYPES = {Scalar.TEXT: pa.string(), Scalar.INTEGER: pa.int64(), Scalar.BOOLEAN: pa.bool_(), Scalar.TIMESTAMP: _TIMES}
@@ -31,7 +31,7 @@ def schema_of(columns: Sequence[Column]) -> pa.Schema:
     return pa.schema([*((column.name, _type(column.kind)) for column in columns), (EXTRA, pa.string())])
 
 
-def _type(kind: Kind) -> pa.DataType:
+def _type(kind: ColumnType) -> pa.DataType:
     match kind:
         case Struct():
             return pa.struct([(field.name, _type(field.kind)) for field in kind.fields])
@@ -44,13 +44,13 @@ class ArrowReader:
     """Reads rows of JSON into tables.
 
     :param columns: the documented fields
-    :param misfits: counts what its column cannot hold
+    :param mismatches: counts what its column cannot hold
     """
 
-    def __init__(self, columns: Sequence[Column], misfits: Misfits) -> None:
+    def __init__(self, columns: Sequence[Column], mismatches: Mismatches) -> None:
         self._columns = columns
         self._names = {column.name for column in columns}
-        self._misfits = misfits
+        self._misfits = mismatches
         self.schema = schema_of(columns)
         self._times = [index for index, column in enumerate(columns) if column.kind is TIMESTAMP]
         as_text = self.schema
@@ -94,7 +94,7 @@ class ArrowReader:
                 value = msgspec.json.decode(fields.get(column.name, NULL))
                 row[column.name], is_whole = fit(value, column.kind)
             except (
-                MisfitError,
+                MismatchError,
                 msgspec.DecodeError,
             ):  # msgspec decodes neither a lone surrogate nor a float beyond a double
                 self._misfits.add(column.name)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import msgspec
 
 from airflow_batch_provider.apis.body import Line
-from airflow_batch_provider.apis.columns import Column, Kind, Scalar, Struct
+from airflow_batch_provider.apis.columns import Column, ColumnType, Scalar, Struct
 from airflow_batch_provider.formats.compression import Compressor
-from airflow_batch_provider.formats.fields import EXTRA, NULL, Misfits, extra, raw_fields
+from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
@@ -28,22 +28,22 @@ class CsvEncoder:
 
     :param columns: the documented fields
     :param compressor: of this file alone
-    :param misfits: counts what its column cannot hold
+    :param mismatches: counts what its column cannot hold
     :param escape_formulas: whether a text that a spreadsheet would run gets an apostrophe in front
     """
 
     def __init__(
-        self, columns: Sequence[Column], compressor: Compressor, misfits: Misfits, escape_formulas: bool
+        self, columns: Sequence[Column], compressor: Compressor, mismatches: Mismatches, escape_formulas: bool
     ) -> None:
         self._columns = columns
         self._names = {column.name for column in columns}
         self._compressor = compressor
-        self._misfits = misfits
+        self._misfits = mismatches
         self._escape_formulas = escape_formulas
         self._header = ",".join([*(column.name for column in columns), EXTRA]).encode() + _END
 
     @property
-    def misfits(self) -> Counter[str]:
+    def mismatches(self) -> Counter[str]:
         """See :class:`~.formats.PartEncoder`."""
         return self._misfits.counts
 
@@ -70,7 +70,7 @@ class CsvEncoder:
         cells.append(_quoted(others) if others else b"")
         return b",".join(cells) + _END
 
-    def _cell(self, raw: bytes, kind: Kind) -> bytes | None:
+    def _cell(self, raw: bytes, kind: ColumnType) -> bytes | None:
         """Return a field, or None where the value is not of its kind."""
         if raw == NULL:
             return b""

@@ -46,7 +46,7 @@ def extra(fields: Mapping[str, bytes], names: Collection[str]) -> bytes | None:
     return b"{" + b",".join(pairs) + b"}"
 
 
-class Misfits:
+class Mismatches:
     """Counts the values that their columns cannot hold, and warns of each such column once.
 
     :param told: the columns that were warned of already, shared by all files of an export

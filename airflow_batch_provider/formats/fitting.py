@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_batch_provider.apis.columns import Column, Kind, ListOf, Scalar, Struct
+from airflow_batch_provider.apis.columns import Column, ColumnType, ListOf, Scalar, Struct
 
 LARGEST_INTEGER = 2**63 - 1
 
@@ -18,16 +18,16 @@ _TIME = re.compile(
 )
 
 
-class MisfitError(ValueError):
+class MismatchError(ValueError):
     """The value is not of its kind."""
 
 
-def fit(value: Any, kind: Kind) -> tuple[Any, bool]:
+def fit(value: Any, kind: ColumnType) -> tuple[Any, bool]:
     """Return a value as its column holds it, and whether the column holds all of it.
 
     :param value: as a JSON parser gives it
     :param kind: what it should be
-    :raises MisfitError: it is something else
+    :raises MismatchError: it is something else
     """
     if value is None:
         return None, True
@@ -45,7 +45,7 @@ def fit(value: Any, kind: Kind) -> tuple[Any, bool]:
             return value, True
         case Scalar.TIMESTAMP if isinstance(value, str):
             return utc(value), True
-    raise MisfitError
+    raise MismatchError
 
 
 def _fit_struct(value: dict[str, Any], fields: tuple[Column, ...]) -> tuple[dict[str, Any], bool]:
@@ -57,15 +57,15 @@ def _fit_struct(value: dict[str, Any], fields: tuple[Column, ...]) -> tuple[dict
 def utc(text: str) -> datetime:
     """Read a time, exactly.
 
-    :raises MisfitError: it is none, or has more digits than a microsecond
+    :raises MismatchError: it is none, or has more digits than a microsecond
     """
     found = _TIME.fullmatch(text)
     if not found:
-        raise MisfitError
+        raise MismatchError
     day, time, fraction, zone = found.groups()
     if zone and len(zone) > 3 and zone[-2:] > "59":  # which fromisoformat takes for more minutes
-        raise MisfitError
+        raise MismatchError
     try:
         return datetime.fromisoformat(f"{day}T{time}{fraction or ''}{zone or 'Z'}").astimezone(UTC)
     except (ValueError, OverflowError):
-        raise MisfitError from None
+        raise MismatchError from None

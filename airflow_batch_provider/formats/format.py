@@ -12,7 +12,7 @@ from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats.compression import COMPRESSIONS
 from airflow_batch_provider.formats.csv import CsvEncoder
-from airflow_batch_provider.formats.fields import EXTRA, Misfits
+from airflow_batch_provider.formats.fields import EXTRA, Mismatches
 from airflow_batch_provider.formats.jsonl import JsonLinesEncoder
 from airflow_batch_provider.formats.libraries import require_library
 
@@ -31,7 +31,7 @@ class PartEncoder(Protocol):
     """Encodes the rows of one file. The same rows give the same bytes, however they are split over calls."""
 
     @property
-    def misfits(self) -> Counter[str]:
+    def mismatches(self) -> Counter[str]:
         """How many values so far their columns cannot hold, by column; the file keeps them in ``_extra``."""
         ...
 
@@ -91,9 +91,9 @@ class Format:
         """Return an encoder for a new file."""
         if self.name == "jsonl":
             return JsonLinesEncoder(self._compressor())
-        misfits = Misfits(self._told)
+        mismatches = Mismatches(self._told)
         if self.name == "csv":
-            return CsvEncoder(self._columns, self._compressor(), misfits, self._escape_formulas)
+            return CsvEncoder(self._columns, self._compressor(), mismatches, self._escape_formulas)
         from airflow_batch_provider.formats.parquet import ParquetEncoder
 
-        return ParquetEncoder(self._columns, misfits)
+        return ParquetEncoder(self._columns, mismatches)

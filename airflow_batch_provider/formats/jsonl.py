@@ -19,7 +19,7 @@ class JsonLinesEncoder:
         self._compressor = compressor
 
     @property
-    def misfits(self) -> Counter[str]:
+    def mismatches(self) -> Counter[str]:
         """See :class:`~.formats.PartEncoder`; there are no columns that could not hold a value."""
         return Counter()
 

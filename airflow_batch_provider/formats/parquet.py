@@ -14,7 +14,7 @@ from airflow_batch_provider.apis.body import Line
 from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.formats.arrow import ArrowReader
 from airflow_batch_provider.formats.compression import ZSTD_LEVEL
-from airflow_batch_provider.formats.fields import Misfits
+from airflow_batch_provider.formats.fields import Mismatches
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -55,12 +55,12 @@ class ParquetEncoder:
     """Encodes a Parquet file. Tables and row groups are cut by the rows themselves, not by the calls that bring them.
 
     :param columns: the documented fields
-    :param misfits: counts what its column cannot hold
+    :param mismatches: counts what its column cannot hold
     """
 
-    def __init__(self, columns: Sequence[Column], misfits: Misfits) -> None:
-        self._misfits = misfits
-        self._reader = ArrowReader(columns, misfits)
+    def __init__(self, columns: Sequence[Column], mismatches: Mismatches) -> None:
+        self._misfits = mismatches
+        self._reader = ArrowReader(columns, mismatches)
         self._file = _Outgoing()
         # Ids and times hardly repeat; what does, Zstandard makes small as well, and the file smaller for it.
         self._writer = pq.ParquetWriter(
@@ -76,7 +76,7 @@ class ParquetEncoder:
         self._table_bytes = 0
 
     @property
-    def misfits(self) -> Counter[str]:
+    def mismatches(self) -> Counter[str]:
         """See :class:`~.formats.PartEncoder`."""
         return self._misfits.counts
 

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource, Vendor
-from airflow_batch_provider.apis.parameter import Complaint, first_complaint, first_missing
+from airflow_batch_provider.apis.parameter import Violation, first_missing, first_violation
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
 from airflow_batch_provider.hooks.connection import read_extras, read_settings
@@ -74,12 +74,12 @@ class BatchApiHook(BaseHook):
         :param may_lack: whether a value that the vendor needs may be missing
         :raises InvalidParameterError: a value is not allowed, or one is missing
         """
-        self._object_to(endpoint, first_complaint(endpoint.parameters, values))
+        self._object_to(endpoint, first_violation(endpoint.parameters, values))
         filled = {name: value for name, value in values.items() if value is not None}
         for parameter in endpoint.parameters:
             if parameter.name not in filled and parameter.name in self._extras:
                 filled[parameter.name] = self._extras[parameter.name]
-        self._object_to(endpoint, first_complaint(endpoint.parameters, filled))
+        self._object_to(endpoint, first_violation(endpoint.parameters, filled))
         if not may_lack:
             self._object_to(endpoint, first_missing(endpoint.parameters, filled))
         return filled
@@ -97,9 +97,9 @@ class BatchApiHook(BaseHook):
         filled = self.fill(kind.listing, values, may_lack=kind.single is not None)
         return {name: value for name, value in kind.listing.given(filled).items() if name in kind.scope}
 
-    def _object_to(self, endpoint: Endpoint, complaint: Complaint | None) -> None:
-        if complaint:
-            raise InvalidParameterError(f"{endpoint.name}: {complaint}.", vendor=self.vendor.name)
+    def _object_to(self, endpoint: Endpoint, violation: Violation | None) -> None:
+        if violation:
+            raise InvalidParameterError(f"{endpoint.name}: {violation}.", vendor=self.vendor.name)
 
     def read_pages(self, listing: Listing, request: Request, **options: Any) -> Iterator[NewRows]:
         """Read a listing page by page; see :func:`airflow_batch_provider.listing.pages.read_pages`."""

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from airflow_batch_provider.apis.columns import TEXT, Column, Kind, ListOf, Struct
+from airflow_batch_provider.apis.columns import TEXT, Column, ColumnType, ListOf, Struct
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Identifier
 from airflow_batch_provider.lineage.places import destination_dataset, vendor_namespace
@@ -102,7 +102,7 @@ def _schema(columns: Iterable[Column]) -> schema_dataset.SchemaDatasetFacet:
     return schema_dataset.SchemaDatasetFacet(fields=[_field(column.name, column.kind) for column in columns])
 
 
-def _field(name: str, kind: Kind) -> schema_dataset.SchemaDatasetFacetFields:
+def _field(name: str, kind: ColumnType) -> schema_dataset.SchemaDatasetFacetFields:
     """Return a field, nested as OpenLineage writes it: an array has one field that stands for each element."""
     from openlineage.client.facet_v2 import schema_dataset
 

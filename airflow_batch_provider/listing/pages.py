@@ -24,7 +24,7 @@ from airflow_batch_provider.exceptions import (
     UnexpectedResponseError,
 )
 from airflow_batch_provider.listing.passes import MOST_PASSES, OnDrift, Pass
-from airflow_batch_provider.listing.prefetch import ReadAhead
+from airflow_batch_provider.listing.prefetch import Prefetcher
 from airflow_batch_provider.listing.seen import DIGEST_SIZE, SeenRows, digests_of
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def read_pages(
     *,
     on_drift: OnDrift = "retry",
     most_passes: int = MOST_PASSES,
-    ahead: bool = False,
+    prefetch: bool = False,
     begun: datetime | None = None,
     bookmark: Bookmark | None = None,
     seen: SeenRows | None = None,
@@ -89,14 +89,14 @@ def read_pages(
     :param request: the first request
     :param on_drift: what to do where rows may be missing because the listing moved
     :param most_passes: how often the listing is read at most
-    :param ahead: whether to ask for pages before they are needed, over the connections that the settings allow; pages
-        then are held, two for each connection
+    :param prefetch: whether to request pages before they are needed, over the connections that the settings allow;
+        two pages for each connection are held then
     :param begun: when the reading began; now if left out
     :param bookmark: where to go on; from the start if left out
     :param seen: the rows that were read before the bookmark
     :raises IncompleteListingError: the listing repeats itself, does not end, or may not have been read whole
     """
-    connections = client.settings.max_concurrency if ahead else 0
+    connections = client.settings.max_concurrency if prefetch else 0
     most_passes = most_passes if listing.paging.shifts else 1
     limits = _Limits(on_drift, most_passes, begun or datetime.now(UTC), connections)
     return _Reading(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
@@ -131,7 +131,7 @@ class _Reading:
         self._before: list[bytes] | None = None
         self._asked: set[bytes] = set()
         self._barren = 0
-        self._ahead = ReadAhead(self._ask, listing.paging, limits.connections) if limits.connections else None
+        self._ahead = Prefetcher(self._ask, listing.paging, limits.connections) if limits.connections else None
 
     def pages(self) -> Iterator[NewRows]:
         """Yield what each page brings, to the end of the last pass."""

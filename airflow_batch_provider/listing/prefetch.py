@@ -22,7 +22,7 @@ LONGEST_HANDOVER = 0.05
 """Seconds that a page waits for the request after it to begin; a connection may still be at what nobody wants."""
 
 
-class ReadAhead:
+class Prefetcher:
     """Gets pages over many connections, in order; what it holds is bounded.
 
     :param get: gets a page, from any thread
@@ -35,7 +35,7 @@ class ReadAhead:
         self._paging = paging
         self._connections = connections
         self._most = connections * PAGES_PER_CONNECTION
-        self._executor = ThreadPoolExecutor(connections, "read-ahead")
+        self._executor = ThreadPoolExecutor(connections, "prefetch")
         self._ready: deque[tuple[Step, Future[Page]]] = deque()
         self._ahead: Iterator[Step] = iter(())
         self._is_slow = False
@@ -48,7 +48,7 @@ class ReadAhead:
             self._forget()
             page = self._ask(step)
         if not self._ready:
-            self._ahead = self._paging.ahead(step, page)
+            self._ahead = self._paging.upcoming(step, page)
         while self._is_slow and len(self._ready) < self._most and (following := next(self._ahead, None)):
             self._begin(following)
         return page

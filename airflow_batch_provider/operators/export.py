@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_batch_provider.apis.endpoint import Listing
-from airflow_batch_provider.apis.parameter import Complaint, Domain, Flag, WholeNumber, Word
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Integer, Violation
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.lineage.assets import announce, declare_outlet, withhold
 from airflow_batch_provider.lineage.openlineage import Exported, operator_lineage
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook
     from airflow_batch_provider.stores.destination import Store
 
-FILE_FORMATS = Word(("jsonl", "csv", "parquet"))
-COMPRESSIONS = Word(("default", "gzip", "zstd"))
-ESCAPE_FORMULAS = Flag()
-IF_EXISTS = Word(("replace", "error", "skip"))
-ON_DRIFT = Word(("retry", "fail", "warn"))
-RESUME = Flag()
-ROWS_PER_PART = WholeNumber(1)
+FILE_FORMATS = Choice(("jsonl", "csv", "parquet"))
+COMPRESSIONS = Choice(("default", "gzip", "zstd"))
+ESCAPE_FORMULAS = Boolean()
+IF_EXISTS = Choice(("replace", "error", "skip"))
+ON_DRIFT = Choice(("retry", "fail", "warn"))
+RESUME = Boolean()
+ROWS_PER_PART = Integer(1)
 
 
 class ListingExportOperator(BaseOperator):
@@ -116,7 +116,7 @@ class ListingExportOperator(BaseOperator):
         # These import the HTTP library and fsspec, which parsing a DAG must not cost.
         from airflow_batch_provider.export.export import export
         from airflow_batch_provider.export.publishing import clean_up_after_kill, exists_already, published
-        from airflow_batch_provider.export.spec import Work
+        from airflow_batch_provider.export.spec import ExportSpec
         from airflow_batch_provider.formats.format import Format
         from airflow_batch_provider.stores.destination import open_store
 
@@ -130,7 +130,7 @@ class ListingExportOperator(BaseOperator):
         hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
         values = hook.fill(self.listing, self._listing_values())
         store = open_store(self.destination, self.destination_conn_id or None)
-        work = Work(
+        work = ExportSpec(
             listing=self.listing.name,
             params=self.listing.given(values),
             file_format=Format(
@@ -160,7 +160,7 @@ class ListingExportOperator(BaseOperator):
             self.listing,
             self.listing.request(values),
             on_drift=ON_DRIFT.encode(self.on_drift),
-            ahead=True,
+            prefetch=True,
         )
         manifest = export(
             reading,
@@ -193,7 +193,7 @@ class ListingExportOperator(BaseOperator):
 
     def _check(self, name: str, value: object, domain: Domain) -> None:
         if domain.encode(value) is None:
-            raise InvalidParameterError(f"{type(self).__name__}: {Complaint(name, value, domain.allowed)}.")
+            raise InvalidParameterError(f"{type(self).__name__}: {Violation(name, value, domain.allowed)}.")
 
 
 def _task_run(context: Context) -> TaskRun:

@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 from msgspec import structs
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind
-from airflow_batch_provider.apis.parameter import Complaint, Domain, Duration, Flag, Identifier, WholeNumber
+from airflow_batch_provider.apis.parameter import Boolean, Domain, Duration, Identifier, Integer, Violation
 from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
 from airflow_batch_provider.links.batch_page import BatchPageLink
 from airflow_batch_provider.waiting import verdict
@@ -136,14 +136,14 @@ class BatchSensor(BaseSensorOperator):
         value = getattr(self, name)
         text = domain.encode(value)
         if text is None:
-            raise InvalidParameterError(f"{type(self).__name__}: {Complaint(name, value, domain.allowed)}.")
+            raise InvalidParameterError(f"{type(self).__name__}: {Violation(name, value, domain.allowed)}.")
         return text
 
     def _options(self) -> WatchOptions:
         return WatchOptions(
-            fail_on_item_failures=self._checked("fail_on_item_failures", Flag()) == "true",
+            fail_on_item_failures=self._checked("fail_on_item_failures", Boolean()) == "true",
             stalled_after=None if self.stalled_after is None else float(self._checked("stalled_after", Duration())),
-            max_poll_failures=int(self._checked("max_poll_failures", WholeNumber(1))),
+            max_poll_failures=int(self._checked("max_poll_failures", Integer(1))),
         )
 
     def _defer(

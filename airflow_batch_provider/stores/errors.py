@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 
-class Kind(enum.Enum):
+class Cause(enum.Enum):
     """What to do about a failure."""
 
     AWAY = "it may pass: try again"
@@ -29,25 +29,25 @@ class Failure:
     :param reason: what the store said, without secrets
     """
 
-    kind: Kind
+    kind: Cause
     reason: str
 
 
 LONGEST_REASON = 300
 
 _ADVICE = {
-    Kind.AWAY: "",
-    Kind.FULL: "No space is left there; make some, then run the task again.",
-    Kind.FORBIDDEN: "Check the credentials and rights of the connection: it must list, read, write and delete there.",
-    Kind.CONFLICT: "A lease, a lock or a retention policy there may keep files from being replaced or removed.",
-    Kind.UNUSABLE: "Check the destination's bucket, container or folder, and the connection's region and endpoint.",
+    Cause.AWAY: "",
+    Cause.FULL: "No space is left there; make some, then run the task again.",
+    Cause.FORBIDDEN: "Check the credentials and rights of the connection: it must list, read, write and delete there.",
+    Cause.CONFLICT: "A lease, a lock or a retention policy there may keep files from being replaced or removed.",
+    Cause.UNUSABLE: "Check the destination's bucket, container or folder, and the connection's region and endpoint.",
 }
 
 _ERRNO = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), Kind.FULL),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), Kind.FORBIDDEN),
-    **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP), Kind.UNUSABLE),
-    errno.ENOENT: Kind.NO_FILE,
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), Cause.FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), Cause.FORBIDDEN),
+    **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP), Cause.UNUSABLE),
+    errno.ENOENT: Cause.NO_FILE,
 }
 
 # The error codes of S3, Azure and Google that say more than their HTTP status.
@@ -55,39 +55,41 @@ _CODES = {
     **dict.fromkeys(
         # Credentials that expired are renewed by the next try; clocks are set right.
         ("ExpiredToken", "ExpiredTokenException", "RequestTimeTooSkewed", "TokenRefreshRequired", "RequestExpired"),
-        Kind.AWAY,
+        Cause.AWAY,
     ),
-    **dict.fromkeys(("RequestTimeout", "IncompleteBody", "BadDigest", "OperationAborted", "InvalidPart"), Kind.AWAY),
-    **dict.fromkeys(("NoSuchUpload", "ContainerBeingDeleted", "ContainerBeingCreated", "TemporaryRedirect"), Kind.AWAY),
-    **dict.fromkeys(("ConditionalRequestConflict", "XAmzContentSHA256Mismatch"), Kind.AWAY),
-    **dict.fromkeys(("NoSuchBucket", "ContainerNotFound", "FilesystemNotFound", "AccountIsDisabled"), Kind.UNUSABLE),
-    **dict.fromkeys(("PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidBucketName"), Kind.UNUSABLE),
-    **dict.fromkeys(("IllegalLocationConstraintException", "InvalidRequest", "KeyTooLongError"), Kind.UNUSABLE),
-    **dict.fromkeys(("InvalidResourceName", "InvalidUri", "OutOfRangeInput"), Kind.UNUSABLE),
-    **dict.fromkeys(("NoSuchKey", "BlobNotFound", "PathNotFound"), Kind.NO_FILE),
-    **dict.fromkeys(("PreconditionFailed", "ConditionNotMet", "BlobAlreadyExists"), Kind.CONFLICT),
-    **dict.fromkeys(("TargetConditionNotMet", "conditionNotMet"), Kind.CONFLICT),
-    **dict.fromkeys(("QuotaExceeded", "XMinioStorageFull", "InsufficientAccountStorage"), Kind.FULL),
+    **dict.fromkeys(("RequestTimeout", "IncompleteBody", "BadDigest", "OperationAborted", "InvalidPart"), Cause.AWAY),
+    **dict.fromkeys(
+        ("NoSuchUpload", "ContainerBeingDeleted", "ContainerBeingCreated", "TemporaryRedirect"), Cause.AWAY
+    ),
+    **dict.fromkeys(("ConditionalRequestConflict", "XAmzContentSHA256Mismatch"), Cause.AWAY),
+    **dict.fromkeys(("NoSuchBucket", "ContainerNotFound", "FilesystemNotFound", "AccountIsDisabled"), Cause.UNUSABLE),
+    **dict.fromkeys(("PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidBucketName"), Cause.UNUSABLE),
+    **dict.fromkeys(("IllegalLocationConstraintException", "InvalidRequest", "KeyTooLongError"), Cause.UNUSABLE),
+    **dict.fromkeys(("InvalidResourceName", "InvalidUri", "OutOfRangeInput"), Cause.UNUSABLE),
+    **dict.fromkeys(("NoSuchKey", "BlobNotFound", "PathNotFound"), Cause.NO_FILE),
+    **dict.fromkeys(("PreconditionFailed", "ConditionNotMet", "BlobAlreadyExists"), Cause.CONFLICT),
+    **dict.fromkeys(("TargetConditionNotMet", "conditionNotMet"), Cause.CONFLICT),
+    **dict.fromkeys(("QuotaExceeded", "XMinioStorageFull", "InsufficientAccountStorage"), Cause.FULL),
 }
 
 _STATUSES = {
-    400: Kind.UNUSABLE,
-    401: Kind.FORBIDDEN,
-    402: Kind.FORBIDDEN,
-    403: Kind.FORBIDDEN,
-    404: Kind.NO_FILE,
-    405: Kind.UNUSABLE,
-    412: Kind.CONFLICT,
-    501: Kind.UNUSABLE,
-    507: Kind.FULL,
+    400: Cause.UNUSABLE,
+    401: Cause.FORBIDDEN,
+    402: Cause.FORBIDDEN,
+    403: Cause.FORBIDDEN,
+    404: Cause.NO_FILE,
+    405: Cause.UNUSABLE,
+    412: Cause.CONFLICT,
+    501: Cause.UNUSABLE,
+    507: Cause.FULL,
 }
 
 # Raised before anything is sent, or while logging in. By name: these libraries need not be installed.
 _NAMES = {
-    **dict.fromkeys(("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"), Kind.FORBIDDEN),
-    **dict.fromkeys(("ClientAuthenticationError", "DefaultCredentialsError", "RefreshError"), Kind.FORBIDDEN),
-    **dict.fromkeys(("ParamValidationError", "InvalidRegionError", "NoRegionError"), Kind.UNUSABLE),
-    **dict.fromkeys(("InvalidEndpoint", "UnknownEndpointError", "InvalidURL", "ProfileNotFound"), Kind.UNUSABLE),
+    **dict.fromkeys(("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"), Cause.FORBIDDEN),
+    **dict.fromkeys(("ClientAuthenticationError", "DefaultCredentialsError", "RefreshError"), Cause.FORBIDDEN),
+    **dict.fromkeys(("ParamValidationError", "InvalidRegionError", "NoRegionError"), Cause.UNUSABLE),
+    **dict.fromkeys(("InvalidEndpoint", "UnknownEndpointError", "InvalidURL", "ProfileNotFound"), Cause.UNUSABLE),
 }
 
 
@@ -102,10 +104,10 @@ def classify(error: BaseException) -> Failure:
             kind = reader(link)
             if kind:
                 return Failure(kind, _reason(link))
-    return Failure(Kind.AWAY, _reason(next((link for link in chain if str(link).strip()), error)))
+    return Failure(Cause.AWAY, _reason(next((link for link in chain if str(link).strip()), error)))
 
 
-def advice(kind: Kind) -> str:
+def advice(kind: Cause) -> str:
     """Return what a person can do, empty where waiting is all."""
     return _ADVICE.get(kind, "")
 
@@ -143,19 +145,19 @@ def _code(error: BaseException) -> str | None:
     return str(getattr(code, "value", code)) if code else None
 
 
-def _by_code(error: BaseException) -> Kind | None:
+def _by_code(error: BaseException) -> Cause | None:
     return _CODES.get(_code(error) or "")
 
 
-def _by_name(error: BaseException) -> Kind | None:
+def _by_name(error: BaseException) -> Cause | None:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Kind.UNUSABLE
+        return Cause.UNUSABLE
     if getattr(error, "retryable", False) is True:
-        return Kind.AWAY
+        return Cause.AWAY
     return next((_NAMES[base.__name__] for base in type(error).__mro__ if base.__name__ in _NAMES), None)
 
 
-def _by_status(error: BaseException) -> Kind | None:
+def _by_status(error: BaseException) -> Cause | None:
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -171,22 +173,22 @@ def _by_status(error: BaseException) -> Kind | None:
     return _STATUSES.get(status) if isinstance(status, int) else None
 
 
-def _by_errno(error: BaseException) -> Kind | None:
+def _by_errno(error: BaseException) -> Cause | None:
     if isinstance(error, PermissionError):
-        return Kind.FORBIDDEN
+        return Cause.FORBIDDEN
     if isinstance(error, FileNotFoundError):
-        return Kind.NO_FILE
+        return Cause.NO_FILE
     if isinstance(error, FileExistsError):
-        return Kind.CONFLICT if error.errno is None else Kind.UNUSABLE
+        return Cause.CONFLICT if error.errno is None else Cause.UNUSABLE
     return _ERRNO.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
-def _by_text(error: BaseException) -> Kind | None:
+def _by_text(error: BaseException) -> Cause | None:
     # gcsfs makes these of 400 and 403, and nothing else in them tells.
     if type(error) is OSError and str(error).startswith("Forbidden: "):
-        return Kind.FORBIDDEN
+        return Cause.FORBIDDEN
     if type(error) is ValueError and str(error).startswith("Bad Request: "):
-        return Kind.UNUSABLE
+        return Cause.UNUSABLE
     return None
 
 

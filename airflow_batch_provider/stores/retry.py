@@ -19,7 +19,7 @@ from tenacity import (
 
 from airflow_batch_provider import backoff
 from airflow_batch_provider.exceptions import BatchProviderError, DestinationError, TransientError
-from airflow_batch_provider.stores.errors import Kind, advice, classify, holds_secrets
+from airflow_batch_provider.stores.errors import Cause, advice, classify, holds_secrets
 
 log = logging.getLogger(__name__)
 
@@ -94,13 +94,13 @@ def run_once(operation: Callable[[], Result], what: str, place: Place) -> Result
 def _read(error: Exception, what: str, place: Place) -> Exception:
     failure = classify(error)
     message = f"Cannot {what} at {place}: {failure.reason}. {advice(failure.kind)}".rstrip()
-    if failure.kind is Kind.NO_FILE:
+    if failure.kind is Cause.NO_FILE:
         return FileNotFoundError(message)
-    if failure.kind is Kind.CONFLICT:
+    if failure.kind is Cause.CONFLICT:
         return ConflictError(message)
-    if failure.kind is Kind.FULL:
+    if failure.kind is Cause.FULL:
         return _FullError(message)
-    if failure.kind is Kind.AWAY:
+    if failure.kind is Cause.AWAY:
         return TransientError(message)
     return DestinationError(message)
 

@@ -16,7 +16,7 @@ from airflow_batch_provider.apis.body import PageBody, Token, whole_number
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.paging import CursorPaging
-from airflow_batch_provider.apis.parameter import Identifier, Parameter, Timestamp, WholeNumber, Word
+from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter, Timestamp
 from airflow_batch_provider.apis.windows import OffsetPaging
 from airflow_batch_provider.connections import EXTRAS
 
@@ -87,8 +87,8 @@ BATCHES = Listing(
     name="llamacloud.batches",
     path="/api/v2/batches",
     parameters=(
-        Parameter("page_size", WholeNumber(1, 100), "page_size", default=100),
-        Parameter("status", Word(tuple(BATCH_OUTCOMES)), "status"),
+        Parameter("page_size", Integer(1, 100), "page_size", default=100),
+        Parameter("status", Choice(tuple(BATCH_OUTCOMES)), "status"),
         Parameter("source_directory_id", Identifier(), "source_directory_id"),
         Parameter("created_at_on_or_after", Timestamp(), "created_at_on_or_after"),
         Parameter("created_at_on_or_before", Timestamp(), "created_at_on_or_before"),
@@ -116,11 +116,11 @@ BATCH_PROCESSING_JOBS = Listing(
     name="llamacloud.batch_processing_jobs",
     path="/api/v1/beta/batch-processing",
     parameters=(
-        Parameter("limit", WholeNumber(1, 1000), "limit", default=1000),
-        Parameter("offset", WholeNumber(0), "offset", default=0),
+        Parameter("limit", Integer(1, 1000), "limit", default=1000),
+        Parameter("offset", Integer(0), "offset", default=0),
         Parameter("directory_id", Identifier(), "directory_id"),
-        Parameter("job_type", Word(JOB_TYPES), "job_type"),
-        Parameter("status", Word(tuple(BATCH_PROCESSING_OUTCOMES)), "status"),
+        Parameter("job_type", Choice(JOB_TYPES), "job_type"),
+        Parameter("status", Choice(tuple(BATCH_PROCESSING_OUTCOMES)), "status"),
         _PROJECT,
         _ORGANIZATION,
     ),
@@ -167,7 +167,7 @@ BATCH: Resource[dict[str, Any]] = Resource(
     path="/api/v2/batches/{batch_id}",
     parameters=(
         Parameter("batch_id", Identifier(), required=True),
-        Parameter("expand", Word(("results",)), "expand"),
+        Parameter("expand", Choice(("results",)), "expand"),
         _PROJECT,
         _ORGANIZATION,
     ),

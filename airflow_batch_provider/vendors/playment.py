@@ -17,7 +17,7 @@ from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAM
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
-from airflow_batch_provider.apis.problem import Kind
+from airflow_batch_provider.apis.problem import ProblemKind
 from airflow_batch_provider.connections import EXTRAS
 
 T = TypeVar("T")
@@ -31,16 +31,16 @@ VENDOR = Vendor(
     extras=EXTRAS["playment"],
     # Every failure is documented as HTTP 400, a bad key and the vendor's own passing faults included.
     kinds_by_code={
-        "auth-failure": Kind.AUTHENTICATION,
-        "core.webutil.token_auth": Kind.AUTHENTICATION,
-        "core.webutil.auther": Kind.AUTHENTICATION,
-        "unauthorized": Kind.AUTHENTICATION,
-        "unauthorized_request": Kind.AUTHENTICATION,
-        "FS_0000": Kind.TRANSIENT,
-        "FS_0008": Kind.TRANSIENT,
-        "api_error": Kind.TRANSIENT,
-        "FS_0006": Kind.NOT_FOUND,
-        "resource_error": Kind.NOT_FOUND,
+        "auth-failure": ProblemKind.AUTHENTICATION,
+        "core.webutil.token_auth": ProblemKind.AUTHENTICATION,
+        "core.webutil.auther": ProblemKind.AUTHENTICATION,
+        "unauthorized": ProblemKind.AUTHENTICATION,
+        "unauthorized_request": ProblemKind.AUTHENTICATION,
+        "FS_0000": ProblemKind.TRANSIENT,
+        "FS_0008": ProblemKind.TRANSIENT,
+        "api_error": ProblemKind.TRANSIENT,
+        "FS_0006": ProblemKind.NOT_FOUND,
+        "resource_error": ProblemKind.NOT_FOUND,
     },
 )
 

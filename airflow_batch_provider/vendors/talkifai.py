@@ -16,7 +16,7 @@ from airflow_batch_provider.apis.batch_state import BatchKind, Outcome, StateFie
 from airflow_batch_provider.apis.body import PageBody, whole_number
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
-from airflow_batch_provider.apis.parameter import Identifier, Parameter, WholeNumber, Word
+from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter
 from airflow_batch_provider.apis.windows import NumberPaging
 from airflow_batch_provider.connections import EXTRAS
 
@@ -82,9 +82,9 @@ BATCH_JOBS = Listing(
     path="/batch/jobs",
     parameters=(
         Parameter("organization_id", Identifier(), "organizationId", required=True),
-        Parameter("status", Word(tuple(OUTCOMES)), "status"),
-        Parameter("page", WholeNumber(1), "page", default=1),
-        Parameter("page_size", WholeNumber(1, 100), "pageSize", default=100),
+        Parameter("status", Choice(tuple(OUTCOMES)), "status"),
+        Parameter("page", Integer(1), "page", default=1),
+        Parameter("page_size", Integer(1, 100), "pageSize", default=100),
     ),
     bodies=(_JobsBody, _WrappedJobsBody),
     paging=NumberPaging("page", "pageSize"),
@@ -128,7 +128,7 @@ BATCH_JOB: Resource[dict[str, Any]] = Resource(
     path="/batch/jobs/{batch_job_id}",
     parameters=(
         Parameter("batch_job_id", Identifier(), required=True),
-        Parameter("contacts_page_size", WholeNumber(1, 500), "contactsPageSize", default=1),
+        Parameter("contacts_page_size", Integer(1, 500), "contactsPageSize", default=1),
     ),
     unwrap=_job,
 )

@@ -145,7 +145,7 @@ class Poller:
         while True:
             self._changed.clear()
             due = max(min((wait.due for wait in self._waits), default=math.inf), self._not_before)
-            seconds = max(due - loop.time(), reader.client.pace.held_for() if reader else 0.0)
+            seconds = max(due - loop.time(), reader.client.rate_limiter.held_for() if reader else 0.0)
             if seconds <= 0:
                 return
             self._sleeps_until = loop.time() + seconds
@@ -245,7 +245,7 @@ class Poller:
     def _hold(self, reader: StateReader, error: BatchProviderError) -> None:
         """Hold all pollers of the connection where the vendor asks for it."""
         if isinstance(error, RateLimitedError) and error.retry_after is not None:
-            reader.client.pace.hold(error.retry_after)
+            reader.client.rate_limiter.hold(error.retry_after)
 
     async def _tell_states(self, waits: Iterable[Wait[Any]], seen: Mapping[str, Seen]) -> None:
         for number, wait in enumerate(waits, 1):

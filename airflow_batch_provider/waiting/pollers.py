@@ -12,7 +12,7 @@ from airflow.providers.common.compat.connection import get_async_connection, get
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 
 from airflow_batch_provider.apis.batch_state import BatchKind
-from airflow_batch_provider.backoff import shared_pace
+from airflow_batch_provider.backoff import shared_rate_limiter
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import ConnectionSettingsError, TransientError
 from airflow_batch_provider.hooks.connection import read_extras, read_settings
@@ -59,6 +59,6 @@ async def open_reader(kind: BatchKind, connection_id: str, scope: Mapping[str, s
     extras = read_extras(vendor, connection_id, saved_extras)
     # The poller itself tries again, later: a retry here would hold a thread while it sleeps.
     settings = replace(read_settings(vendor, connection, extras), max_attempts=1)
-    pace = shared_pace(connection_id, settings.requests_per_minute)
+    rate_limiter = shared_rate_limiter(connection_id, settings.requests_per_minute)
     defaults = {name: str(extras[name]) for name in kind.scope if name in extras}
-    return StateReader(await asyncio.to_thread(Client, vendor, settings, pace), kind, {**defaults, **scope})
+    return StateReader(await asyncio.to_thread(Client, vendor, settings, rate_limiter), kind, {**defaults, **scope})

@@ -12,7 +12,7 @@ VENDOR = kit.Vendor(
     key_header="X-Acme-Key",
     extras={"team_id": kit.Extra("Team id", "Used where a task names no team.")},
     read_error=lambda body: (body["fault"]["text"], body["fault"]["word"]),
-    kinds_by_code={"no_minutes_left": kit.Kind.PAYMENT, "warming_up": kit.Kind.TRANSIENT},
+    kinds_by_code={"no_minutes_left": kit.ProblemKind.PAYMENT, "warming_up": kit.ProblemKind.TRANSIENT},
 )
 OUTCOMES = {"queued": kit.PENDING, "typing": kit.RUNNING, "typed": kit.SUCCEEDED, "garbled": kit.FAILED}
 

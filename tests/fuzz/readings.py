@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from airflow_batch_provider.apis.columns import Column, Kind, ListOf, Scalar, Struct
+from airflow_batch_provider.apis.columns import Column, ColumnType, ListOf, Scalar, Struct
 from tests.unit.formats.rows import is_text, time_of
 
 PATHS = {
@@ -102,7 +102,7 @@ def parquet_rows(content: bytes) -> list[dict[str, Any]]:
     return rows
 
 
-def csv_holds(cell: str | None, value: Any, kind: Kind) -> bool:
+def csv_holds(cell: str | None, value: Any, kind: ColumnType) -> bool:
     """Whether a field of CSV is a value."""
     if value is None or cell is None:
         return value is None and cell is None
@@ -116,7 +116,7 @@ def csv_holds(cell: str | None, value: Any, kind: Kind) -> bool:
     return isinstance(value, dict if isinstance(kind, Struct) else list) and typed(parse(cell)) == typed(value)
 
 
-def parquet_holds(cell: Any, value: Any, kind: Kind) -> bool:
+def parquet_holds(cell: Any, value: Any, kind: ColumnType) -> bool:
     """Whether a value of Parquet is all of a value of JSON."""
     if value is None or cell is None:
         return value is None and cell is None

@@ -26,7 +26,7 @@ from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.export.export import export
 from airflow_batch_provider.export.manifest import TaskRun
-from airflow_batch_provider.export.spec import Work
+from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.listing.pages import read_pages
 from airflow_batch_provider.stores.destination import open_store
@@ -146,7 +146,7 @@ def test_an_export_over_the_wire_is_right_or_fails(
 
     server.restart(script)
     file_format = Format("jsonl", "gzip", listing.columns)
-    work = Work(listing=name, params={}, file_format=file_format, rows_per_part=2, task_run=TaskRun())
+    work = ExportSpec(listing=name, params={}, file_format=file_format, rows_per_part=2, task_run=TaskRun())
     reading = partial(read_pages, clients[name], listing, listing.request(VALUES), on_drift="warn")
     with TemporaryDirectory() as folder:
         try:

@@ -17,4 +17,4 @@ settings.load_profile("unit")
 @pytest.fixture(autouse=True)
 def _own_paces(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the vendor asked one test to wait for does not hold up the next one."""
-    monkeypatch.setattr(backoff, "_shared_paces", {})
+    monkeypatch.setattr(backoff, "_shared_rate_limiters", {})

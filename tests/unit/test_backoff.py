@@ -92,23 +92,23 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_requests_are_spaced_evenly(clock: Clock, pauses: list[float]) -> None:
-    pace = backoff.RequestPace(60)
+    rate_limiter = backoff.RateLimiter(60)
     for _ in range(4):
-        pace.wait_for_turn()
+        rate_limiter.wait_for_turn()
     assert pauses == [1.0, 2.0, 3.0]  # from one standing clock; each would have slept so long
 
 
 def test_a_quiet_minute_is_not_saved_up_for_a_burst(clock: Clock, pauses: list[float]) -> None:
-    pace = backoff.RequestPace(60)
-    pace.wait_for_turn()
+    rate_limiter = backoff.RateLimiter(60)
+    rate_limiter.wait_for_turn()
     clock.now += 60
-    pace.wait_for_turn()
-    pace.wait_for_turn()
+    rate_limiter.wait_for_turn()
+    rate_limiter.wait_for_turn()
     assert pauses == [1.0]
 
 
 def test_no_limit_means_no_pause(pauses: list[float]) -> None:
-    pace = backoff.RequestPace(None)
+    rate_limiter = backoff.RateLimiter(None)
     for _ in range(100):
-        pace.wait_for_turn()
+        rate_limiter.wait_for_turn()
     assert pauses == []

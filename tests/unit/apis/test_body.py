@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from airflow_batch_provider.apis.body import NO_STATUS, PageBody, Row, RowKey, T, Token, read_rows, whole_number
-from airflow_batch_provider.apis.problem import Kind, Problem
+from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 Shapes = Sequence[type[PageBody[Any]]]
@@ -22,7 +22,7 @@ def read(row: str | bytes) -> Row:
     return answer[1][0]
 
 
-def refused(body: bytes, shape: Shapes = SHAPE) -> Kind:
+def refused(body: bytes, shape: Shapes = SHAPE) -> ProblemKind:
     answer = read_rows(shape, body)
     assert isinstance(answer, Problem), answer
     return answer.kind
@@ -102,7 +102,7 @@ def test_a_status_is_kept_as_it_came() -> None:
     "row", ["{}", '{"id":null}', '{"id":""}', '{"id":" "}', '{"id":true}', '{"id":1.5}', '{"id":["a"]}', "null", '"a"']
 )
 def test_a_row_without_an_id_is_of_the_wrong_shape(row: str) -> None:
-    assert refused(f'{{"items":[{{"id":"good"}},{row}]}}'.encode()) is Kind.WRONG_SHAPE
+    assert refused(f'{{"items":[{{"id":"good"}},{row}]}}'.encode()) is ProblemKind.WRONG_SHAPE
 
 
 @pytest.mark.parametrize(
@@ -124,20 +124,20 @@ def test_a_row_without_an_id_is_of_the_wrong_shape(row: str) -> None:
     ],
 )
 def test_what_no_parser_may_take_is_a_broken_page_also_deep_in_a_row(row: bytes) -> None:
-    assert refused(b'{"items":[' + row + b"]}") is Kind.NOT_JSON
+    assert refused(b'{"items":[' + row + b"]}") is ProblemKind.NOT_JSON
 
 
 @pytest.mark.parametrize("cut", range(29))
 def test_a_body_cut_anywhere_is_a_broken_page(cut: int) -> None:
     body = b'{"items":[{"id":"a","x":"y"}]}'
-    assert refused(body[:cut]) is Kind.NOT_JSON
+    assert refused(body[:cut]) is ProblemKind.NOT_JSON
 
 
 @pytest.mark.parametrize("opening", [b'{"items":[{"id":"a","x":', b'{"items":', b'{"items":[', b""])
 @pytest.mark.parametrize(("left", "right"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_a_body_nested_too_deeply_is_of_the_wrong_shape(opening: bytes, left: bytes, right: bytes) -> None:
     closing = {b"": b"", b'{"items":': b"}", b'{"items":[': b"]}"}.get(opening, b"}]}")
-    assert refused(opening + left * 50_000 + b"1" + right * 50_000 + closing) is Kind.WRONG_SHAPE
+    assert refused(opening + left * 50_000 + b"1" + right * 50_000 + closing) is ProblemKind.WRONG_SHAPE
 
 
 SHAPES = {
@@ -161,13 +161,13 @@ def test_each_listing_finds_its_rows(shape: Shapes, body: str) -> None:
 @EACH_SHAPE
 @pytest.mark.parametrize("rows", ["{}", '"x"', "1", "true", '{"0":{"id":"a"}}', "[[]]", "[1]"])
 def test_each_listing_refuses_rows_that_are_no_list_of_objects(shape: Shapes, body: str, rows: str) -> None:
-    assert refused(body.format(rows).encode(), shape) is Kind.WRONG_SHAPE
+    assert refused(body.format(rows).encode(), shape) is ProblemKind.WRONG_SHAPE
 
 
 @EACH_SHAPE
 @pytest.mark.parametrize("other", ["{}", '{"data":{}}', '{"success":true}', '{"data":null}', '{"data":[]}', "[]", "7"])
 def test_each_listing_refuses_a_body_without_its_list(shape: Shapes, body: str, other: str) -> None:
-    assert refused(other.encode(), shape) is Kind.WRONG_SHAPE
+    assert refused(other.encode(), shape) is ProblemKind.WRONG_SHAPE
 
 
 @pytest.mark.parametrize("name", ["playment.batches", "playment.batch_jobs"])
@@ -221,4 +221,4 @@ def test_a_vendor_may_call_id_and_status_otherwise() -> None:
 
 
 def test_a_row_without_the_id_of_its_vendor_is_of_the_wrong_shape() -> None:
-    assert refused(b'{"things":[{"id":"a"}]}', (_OtherBody,)) is Kind.WRONG_SHAPE
+    assert refused(b'{"things":[{"id":"a"}]}', (_OtherBody,)) is ProblemKind.WRONG_SHAPE

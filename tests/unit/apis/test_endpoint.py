@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Page, Resource
-from airflow_batch_provider.apis.parameter import first_complaint, first_missing
-from airflow_batch_provider.apis.problem import Kind, Problem
+from airflow_batch_provider.apis.parameter import first_missing, first_violation
+from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 LISTINGS: tuple[tuple[Listing, dict[str, Any], str], ...] = (
@@ -63,7 +63,7 @@ ODD = st.text(st.sampled_from("/?#%+=& ä漢.'\"\\;:@~\t\n") | st.characters(exc
 @given(project=ODD, batch=ODD)
 def test_any_id_stays_one_segment_of_the_path(project: str, batch: str) -> None:
     values = {"project_id": project, "batch_id": batch}
-    if first_complaint(playment.BATCH_JOBS.parameters, values):
+    if first_violation(playment.BATCH_JOBS.parameters, values):
         return
     target = playment.BATCH_JOBS.request(values).target
     segments = target.split("/")
@@ -120,7 +120,7 @@ REFUSAL = b'{"error":{"code":"x","message":"no"},"success":false}'
 def test_success_false_is_a_refusal_although_the_list_is_missing(
     listing: Listing, values: dict[str, Any], path: str
 ) -> None:
-    assert listing.page(REFUSAL) == Problem(Kind.REFUSED, "no", "x")
+    assert listing.page(REFUSAL) == Problem(ProblemKind.REFUSED, "no", "x")
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ def test_success_false_is_a_refusal_although_the_list_is_missing(
     ],
 )
 def test_success_false_is_a_refusal_although_there_is_a_list(listing: Listing, body: bytes) -> None:
-    assert listing.page(body) == Problem(Kind.REFUSED, "no")
+    assert listing.page(body) == Problem(ProblemKind.REFUSED, "no")
 
 
 def test_a_passing_fault_may_come_with_status_200() -> None:
     body = b'{"error":{"code":"FS_0000","message":"later"},"success":false}'
     problem = playment.BATCH_JOBS.page(body)
     assert isinstance(problem, Problem)
-    assert problem.kind is Kind.TRANSIENT
+    assert problem.kind is ProblemKind.TRANSIENT
 
 
 def test_playments_token_is_only_looked_for_inside_data() -> None:
@@ -184,7 +184,7 @@ def test_a_resource_reads_its_documented_answer(resource: Resource[Any], body: s
 def test_a_resource_of_another_shape_is_said_to_be_so(resource: Resource[Any], body: str) -> None:
     problem = resource.read(body.encode())
     assert isinstance(problem, Problem)
-    assert problem.kind is Kind.WRONG_SHAPE
+    assert problem.kind is ProblemKind.WRONG_SHAPE
 
 
 def test_a_job_that_is_a_text_is_of_the_wrong_shape() -> None:
@@ -196,9 +196,9 @@ def test_a_job_that_is_a_text_is_of_the_wrong_shape() -> None:
 def test_a_resource_that_is_not_json_is_said_to_be_so(resource: Resource[Any], body: bytes) -> None:
     problem = resource.read(body)
     assert isinstance(problem, Problem)
-    assert problem.kind is Kind.NOT_JSON
+    assert problem.kind is ProblemKind.NOT_JSON
 
 
 @pytest.mark.parametrize("resource", [resource for resource, _, _ in RESOURCES], ids=lambda resource: resource.name)
 def test_a_resource_that_says_success_false_is_a_refusal(resource: Resource[Any]) -> None:
-    assert resource.read(REFUSAL) == Problem(Kind.REFUSED, "no", "x")
+    assert resource.read(REFUSAL) == Problem(ProblemKind.REFUSED, "no", "x")

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batch_provider.apis.parameter import (
-    Complaint,
+    Choice,
     Identifier,
+    Integer,
     Parameter,
     Timestamp,
-    WholeNumber,
-    Word,
-    first_complaint,
+    Violation,
     first_missing,
+    first_violation,
 )
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -36,20 +36,20 @@ def test_identifier_refuses_text_that_has_no_utf8() -> None:
 
 @pytest.mark.parametrize(("value", "expected"), [(1, "1"), (100, "100"), ("7", "7"), (" 7 ", "7"), ("007", "7")])
 def test_whole_number_takes_numbers_and_rendered_templates(value: object, expected: str) -> None:
-    assert WholeNumber(1, 100).encode(value) == expected
+    assert Integer(1, 100).encode(value) == expected
 
 
 @pytest.mark.parametrize("value", [0, 101, -1, "0", "x", "", "1.0", 5.0, True, None, [1], "9" * 5000])
 def test_whole_number_refuses_what_the_vendor_would(value: object) -> None:
-    assert WholeNumber(1, 100).encode(value) is None
+    assert Integer(1, 100).encode(value) is None
 
 
 def test_whole_number_without_a_maximum_is_unbounded() -> None:
-    assert WholeNumber(0).encode(10**30) == str(10**30)
+    assert Integer(0).encode(10**30) == str(10**30)
 
 
 def test_word_is_compared_exactly_as_the_vendor_spells_it() -> None:
-    domain = Word(("parse", "extract"))
+    domain = Choice(("parse", "extract"))
     assert [domain.encode(value) for value in ("parse", "PARSE", "", None, 1)] == ["parse", None, None, None, None]
 
 
@@ -97,19 +97,19 @@ def test_timestamp_survives_its_own_encoding(moment: datetime) -> None:
 
 PARAMETERS = (
     Parameter("batch_id", Identifier(), required=True),
-    Parameter("status", Word(("done",)), "status"),
-    Parameter("limit", WholeNumber(1, 5), "limit", default=5),
+    Parameter("status", Choice(("done",)), "status"),
+    Parameter("limit", Integer(1, 5), "limit", default=5),
 )
 
 
 def test_first_complaint_names_parameter_value_and_what_is_allowed() -> None:
-    complaint = first_complaint(PARAMETERS, {"batch_id": "b", "status": "DONE", "limit": 9})
-    assert complaint == Complaint("status", "DONE", "one of 'done'")
-    assert str(complaint) == "status='DONE' is not allowed; allowed is one of 'done'"
+    violation = first_violation(PARAMETERS, {"batch_id": "b", "status": "DONE", "limit": 9})
+    assert violation == Violation("status", "DONE", "one of 'done'")
+    assert str(violation) == "status='DONE' is not allowed; allowed is one of 'done'"
 
 
 def test_none_counts_as_not_given() -> None:
-    assert first_complaint(PARAMETERS, {"batch_id": None, "status": None}) is None
+    assert first_violation(PARAMETERS, {"batch_id": None, "status": None}) is None
     assert first_missing(PARAMETERS, {"batch_id": None}) is not None
 
 

@@ -96,7 +96,7 @@ def test_windows_of_any_size_leave_nothing_out_and_go_on(size: int, rows: int) -
 
 @pytest.mark.parametrize("rows", [1, 99, 100, 101, 5000])
 def test_what_lies_ahead_is_what_will_be_asked_for(rows: int) -> None:
-    ahead = [asked(step) for step in islice(NUMBER.ahead(number_step(), Page(Rows(), total=rows)), 1000)]
+    ahead = [asked(step) for step in islice(NUMBER.upcoming(number_step(), Page(Rows(), total=rows)), 1000)]
     later = walk(NUMBER, number_step(), rows, "size")[1:]
     assert later[: len(ahead)] == ahead
     assert len(later) <= len(ahead) + 1  # a last page that is full needs one more to be known as the last

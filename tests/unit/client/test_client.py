@@ -10,7 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_batch_provider.apis.endpoint import Listing, Page
-from airflow_batch_provider.apis.problem import Kind, Problem
+from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import (
     AuthenticationError,
@@ -378,7 +378,7 @@ def test_what_a_vendor_says_can_be_printed(start: Start, connect: Connect) -> No
 
 def test_a_reader_that_finds_a_passing_problem_is_asked_again(start: Start, connect: Connect) -> None:
     server = start(in_turn(Answer()))
-    answers: list[Problem | str] = [Problem(Kind.TRANSIENT, "not yet"), "done"]
+    answers: list[Problem | str] = [Problem(ProblemKind.TRANSIENT, "not yet"), "done"]
     client = connect(llamacloud.VENDOR, server.url)
     assert client.get(llamacloud.BATCHES.request({}), lambda body: answers.pop(0)) == "done"
     assert len(server.asked) == 2

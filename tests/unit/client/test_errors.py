@@ -8,7 +8,7 @@ import urllib3
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_batch_provider import exceptions
-from airflow_batch_provider.apis.problem import Kind, Problem
+from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.client.errors import CLASSES, LONGEST_MESSAGE, FailureMapping
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.vendors import llamacloud
@@ -21,8 +21,8 @@ MAPPING = FailureMapping(
 )
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_every_kind_of_problem_has_a_class_and_a_hint(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", ProblemKind)
+def test_every_kind_of_problem_has_a_class_and_a_hint(kind: ProblemKind) -> None:
     assert kind in CLASSES
     error = MAPPING.of_problem(Problem(kind, "because {of} S3CRET", "C_1"), "/a/{b}", 418)
     assert type(error) is CLASSES[kind][0]
@@ -33,7 +33,7 @@ def test_every_kind_of_problem_has_a_class_and_a_hint(kind: Kind) -> None:
 
 
 def test_a_long_message_is_cut_and_stays_one_line() -> None:
-    message = str(MAPPING.of_problem(Problem(Kind.REFUSED, "word\n" * 1000), "/", 400))
+    message = str(MAPPING.of_problem(Problem(ProblemKind.REFUSED, "word\n" * 1000), "/", 400))
     assert message.count("word") in range(LONGEST_MESSAGE // 5 - 3, LONGEST_MESSAGE // 5 + 1)
     assert "\n" not in message
 
@@ -41,31 +41,33 @@ def test_a_long_message_is_cut_and_stays_one_line() -> None:
 @pytest.mark.parametrize(
     ("kind", "passes"),
     [
-        (Kind.AUTHENTICATION, False),
-        (Kind.PAYMENT, False),
-        (Kind.NOT_FOUND, False),
-        (Kind.REFUSED, False),
-        (Kind.WRONG_SHAPE, False),
-        (Kind.RATE_LIMITED, True),
-        (Kind.TRANSIENT, True),
-        (Kind.NOT_JSON, True),
+        (ProblemKind.AUTHENTICATION, False),
+        (ProblemKind.PAYMENT, False),
+        (ProblemKind.NOT_FOUND, False),
+        (ProblemKind.REFUSED, False),
+        (ProblemKind.WRONG_SHAPE, False),
+        (ProblemKind.RATE_LIMITED, True),
+        (ProblemKind.TRANSIENT, True),
+        (ProblemKind.NOT_JSON, True),
     ],
 )
-def test_airflow_retries_only_what_may_pass(kind: Kind, passes: bool) -> None:
+def test_airflow_retries_only_what_may_pass(kind: ProblemKind, passes: bool) -> None:
     error = MAPPING.of_problem(Problem(kind, "m"), "/", 500)
     assert isinstance(error, exceptions.TransientError) is passes
     assert isinstance(error, AirflowFailException) is not passes
 
 
-@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.RATE_LIMITED])
-def test_what_says_when_to_come_back_is_a_rate_limit(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ProblemKind.TRANSIENT, ProblemKind.RATE_LIMITED])
+def test_what_says_when_to_come_back_is_a_rate_limit(kind: ProblemKind) -> None:
     error = MAPPING.of_problem(Problem(kind, "m"), "/", 503, 90.0)
     assert isinstance(error, exceptions.RateLimitedError)
     assert error.retry_after == 90.0
 
 
-@pytest.mark.parametrize("kind", [Kind.AUTHENTICATION, Kind.NOT_FOUND, Kind.REFUSED, Kind.WRONG_SHAPE])
-def test_a_retry_after_makes_nothing_pass_that_will_not(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "kind", [ProblemKind.AUTHENTICATION, ProblemKind.NOT_FOUND, ProblemKind.REFUSED, ProblemKind.WRONG_SHAPE]
+)
+def test_a_retry_after_makes_nothing_pass_that_will_not(kind: ProblemKind) -> None:
     assert isinstance(MAPPING.of_problem(Problem(kind, "m"), "/", 404, 5.0), AirflowFailException)
 
 

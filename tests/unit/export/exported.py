@@ -12,7 +12,7 @@ from typing import Any
 from airflow_batch_provider.apis.body import Row, Rows
 from airflow_batch_provider.export import export as exporting
 from airflow_batch_provider.export.manifest import Manifest, TaskRun
-from airflow_batch_provider.export.spec import Work
+from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.listing.pages import NewRows
 from airflow_batch_provider.stores.destination import Store, open_store
@@ -34,9 +34,9 @@ def pages_of(*sizes: int, status: str = "done") -> Iterator[NewRows]:
 
 def work(
     rows_per_part: int = 100, task_run: TaskRun = TASK_RUN, compression: str | None = "gzip", **params: str
-) -> Work:
+) -> ExportSpec:
     """Return a piece of work."""
-    return Work(
+    return ExportSpec(
         listing="vendor.things",
         params=params,
         file_format=Format("jsonl", compression),
@@ -45,7 +45,7 @@ def work(
     )
 
 
-def export(pages: Iterable[NewRows], store: Store, work: Work, *, resume: bool = True) -> Manifest:
+def export(pages: Iterable[NewRows], store: Store, work: ExportSpec, *, resume: bool = True) -> Manifest:
     """Export pages, whatever is asked for."""
     return exporting.export(lambda **_: pages, store, work, resume=resume)
 

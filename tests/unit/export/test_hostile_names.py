@@ -13,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_batch_provider.export.export import export
 from airflow_batch_provider.export.manifest import TaskRun
-from airflow_batch_provider.export.spec import Work
+from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.stores.destination import Store, open_store
 from tests.unit.export.vendor import LISTINGS, VendorOf
@@ -30,8 +30,8 @@ STAGED = (
 )
 
 
-def work(name: str, file_format: str) -> Work:
-    return Work(
+def work(name: str, file_format: str) -> ExportSpec:
+    return ExportSpec(
         listing=name,
         params={f"p{number}": value for number, value in enumerate(HOSTILE)},
         file_format=Format(file_format, columns=LISTINGS[name].columns),

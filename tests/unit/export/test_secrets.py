@@ -13,7 +13,7 @@ from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.export.export import export
-from airflow_batch_provider.export.spec import Work
+from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.listing.pages import read_pages
 from airflow_batch_provider.stores.destination import open_store
@@ -44,7 +44,7 @@ def test_only_parts_hold_what_rows_say_and_nothing_holds_the_key(
         return good(method, path, query, headers)  # type: ignore[arg-type]
 
     what = Format(file_format, columns=playment.BATCH_JOBS.columns)
-    work = Work(listing=playment.BATCH_JOBS.name, params={}, file_format=what, rows_per_part=2, task_run=TASK_RUN)
+    work = ExportSpec(listing=playment.BATCH_JOBS.name, params={}, file_format=what, rows_per_part=2, task_run=TASK_RUN)
     with serve(script) as server:
         settings = Settings(connection_id="c", base_url=server.url, api_key=KEY, key_header=vendor.key_header)
         client = Client(vendor, settings)

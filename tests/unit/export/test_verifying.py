@@ -20,9 +20,9 @@ from airflow_batch_provider.exceptions import (
     ExportReplacedError,
     InvalidParameterError,
 )
-from airflow_batch_provider.export import libraries, read_export, verify_export
 from airflow_batch_provider.export.manifest import Manifest
-from airflow_batch_provider.export.spec import Work
+from airflow_batch_provider.export.spec import ExportSpec
+from airflow_batch_provider.formats import libraries, read_export, verify_export
 from airflow_batch_provider.formats.format import FORMATS, Format
 from airflow_batch_provider.listing.pages import NewRows
 from airflow_batch_provider.vendors import talkifai
@@ -45,7 +45,9 @@ JOBS = [
 def export_jobs(folder: Path, name: str, compression: str | None, jobs: list[dict[str, Any]] = JOBS) -> Manifest:
     rows = [Row(job["id"], "done", json.dumps(job).encode()) for job in jobs]
     file_format = Format(name, compression, talkifai.BATCH_JOBS.columns)
-    task = Work(listing="talkifai.batch_jobs", params={}, file_format=file_format, rows_per_part=2, task_run=TASK_RUN)
+    task = ExportSpec(
+        listing="talkifai.batch_jobs", params={}, file_format=file_format, rows_per_part=2, task_run=TASK_RUN
+    )
     return export([NewRows(Rows.of(rows), 0, None)], local(folder), task)
 
 

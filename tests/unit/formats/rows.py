@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.columns import Column, Kind, ListOf, Scalar, Struct
+from airflow_batch_provider.apis.columns import Column, ColumnType, ListOf, Scalar, Struct
 from airflow_batch_provider.formats.format import Format
 
 # Good texts first; surrogates only where a test asks for them.
@@ -37,7 +37,7 @@ BROKEN_TIMES = st.sampled_from(
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 
 
-def values(kind: Kind) -> st.SearchStrategy[Any]:
+def values(kind: ColumnType) -> st.SearchStrategy[Any]:
     """Give values as documented, null among them."""
     match kind:
         case Struct():

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.columns import Kind, ListOf, Scalar, Struct
+from airflow_batch_provider.apis.columns import ColumnType, ListOf, Scalar, Struct
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.vendors import playment, talkifai
@@ -42,7 +42,7 @@ def records(content: bytes) -> list[list[str | None]]:
     return found
 
 
-def expected(value: Any, kind: Kind) -> tuple[str | None, bool]:
+def expected(value: Any, kind: ColumnType) -> tuple[str | None, bool]:
     """Return a field, and whether the value is of its kind."""
     if value is None:
         return None, True
@@ -80,7 +80,7 @@ def test_no_value_is_lost_however_foreign(name: str, data: st.DataObject) -> Non
     rows = data.draw(st.lists(foreign(listing.columns), max_size=4))
     encoder = Format("csv", None, listing.columns).new_part()
     content = encoder.add(lines_of(rows)) + encoder.finish()
-    misfits = 0
+    mismatches = 0
     for row, (*cells, extra) in zip(rows, records(content)[1:], strict=True):
         left = {key: value for key, value in row.items() if key not in {column.name for column in listing.columns}}
         for column, cell in zip(listing.columns, cells, strict=True):
@@ -88,10 +88,10 @@ def test_no_value_is_lost_however_foreign(name: str, data: st.DataObject) -> Non
             assert cell == wanted
             if not fits:
                 left[column.name] = row[column.name]
-                misfits += 1
+                mismatches += 1
         assert (json.loads(extra) if extra else {}) == left
         assert list(json.loads(extra or "{}")) == [key for key in row if key in left]
-    assert encoder.misfits.total() == misfits
+    assert encoder.mismatches.total() == mismatches
 
 
 def test_null_absent_and_empty_are_told_apart() -> None:

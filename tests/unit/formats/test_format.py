@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_batch_provider.apis.endpoint import Page
 from airflow_batch_provider.exceptions import InvalidParameterError
-from airflow_batch_provider.export import libraries, parquet
+from airflow_batch_provider.formats import libraries, parquet
 from airflow_batch_provider.formats.compression import BLOCK
 from airflow_batch_provider.formats.format import FORMATS, USUAL, Format
 from airflow_batch_provider.vendors import llamacloud, playment
@@ -174,4 +174,4 @@ def test_each_file_counts_what_its_columns_cannot_hold(name: str) -> None:
     encoder = Format(name, USUAL, COLUMNS).new_part()
     encoder.add([b'{"id": 1}', b'{"id": "1", "new": 1}', b'{"id": 2, "status": true, "config": {"new": 1}}'])
     encoder.finish()
-    assert encoder.misfits == {"id": 2, "status": 1}
+    assert encoder.mismatches == {"id": 2, "status": 1}

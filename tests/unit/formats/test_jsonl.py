@@ -39,4 +39,4 @@ def test_no_rows_are_an_empty_file(compression: str | None) -> None:
 def test_no_column_is_too_narrow() -> None:
     encoder = Format("jsonl").new_part()
     encoder.add(ODD)
-    assert not encoder.misfits
+    assert not encoder.mismatches

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.columns import Kind, ListOf, Scalar, Struct
+from airflow_batch_provider.apis.columns import ColumnType, ListOf, Scalar, Struct
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.formats import arrow, parquet
 from airflow_batch_provider.formats.format import Format
@@ -30,7 +30,7 @@ class ForeignError(Exception):
     """The value is not of its kind."""
 
 
-def expected(value: Any, kind: Kind) -> tuple[Any, bool]:
+def expected(value: Any, kind: ColumnType) -> tuple[Any, bool]:
     """Return a value as its column holds it, and whether that is all of it."""
     match value, kind:
         case None, _:
@@ -79,7 +79,7 @@ def test_foreign_rows_lose_nothing(name: str, data: st.DataObject) -> None:
     encoder = Format("parquet", columns=listing.columns).new_part()
     table = pq.read_table(io.BytesIO(encoder.add(lines_of(rows)) + encoder.finish()))
     assert table.schema.equals(arrow.schema_of(listing.columns))
-    misfits = 0
+    mismatches = 0
     for row, read in zip(rows, table.to_pylist(), strict=True):
         left = {key: value for key, value in row.items() if key not in read or key == "_extra"}
         for column in listing.columns:
@@ -87,12 +87,12 @@ def test_foreign_rows_lose_nothing(name: str, data: st.DataObject) -> None:
                 wanted, whole = expected(row.get(column.name), column.kind)
             except ForeignError:
                 wanted, whole = None, False
-                misfits += 1
+                mismatches += 1
             assert read[column.name] == wanted
             if not whole:
                 left[column.name] = row[column.name]
         assert (json.loads(read["_extra"]) if read["_extra"] else {}) == left
-    assert encoder.misfits.total() == misfits
+    assert encoder.mismatches.total() == mismatches
 
 
 @pytest.mark.parametrize("name", LISTINGS)
@@ -176,7 +176,7 @@ def test_a_time_is_read_exactly_or_kept_as_text(text: str, time: datetime | None
 
 
 @pytest.mark.parametrize(
-    ("results", "column", "whole", "misfits"),
+    ("results", "column", "whole", "mismatches"),
     [
         (b"[null, {}]", [None, dict.fromkeys(("source_directory_file_id", "error_message", "job_reference"))], True, 0),
         (b'[{"error_message": "x", "new": 1}]', "x", False, 0),
@@ -188,14 +188,14 @@ def test_a_time_is_read_exactly_or_kept_as_text(text: str, time: datetime | None
     ],
 )
 def test_a_nested_value_is_in_its_column_in_extra_or_in_both(
-    results: bytes, column: Any, whole: bool, misfits: int
+    results: bytes, column: Any, whole: bool, mismatches: int
 ) -> None:
     encoder = Format("parquet", columns=llamacloud.BATCHES.columns).new_part()
     content = encoder.add([b'{"results": ' + results + b"}"]) + encoder.finish()
     (row,) = pq.read_table(io.BytesIO(content)).to_pylist()
     assert (row["results"][0]["error_message"] if column == "x" else row["results"]) == column
     assert row["_extra"] == (None if whole else '{"results":' + results.decode() + "}")
-    assert encoder.misfits.total() == misfits
+    assert encoder.mismatches.total() == mismatches
 
 
 def test_a_nested_object_that_gained_a_field_is_in_both_places() -> None:
@@ -204,7 +204,7 @@ def test_a_nested_object_that_gained_a_field_is_in_both_places() -> None:
     (row,) = pq.read_table(io.BytesIO(encoder.add([line]) + encoder.finish())).to_pylist()
     assert row["config"] == {"job": {"configuration_id": None, "type": "parse_v2"}}
     assert row["_extra"] == '{"config":{"job": {"type": "parse_v2", "new": 1.10}}}'
-    assert not encoder.misfits
+    assert not encoder.mismatches
 
 
 def test_no_rows_have_the_same_schema() -> None:

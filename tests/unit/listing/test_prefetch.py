@@ -52,7 +52,7 @@ def test_as_many_requests_are_under_way_as_connections_are_allowed(start: Start,
     rows = plain(2000)
     server = start(meeting(rows, together=5))
     client = connect(VENDOR, server.url, max_concurrency=5, max_attempts=1)
-    pages = read_pages(client, BATCH_JOBS, REQUEST, ahead=True)
+    pages = read_pages(client, BATCH_JOBS, REQUEST, prefetch=True)
     assert [row.json for page in pages for row in page.rows] == [row.encode() for row in rows]
     assert len({asked.connection for asked in server.asked}) <= 6
 
@@ -60,7 +60,7 @@ def test_as_many_requests_are_under_way_as_connections_are_allowed(start: Start,
 def test_a_stable_listing_costs_no_request_more(start: Start, connect: Connect) -> None:
     server = start(listing(NAME, Served(plain(2000))))
     client = connect(VENDOR, server.url, max_concurrency=4)
-    assert sum(len(page.rows) for page in read_pages(client, BATCH_JOBS, REQUEST, ahead=True)) == 2000
+    assert sum(len(page.rows) for page in read_pages(client, BATCH_JOBS, REQUEST, prefetch=True)) == 2000
     asked = [request.target for request in server.asked]
     one_by_one = start(listing(NAME, Served(plain(2000))))
     for _ in read_pages(connect(VENDOR, one_by_one.url), BATCH_JOBS, REQUEST):
@@ -71,12 +71,12 @@ def test_a_stable_listing_costs_no_request_more(start: Start, connect: Connect) 
 def test_no_more_pages_are_asked_for_than_can_be_held(start: Start, connect: Connect) -> None:
     server = start(listing(NAME, Served(plain(10_000))))
     client = connect(VENDOR, server.url, max_concurrency=3)
-    pages = read_pages(client, BATCH_JOBS, REQUEST, ahead=True)
+    pages = read_pages(client, BATCH_JOBS, REQUEST, prefetch=True)
     for taken in range(1, 20):
         next(pages)
         assert len(server.asked) <= taken + 3 * prefetch.PAGES_PER_CONNECTION
     pages.close()  # type: ignore[attr-defined]
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
     for thread in threads:
         thread.join(SECONDS_UNTIL_STUCK)
     assert len(server.asked) <= 20 + 3 * prefetch.PAGES_PER_CONNECTION
@@ -97,14 +97,14 @@ def test_a_listing_that_moves_is_read_as_well_as_one_page_at_a_time(start: Start
 
     server = start(script)
     client = connect(VENDOR, server.url, max_concurrency=4)
-    found = [row.json for page in read_pages(client, BATCH_JOBS, REQUEST, ahead=True) for row in page.rows]
+    found = [row.json for page in read_pages(client, BATCH_JOBS, REQUEST, prefetch=True) for row in page.rows]
     assert len(found) == len(set(found))
     assert set(found) >= {row.encode() for row in held}
 
 
 def test_the_page_after_a_cursor_is_under_way_while_this_one_is_worked_on(start: Start, connect: Connect) -> None:
     server = start(listing("llamacloud.batches", Served(plain(50), cap=10)))
-    pages = read_pages(connect(LLAMACLOUD, server.url), BATCHES, BATCHES.request({}), ahead=True)
+    pages = read_pages(connect(LLAMACLOUD, server.url), BATCHES, BATCHES.request({}), prefetch=True)
     next(pages)
     arrived = threading.Event()
     while len(server.asked) < 2:
@@ -121,7 +121,7 @@ def test_a_request_that_is_not_wanted_any_more_holds_up_no_page() -> None:
             release.wait(SECONDS_UNTIL_STUCK)
         return Page(Rows(), next_token=int(step.request.query["page"]) + 1)
 
-    pages = prefetch.ReadAhead(get, CursorPaging("page"), connections=1)
+    pages = prefetch.Prefetcher(get, CursorPaging("page"), connections=1)
     try:
         pages.get(Step(REQUEST.asking(page="1")))
         elsewhere = threading.Thread(target=pages.get, args=[Step(REQUEST.asking(page="7"))], daemon=True)
@@ -141,7 +141,7 @@ def test_a_page_that_fails_ends_the_listing_with_its_error(start: Start, connect
 
     server = start(script)
     with pytest.raises(AuthenticationError):
-        list(read_pages(connect(VENDOR, server.url), BATCH_JOBS, REQUEST, ahead=True))
+        list(read_pages(connect(VENDOR, server.url), BATCH_JOBS, REQUEST, prefetch=True))
 
 
 def test_answers_that_come_fast_are_not_asked_for_ahead(
@@ -149,7 +149,7 @@ def test_answers_that_come_fast_are_not_asked_for_ahead(
 ) -> None:
     monkeypatch.setattr(prefetch, "SLOW_ANSWER", 60.0)
     server = start(listing(NAME, Served(plain(1000))))
-    pages = read_pages(connect(VENDOR, server.url), BATCH_JOBS, REQUEST, ahead=True)
+    pages = read_pages(connect(VENDOR, server.url), BATCH_JOBS, REQUEST, prefetch=True)
     next(pages)
     next(pages)
     assert len(server.asked) == 2

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.stores.errors import Kind, classify, holds_secrets, redact
+from airflow_batch_provider.stores.errors import Cause, classify, holds_secrets, redact
 
 
 def client_error(code: str, status: int) -> Exception:
@@ -39,55 +39,73 @@ def google_error(status: int, body: bytes = b"no") -> Exception:
     return raised.value
 
 
-CASES: dict[str, tuple[Any, Kind]] = {
-    "local: disk full": (lambda: OSError(errno.ENOSPC, "No space left"), Kind.FULL),
-    "local: quota": (lambda: OSError(errno.EDQUOT, "Quota exceeded"), Kind.FULL),
-    "local: no permission": (lambda: PermissionError(errno.EACCES, "Permission denied"), Kind.FORBIDDEN),
-    "local: read-only": (lambda: OSError(errno.EROFS, "Read-only file system"), Kind.FORBIDDEN),
-    "local: a file where a folder should be": (lambda: NotADirectoryError(errno.ENOTDIR, "Not"), Kind.UNUSABLE),
-    "local: the folder is a file": (lambda: FileExistsError(errno.EEXIST, "File exists"), Kind.UNUSABLE),
-    "local: gone": (lambda: FileNotFoundError(errno.ENOENT, "No such file"), Kind.NO_FILE),
-    "local: network file system away": (lambda: OSError(errno.ESTALE, "Stale file handle"), Kind.AWAY),
-    "local: disk fails": (lambda: OSError(errno.EIO, "Input/output error"), Kind.AWAY),
-    "s3: wrong secret": (lambda: as_s3fs_raises("SignatureDoesNotMatch", 403), Kind.FORBIDDEN),
-    "s3: unknown key": (lambda: as_s3fs_raises("InvalidAccessKeyId", 403), Kind.FORBIDDEN),
-    "s3: no right": (lambda: as_s3fs_raises("AccessDenied", 403), Kind.FORBIDDEN),
-    "s3: forbidden without a body": (lambda: as_s3fs_raises("403", 403), Kind.FORBIDDEN),
-    "s3: session over": (lambda: as_s3fs_raises("ExpiredToken", 400), Kind.AWAY),
-    "s3: clock": (lambda: as_s3fs_raises("RequestTimeTooSkewed", 403), Kind.AWAY),
-    "s3: no bucket": (lambda: as_s3fs_raises("NoSuchBucket", 404), Kind.UNUSABLE),
-    "s3: no object": (lambda: as_s3fs_raises("NoSuchKey", 404), Kind.NO_FILE),
-    "s3: other region": (lambda: as_s3fs_raises("PermanentRedirect", 301), Kind.UNUSABLE),
-    "s3: region in signature": (lambda: as_s3fs_raises("AuthorizationHeaderMalformed", 400), Kind.UNUSABLE),
-    "s3: changed": (lambda: as_s3fs_raises("PreconditionFailed", 412), Kind.CONFLICT),
-    "s3: rival": (lambda: as_s3fs_raises("ConditionalRequestConflict", 409), Kind.AWAY),
-    "s3: slow down": (lambda: as_s3fs_raises("SlowDown", 503), Kind.AWAY),
-    "s3: broken": (lambda: as_s3fs_raises("InternalError", 500), Kind.AWAY),
-    "s3: body ended early": (lambda: as_s3fs_raises("IncompleteBody", 400), Kind.AWAY),
-    "s3: full": (lambda: as_s3fs_raises("XMinioStorageFull", 507), Kind.FULL),
-    "azure: wrong key": (lambda: azure_error("ClientAuthenticationError", 403, "AuthenticationFailed"), Kind.FORBIDDEN),
-    "azure: no right": (lambda: azure_error("HttpResponseError", 403, "AuthorizationFailure"), Kind.FORBIDDEN),
-    "azure: no container": (lambda: azure_error("ResourceNotFoundError", 404, "ContainerNotFound"), Kind.UNUSABLE),
-    "azure: no blob": (lambda: azure_error("ResourceNotFoundError", 404, "BlobNotFound"), Kind.NO_FILE),
-    "azure: changed": (lambda: azure_error("ResourceModifiedError", 412, "ConditionNotMet"), Kind.CONFLICT),
-    "azure: there": (lambda: azure_error("ResourceExistsError", 409, "BlobAlreadyExists"), Kind.CONFLICT),
-    "azure: being deleted": (lambda: azure_error("HttpResponseError", 409, "ContainerBeingDeleted"), Kind.AWAY),
-    "azure: busy": (lambda: azure_error("HttpResponseError", 503, "ServerBusy"), Kind.AWAY),
-    "azure: cannot connect": (lambda: azure_error("ServiceRequestError", 0), Kind.AWAY),
-    "google: no right": (lambda: google_error(403), Kind.FORBIDDEN),
+CASES: dict[str, tuple[Any, Cause]] = {
+    "local: disk full": (lambda: OSError(errno.ENOSPC, "No space left"), Cause.FULL),
+    "local: quota": (lambda: OSError(errno.EDQUOT, "Quota exceeded"), Cause.FULL),
+    "local: no permission": (lambda: PermissionError(errno.EACCES, "Permission denied"), Cause.FORBIDDEN),
+    "local: read-only": (lambda: OSError(errno.EROFS, "Read-only file system"), Cause.FORBIDDEN),
+    "local: a file where a folder should be": (
+        lambda: NotADirectoryError(errno.ENOTDIR, "Not"),
+        Cause.UNUSABLE,
+    ),
+    "local: the folder is a file": (lambda: FileExistsError(errno.EEXIST, "File exists"), Cause.UNUSABLE),
+    "local: gone": (lambda: FileNotFoundError(errno.ENOENT, "No such file"), Cause.NO_FILE),
+    "local: network file system away": (lambda: OSError(errno.ESTALE, "Stale file handle"), Cause.AWAY),
+    "local: disk fails": (lambda: OSError(errno.EIO, "Input/output error"), Cause.AWAY),
+    "s3: wrong secret": (lambda: as_s3fs_raises("SignatureDoesNotMatch", 403), Cause.FORBIDDEN),
+    "s3: unknown key": (lambda: as_s3fs_raises("InvalidAccessKeyId", 403), Cause.FORBIDDEN),
+    "s3: no right": (lambda: as_s3fs_raises("AccessDenied", 403), Cause.FORBIDDEN),
+    "s3: forbidden without a body": (lambda: as_s3fs_raises("403", 403), Cause.FORBIDDEN),
+    "s3: session over": (lambda: as_s3fs_raises("ExpiredToken", 400), Cause.AWAY),
+    "s3: clock": (lambda: as_s3fs_raises("RequestTimeTooSkewed", 403), Cause.AWAY),
+    "s3: no bucket": (lambda: as_s3fs_raises("NoSuchBucket", 404), Cause.UNUSABLE),
+    "s3: no object": (lambda: as_s3fs_raises("NoSuchKey", 404), Cause.NO_FILE),
+    "s3: other region": (lambda: as_s3fs_raises("PermanentRedirect", 301), Cause.UNUSABLE),
+    "s3: region in signature": (lambda: as_s3fs_raises("AuthorizationHeaderMalformed", 400), Cause.UNUSABLE),
+    "s3: changed": (lambda: as_s3fs_raises("PreconditionFailed", 412), Cause.CONFLICT),
+    "s3: rival": (lambda: as_s3fs_raises("ConditionalRequestConflict", 409), Cause.AWAY),
+    "s3: slow down": (lambda: as_s3fs_raises("SlowDown", 503), Cause.AWAY),
+    "s3: broken": (lambda: as_s3fs_raises("InternalError", 500), Cause.AWAY),
+    "s3: body ended early": (lambda: as_s3fs_raises("IncompleteBody", 400), Cause.AWAY),
+    "s3: full": (lambda: as_s3fs_raises("XMinioStorageFull", 507), Cause.FULL),
+    "azure: wrong key": (
+        lambda: azure_error("ClientAuthenticationError", 403, "AuthenticationFailed"),
+        Cause.FORBIDDEN,
+    ),
+    "azure: no right": (
+        lambda: azure_error("HttpResponseError", 403, "AuthorizationFailure"),
+        Cause.FORBIDDEN,
+    ),
+    "azure: no container": (
+        lambda: azure_error("ResourceNotFoundError", 404, "ContainerNotFound"),
+        Cause.UNUSABLE,
+    ),
+    "azure: no blob": (lambda: azure_error("ResourceNotFoundError", 404, "BlobNotFound"), Cause.NO_FILE),
+    "azure: changed": (lambda: azure_error("ResourceModifiedError", 412, "ConditionNotMet"), Cause.CONFLICT),
+    "azure: there": (lambda: azure_error("ResourceExistsError", 409, "BlobAlreadyExists"), Cause.CONFLICT),
+    "azure: being deleted": (
+        lambda: azure_error("HttpResponseError", 409, "ContainerBeingDeleted"),
+        Cause.AWAY,
+    ),
+    "azure: busy": (lambda: azure_error("HttpResponseError", 503, "ServerBusy"), Cause.AWAY),
+    "azure: cannot connect": (lambda: azure_error("ServiceRequestError", 0), Cause.AWAY),
+    "google: no right": (lambda: google_error(403), Cause.FORBIDDEN),
     "google: wrong token": (
         lambda: google_error(401, b'{"error": {"message": "Invalid Credentials"}}'),
-        Kind.FORBIDDEN,
+        Cause.FORBIDDEN,
     ),
-    "google: not there": (lambda: google_error(404), Kind.NO_FILE),
-    "google: changed": (lambda: google_error(412), Kind.CONFLICT),
-    "google: invalid name": (lambda: google_error(400, b'{"error": {"message": "invalid bucket"}}'), Kind.UNUSABLE),
-    "google: too many": (lambda: google_error(429), Kind.AWAY),
-    "google: broken": (lambda: google_error(503), Kind.AWAY),
-    "certificate": (lambda: ssl.SSLCertVerificationError("certificate verify failed"), Kind.UNUSABLE),
-    "timeout": (lambda: TimeoutError("no answer"), Kind.AWAY),
-    "connection": (lambda: ConnectionResetError(errno.ECONNRESET, "Connection reset"), Kind.AWAY),
-    "unheard of": (lambda: RuntimeError("what is this"), Kind.AWAY),
+    "google: not there": (lambda: google_error(404), Cause.NO_FILE),
+    "google: changed": (lambda: google_error(412), Cause.CONFLICT),
+    "google: invalid name": (
+        lambda: google_error(400, b'{"error": {"message": "invalid bucket"}}'),
+        Cause.UNUSABLE,
+    ),
+    "google: too many": (lambda: google_error(429), Cause.AWAY),
+    "google: broken": (lambda: google_error(503), Cause.AWAY),
+    "certificate": (lambda: ssl.SSLCertVerificationError("certificate verify failed"), Cause.UNUSABLE),
+    "timeout": (lambda: TimeoutError("no answer"), Cause.AWAY),
+    "connection": (lambda: ConnectionResetError(errno.ECONNRESET, "Connection reset"), Cause.AWAY),
+    "unheard of": (lambda: RuntimeError("what is this"), Cause.AWAY),
 }
 
 
@@ -101,14 +119,14 @@ def test_the_precise_error_below_a_vague_one_counts() -> None:
     vague = RuntimeError("Failed to upload block")
     vague.__cause__ = azure_error("HttpResponseError", 403, "AuthorizationFailure")
     failure = classify(vague)
-    assert failure.kind is Kind.FORBIDDEN
+    assert failure.kind is Cause.FORBIDDEN
     assert failure.reason == "HttpResponseError: The server says no (AuthorizationFailure)"
 
 
 def test_errors_in_a_circle_end() -> None:
     first, second = RuntimeError("a"), RuntimeError("b")
     first.__cause__, second.__cause__ = second, first
-    assert classify(first).kind is Kind.AWAY
+    assert classify(first).kind is Cause.AWAY
 
 
 def test_a_reason_is_short_and_on_one_line() -> None:

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from airflow_batch_provider import backoff
-from airflow_batch_provider.backoff import shared_pace
+from airflow_batch_provider.backoff import shared_rate_limiter
 from airflow_batch_provider.exceptions import AuthenticationError, NotFoundError
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict
@@ -122,10 +122,10 @@ def test_retry_after_holds_all_pollers_of_the_connection_and_no_other(written: A
         vendor.fault = lambda path, query: said(status, Retry_After=written()) if path.endswith("a") else None
 
         async def wait() -> None:
-            pace = shared_pace("talkifai_default", None)
+            rate_limiter = shared_rate_limiter("talkifai_default", None)
             async with background(event_of(trigger("a"))):
-                await until(lambda: pace.held_for() > 0)
-                assert 60 < pace.held_for() <= 90
+                await until(lambda: rate_limiter.held_for() > 0)
+                assert 60 < rate_limiter.held_for() <= 90
                 asked = len(vendor.server.asked)
                 async with background(event_of(trigger("b", scope={}))):
                     await states(poller(PROCESSING_JOB), "c", 10)
@@ -140,7 +140,7 @@ def test_a_hold_that_begins_while_another_poller_polls_blocks_no_thread(pauses: 
 
         def hold(path: str, query: Any) -> None:
             if len(vendor.server.asked) == 1:
-                shared_pace("talkifai_default", None).hold(3600)
+                shared_rate_limiter("talkifai_default", None).hold(3600)
 
         vendor.fault = hold
 
@@ -158,10 +158,10 @@ def test_a_retry_after_without_measure_does_not_hold_the_connection_forever() ->
         vendor.fault = lambda path, query: said(429, Retry_After="9" * 400)
 
         async def wait() -> None:
-            pace = shared_pace("talkifai_default", None)
+            rate_limiter = shared_rate_limiter("talkifai_default", None)
             async with background(event_of(trigger("a"))):
-                await until(lambda: pace.held_for() > 0)
-                assert pace.held_for() <= 24 * 3600
+                await until(lambda: rate_limiter.held_for() > 0)
+                assert rate_limiter.held_for() <= 24 * 3600
 
         asyncio.run(wait())
 
