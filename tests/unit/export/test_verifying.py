@@ -20,9 +20,10 @@ from airflow_batch_provider.exceptions import (
     ExportReplacedError,
     InvalidParameterError,
 )
+from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.export.spec import ExportSpec
-from airflow_batch_provider.formats import libraries, read_export, verify_export
+from airflow_batch_provider.formats import libraries
 from airflow_batch_provider.formats.format import FORMATS, Format
 from airflow_batch_provider.listing.pages import NewRows
 from airflow_batch_provider.vendors import talkifai
