@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -77,46 +76,3 @@ EXTRAS: Mapping[str, Mapping[str, Extra]] = {
     },
 }
 """The extras of each connection type of this package. One called like a parameter stands in where a task has none."""
-
-
-def connection_type(
-    name: str, *, hook: str, title: str, base_url: str, key: str, extras: Mapping[str, Extra]
-) -> dict[str, Any]:
-    """Return an entry of ``connection-types`` in a provider's metadata; Airflow draws the form from it.
-
-    :param name: the connection type
-    :param hook: the import path of the hook
-    :param title: the vendor, for people
-    :param base_url: the vendor's own host
-    :param key: what an API key looks like, or where to get one
-    :param extras: the vendor's extras; those of every connection are added
-    """
-    return {
-        "connection-type": name,
-        "hook-class-name": hook,
-        "hook-name": title,
-        "ui-field-behaviour": {
-            "hidden-fields": ["login", "extra"],
-            "relabeling": {"password": "API key", "host": "Base URL", "schema": "Scheme"},
-            "placeholders": {
-                "password": key,
-                "host": f"{base_url} (if empty)",
-                "schema": "https (if the base URL names none)",
-                "port": "443 (if the base URL names none)",
-            },
-        },
-        "conn-fields": {name: _field(extra) for name, extra in {**extras, **COMMON_EXTRAS}.items()},
-    }
-
-
-def _field(extra: Extra) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": [extra.type, "null"]}
-    if extra.choices:
-        schema["enum"] = list(extra.choices)
-    if extra.minimum is not None:
-        schema["minimum"] = extra.minimum
-    if extra.maximum is not None:
-        schema["maximum"] = extra.maximum
-    if extra.type == "boolean":
-        schema["default"] = True
-    return {"label": extra.label, "description": extra.description, "schema": schema}

@@ -8,30 +8,12 @@ or by page number) are read in overlapping windows: see :mod:`.windows`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
+from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.request import Request
-
-
-class PageFacts(Protocol):
-    """What a page says beside its rows."""
-
-    @property
-    def next_token(self) -> str | int | None:
-        """The cursor of the next page, as the vendor sent it."""
-        ...
-
-    @property
-    def total(self) -> int | None:
-        """How many rows the listing has, where the vendor says it."""
-        ...
-
-    @property
-    def page_size(self) -> int | None:
-        """The page size that the vendor used, where it says it."""
-        ...
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -58,7 +40,7 @@ class Taken(msgspec.Struct, frozen=True):
     :param read: how many different rows were read so far, this page included
     """
 
-    facts: PageFacts
+    facts: Page
     rows: int
     fresh: int
     read: int
@@ -66,6 +48,15 @@ class Taken(msgspec.Struct, frozen=True):
 
 class Paging(Protocol):
     """A way from page to page."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The query keys that it counts by, which the listing must declare with a default."""
+        ...
+
+    def continues(self, page: Page) -> bool:
+        """Return whether a page leads to the next one."""
+        ...
 
     @property
     def shifts(self) -> bool:
@@ -85,7 +76,7 @@ class Paging(Protocol):
         """
         ...
 
-    def overlap(self, step: Step, facts: PageFacts) -> int:
+    def overlap(self, step: Step, facts: Page) -> int:
         """Return how many rows of a page were read before, if nothing moved."""
         ...
 
@@ -97,7 +88,7 @@ class Paging(Protocol):
         """Return the step to make after a page that does not continue what was read."""
         ...
 
-    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
+    def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
         """Yield the steps that will follow if nothing moves, as far as that can be told.
 
         :param step: a step
@@ -110,33 +101,31 @@ class InOrder(msgspec.Struct, frozen=True):
     """What is the same for paging that does not shift: every page continues the one before."""
 
     shifts = False
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def first(self, request: Request) -> Step:
-        """See :class:`Paging`."""
         return Step(request)
 
     def takes(self, step: Step, rows: int, known: bool) -> bool:
-        """See :class:`Paging`."""
         return True
 
-    def overlap(self, step: Step, facts: PageFacts) -> int:
-        """See :class:`Paging`."""
+    def overlap(self, step: Step, facts: Page) -> int:
         return 0
 
     def back(self, step: Step) -> Step:
-        """See :class:`Paging`; never asked for, since every page is taken."""
         return step
 
 
 class WholePaging(InOrder, frozen=True):
     """No paging: one answer holds all rows."""
 
+    def continues(self, page: Page) -> bool:
+        return False
+
     def following(self, step: Step, taken: Taken) -> Step | None:
-        """See :class:`Paging`."""
         return None
 
-    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
-        """See :class:`Paging`."""
+    def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
         return iter(())
 
 
@@ -151,12 +140,17 @@ class CursorPaging(InOrder, frozen=True):
 
     parameter: str
 
+    def continues(self, page: Page) -> bool:
+        return bool(_token(page))
+
     def following(self, step: Step, taken: Taken) -> Step | None:
-        """See :class:`Paging`."""
         return next(self.upcoming(step, taken.facts), None)
 
-    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
-        """See :class:`Paging`; a page tells of the next one only."""
-        token = "" if facts.next_token is None else str(facts.next_token)
-        if token.strip():
+    def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
+        if token := _token(facts):
             yield Step(step.request.asking(**{self.parameter: token}))
+
+
+def _token(page: Page) -> str:
+    token = "" if page.next_token is None else str(page.next_token)
+    return token if token.strip() else ""

@@ -18,7 +18,7 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     """
 
     path: str
-    query: Mapping[str, str] = msgspec.field(default_factory=dict)
+    query: Mapping[str, str | tuple[str, ...]] = msgspec.field(default_factory=dict)
 
     def asking(self, **query: str) -> Request:
         """Return the same request with some query parameters set anew."""
@@ -27,4 +27,4 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def target(self) -> str:
         """Path and query as they stand in the request line."""
-        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+        return f"{self.path}?{urlencode(self.query, doseq=True, quote_via=quote)}" if self.query else self.path

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from airflow_batch_provider.apis.body import Line
 from airflow_batch_provider.apis.columns import TIMESTAMP, Column, ColumnType, ListOf, Scalar, Struct
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
 from airflow_batch_provider.formats.fitting import MismatchError, fit
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from airflow_batch_provider.apis.body import Line
 from airflow_batch_provider.apis.columns import Column, ColumnType, Scalar, Struct
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.compression import Compressor
 from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from airflow_batch_provider.apis.body import Line
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.apis.surrogates import hide_lone_surrogates
 
 log = logging.getLogger(__name__)

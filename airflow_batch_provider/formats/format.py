@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from airflow_batch_provider.apis.body import Line
 from airflow_batch_provider.apis.columns import Column
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats.compression import COMPRESSIONS
 from airflow_batch_provider.formats.csv import CsvEncoder

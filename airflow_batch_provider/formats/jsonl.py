@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from airflow_batch_provider.apis.body import Line
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.compression import Compressor
 
 

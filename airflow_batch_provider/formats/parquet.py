@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from airflow_batch_provider.apis.body import Line
 from airflow_batch_provider.apis.columns import Column
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.arrow import ArrowReader
 from airflow_batch_provider.formats.compression import ZSTD_LEVEL
 from airflow_batch_provider.formats.fields import Mismatches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from airflow_batch_provider.client.client import Client
     from airflow_batch_provider.listing.pages import NewRows
 
-T = TypeVar("T")
 
 Documents = Iterator[dict[str, Any]]
 """The vendor's own objects, one by one, unchanged."""
@@ -118,7 +117,7 @@ class BatchApiHook(BaseHook):
         pages = self.read_pages(listing, self.request_for(listing, values))
         return (document for page in pages for document in documents(page.rows))
 
-    def get_resource(self, resource: Resource[T], **values: Any) -> T:
+    def get_resource(self, resource: Resource, **values: Any) -> dict[str, Any]:
         """Return one object of the vendor, unchanged.
 
         :param resource: what to read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.connection_form import connection_type
 from airflow_batch_provider.connections import COMMON_EXTRAS, Extra
 
 if TYPE_CHECKING:
@@ -31,9 +32,5 @@ def _field(extra: Extra) -> Any:
 
 def form_labels(hook: type[BatchApiHook]) -> dict[str, Any]:
     """Return how the fields that all connections have are hidden, named and explained."""
-    from airflow_batch_provider.get_provider_info import get_provider_info
-
-    (entry,) = [
-        entry for entry in get_provider_info()["connection-types"] if entry["connection-type"] == hook.conn_type
-    ]
-    return {name.replace("-", "_"): value for name, value in entry["ui-field-behaviour"].items()}
+    behaviour = connection_type(hook.vendor)["ui-field-behaviour"]
+    return {name.replace("-", "_"): value for name, value in behaviour.items()}

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from airflow_batch_provider.apis.body import Rows
-from airflow_batch_provider.apis.endpoint import Listing, Page
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.page import Page, Rows
 from airflow_batch_provider.apis.paging import Step, Taken
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.client.client import Client

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
-from airflow_batch_provider.apis.body import Rows
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.apis.parameter import first_missing
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from airflow_batch_provider.apis.body import Rows
-from airflow_batch_provider.apis.endpoint import Listing, Page
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.page import Page, Rows
 from airflow_batch_provider.apis.paging import CursorPaging, Step, Taken, WholePaging
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.endpoint import Listing, Page
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.errors import FailureMapping

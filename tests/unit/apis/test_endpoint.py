@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Page, Resource
-from airflow_batch_provider.apis.parameter import first_missing, first_violation
+from airflow_batch_provider.apis.body import Body
+from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource, Vendor
+from airflow_batch_provider.apis.page import Page
+from airflow_batch_provider.apis.paging import CursorPaging, Paging, WholePaging
+from airflow_batch_provider.apis.parameter import Identifier, Integer, Parameter, first_missing, first_violation
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 LISTINGS: tuple[tuple[Listing, dict[str, Any], str], ...] = (
@@ -20,7 +24,7 @@ LISTINGS: tuple[tuple[Listing, dict[str, Any], str], ...] = (
     (llamacloud.BATCH_PROCESSING_JOBS, {}, "/api/v1/beta/batch-processing"),
     (talkifai.BATCH_JOBS, {"organization_id": "o"}, "/batch/jobs"),
 )
-RESOURCES: tuple[tuple[Resource[Any], dict[str, Any], str], ...] = (
+RESOURCES: tuple[tuple[Resource, dict[str, Any], str], ...] = (
     (playment.PROJECT, {"project_id": "p"}, "/v1/projects/p/details"),
     (playment.JOB_RESULT, {"project_id": "p", "job_id": "j"}, "/v1/projects/p/jobs/j"),
     (llamacloud.BATCH, {"batch_id": "b"}, "/api/v2/batches/b"),
@@ -173,7 +177,7 @@ def test_talkifais_bare_list_may_have_another_field_called_data(data: str) -> No
         (talkifai.BATCH_JOB, '{"success":true,"data":{"id":"j"}}', {"id": "j"}),
     ],
 )
-def test_a_resource_reads_its_documented_answer(resource: Resource[Any], body: str, expected: object) -> None:
+def test_a_resource_reads_its_documented_answer(resource: Resource, body: str, expected: object) -> None:
     assert resource.read(body.encode()) == (json.loads(body) if expected is None else expected)
 
 
@@ -181,7 +185,7 @@ def test_a_resource_reads_its_documented_answer(resource: Resource[Any], body: s
 @pytest.mark.parametrize(
     "body", ["{}", "[]", "null", '"id"', '{"data":null}', '{"job":5}', '{"success":true,"data":[]}']
 )
-def test_a_resource_of_another_shape_is_said_to_be_so(resource: Resource[Any], body: str) -> None:
+def test_a_resource_of_another_shape_is_said_to_be_so(resource: Resource, body: str) -> None:
     problem = resource.read(body.encode())
     assert isinstance(problem, Problem)
     assert problem.kind is ProblemKind.WRONG_SHAPE
@@ -193,12 +197,80 @@ def test_a_job_that_is_a_text_is_of_the_wrong_shape() -> None:
 
 @pytest.mark.parametrize("resource", [resource for resource, _, _ in RESOURCES], ids=lambda resource: resource.name)
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"id":', b"\xff", b'{"id":"\xff"}', b'{"a":' * 10**5])
-def test_a_resource_that_is_not_json_is_said_to_be_so(resource: Resource[Any], body: bytes) -> None:
+def test_a_resource_that_is_not_json_is_said_to_be_so(resource: Resource, body: bytes) -> None:
     problem = resource.read(body)
     assert isinstance(problem, Problem)
     assert problem.kind is ProblemKind.NOT_JSON
 
 
 @pytest.mark.parametrize("resource", [resource for resource, _, _ in RESOURCES], ids=lambda resource: resource.name)
-def test_a_resource_that_says_success_false_is_a_refusal(resource: Resource[Any]) -> None:
+def test_a_resource_that_says_success_false_is_a_refusal(resource: Resource) -> None:
     assert resource.read(REFUSAL) == Problem(ProblemKind.REFUSED, "no", "x")
+
+
+TESTS = Vendor(name="tests", title="Tests", base_url="https://api.tests.example", key_header="x-key")
+
+
+def test_lists_repeat_their_query_key_and_paths_may_keep_slashes() -> None:
+    endpoint = Endpoint(
+        vendor=TESTS,
+        name="tests.files",
+        path="/folders/{folder}/files/{file}",
+        parameters=(
+            Parameter("folder", Identifier(may_contain_slashes=True), required=True),
+            Parameter("file", Identifier(), required=True),
+            Parameter("ids", Identifier(), "id", repeated=True),
+        ),
+    )
+    values = {"folder": "a b/c", "file": "d/e", "ids": ["x", "y z"]}
+    assert endpoint.request(values).target == "/folders/a%20b/c/files/d%2Fe?id=x&id=y%20z"
+    assert endpoint.given(values) == {"folder": "a b/c", "file": "d/e", "ids": ["x", "y z"]}
+
+
+def more_listing(paging: Paging) -> Listing:
+    parameters = tuple(
+        Parameter(name, Integer(0), name, default=default) for name, default in (("page", 1), ("size", 10))
+    )
+    return Listing(
+        vendor=TESTS,
+        name="tests.jobs",
+        path="/jobs",
+        parameters=parameters,
+        bodies=(Body(rows="jobs", next_token="after", more="has_more"),),
+        paging=paging,
+    )
+
+
+PAGINGS = {
+    "cursor": CursorPaging("after"),
+    "none": WholePaging(),
+    "numbers": NumberPaging("page", "size"),
+    "offset": OffsetPaging("page", "size"),
+}
+MORE: dict[str, tuple[str, str, bool]] = {
+    "more and a cursor": ("cursor", '{"jobs":[{"id":1}],"has_more":true,"after":"x"}', True),
+    "more and a null cursor": ("cursor", '{"jobs":[{"id":1}],"has_more":true,"after":null}', False),
+    "more and no cursor": ("cursor", '{"jobs":[{"id":1}],"has_more":true}', False),
+    "more and a blank cursor": ("cursor", '{"jobs":[{"id":1}],"has_more":true,"after":" "}', False),
+    "more without paging": ("none", '{"jobs":[{"id":1}],"has_more":true,"after":"x"}', False),
+    "more rows by number": ("numbers", '{"jobs":[{"id":1}],"has_more":true}', True),
+    "more, but none by number": ("numbers", '{"jobs":[],"has_more":true}', False),
+    "more, but none by offset": ("offset", '{"jobs":[],"has_more":true}', False),
+    "nothing said": ("cursor", '{"jobs":[{"id":1}]}', True),
+    "no more": ("none", '{"jobs":[{"id":1}],"has_more":false}', True),
+}
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_more_rows_without_a_way_to_them_are_an_error(case: str) -> None:
+    paging, body, is_page = MORE[case]
+    answer = more_listing(PAGINGS[paging]).page(body.encode())
+    assert isinstance(answer, Page) is is_page, answer
+    if isinstance(answer, Problem):
+        assert "there are more rows" in answer.message
+
+
+def test_no_more_rows_end_a_listing_whatever_the_cursor() -> None:
+    page = more_listing(PAGINGS["cursor"]).page(b'{"jobs":[{"id":1}],"has_more":false,"after":"x"}')
+    assert isinstance(page, Page)
+    assert page.next_token is None

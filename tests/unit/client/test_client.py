@@ -9,7 +9,8 @@ from email.utils import format_datetime
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_batch_provider.apis.endpoint import Listing, Page
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import (

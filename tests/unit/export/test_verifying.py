@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.apis.body import Row, Rows
+from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.exceptions import (
     DestinationError,
     ExportDamagedError,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.endpoint import Page
+from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats import libraries, parquet
 from airflow_batch_provider.formats.compression import BLOCK

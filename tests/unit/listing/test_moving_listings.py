@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from airflow_batch_provider.apis.body import Row
 from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import InOrder, Step, Taken
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.client.client import Client
