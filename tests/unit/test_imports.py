@@ -112,3 +112,9 @@ def test_layers_import_one_way() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("module", ["airflow_batch_provider.get_provider_info", "tests.fourth_vendor.provider_info"])
+def test_a_provider_info_imports_nothing_of_airflow(module: str) -> None:
+    """Airflow loads it while its own modules are half imported."""
+    assert not {name for name in modules_after(f"import {module}") if name.partition(".")[0] == "airflow"}
