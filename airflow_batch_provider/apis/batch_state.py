@@ -1,4 +1,4 @@
-"""What is seen of a batch at one moment, in one vocabulary over the vendors' status words."""
+"""The state of a batch, in one vocabulary for all vendors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILTER = "status"
 """The parameter by which a listing is filtered for unfinished batches."""
 
 ALL = "*"
-"""Stands for all batches of a listing, where an id is expected."""
+"""Stands for all batches of a listing, in place of an id."""
 
 
 class Outcome(StrEnum):
@@ -44,7 +44,7 @@ CANCELLED = Outcome.CANCELLED
 
 
 class BatchState(msgspec.Struct, frozen=True):
-    """A batch at one moment.
+    """The state of a batch at one moment.
 
     :param id: the vendor's id
     :param status: the vendor's status word, as it came
@@ -65,7 +65,7 @@ class BatchState(msgspec.Struct, frozen=True):
 
     @property
     def mark(self) -> str:
-        """A text that changes whenever anything moves; small enough to be kept."""
+        """A text that changes whenever the batch changes; small enough to be stored."""
         return f"{self.status}|{'|'.join(map(str, self.counts.values()))}|{self.updated_at or ''}"
 
     def __str__(self) -> str:
@@ -79,12 +79,12 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     :param name: its name in triggers: the import path of this very constant, ``package.module.CONSTANT``; those of
         :mod:`~airflow_batch_provider.waiting.kinds` have short ones
     :param listing: lists many of them at once
-    :param scope: the listing's parameters that say which of them there are
+    :param scope: the listing's parameters that select the batches
     :param unfinished: the status words of those that still run, to filter the listing by, by its parameter ``status``;
-        empty where it has no filter
-    :param single: reads one of them; None where the vendor has no such endpoint and the listing holds them all
+        empty if it has no filter
+    :param single: reads one of them; None if the vendor has no such endpoint, so that the listing is read
     :param id_parameter: the parameter of ``single`` that takes the id
-    :param single_values: what else ``single`` is asked for
+    :param single_values: the other parameters of ``single``
     :param state: reads the vendor's object
     :param together: reads all of them as one; its state is that of the id :data:`ALL`
     """

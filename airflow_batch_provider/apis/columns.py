@@ -8,7 +8,7 @@ import msgspec
 
 
 class Scalar(StrEnum):
-    """A value that holds no others."""
+    """A value that contains no others."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -20,7 +20,7 @@ TEXT = Scalar.TEXT
 INTEGER = Scalar.INTEGER
 BOOLEAN = Scalar.BOOLEAN
 TIMESTAMP = Scalar.TIMESTAMP
-"""A text in ISO 8601, in UTC where it has no offset. Only as a column of its own: no vendor nests one."""
+"""A text in ISO 8601, in UTC if it has no offset. Only as a column of its own: no vendor nests one."""
 
 
 class ListOf(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from airflow_batch_provider.apis.page import Page, Row
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter
 from airflow_batch_provider.apis.problem import (
-    LARGEST_REFUSAL,
+    LARGEST_ERROR_BODY,
     ErrorReader,
     Problem,
     ProblemKind,
@@ -32,23 +32,23 @@ from airflow_batch_provider.connections import Extra
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
-    """What is the same for all endpoints of a vendor.
+    """What all endpoints of a vendor share.
 
     :param name: also the Airflow connection type
     :param title: for people
     :param base_url: the vendor's own host, without the paths of the endpoints
     :param key_header: the request header that carries the API key
-    :param key_prefix: what stands before the key in it
-    :param pasted_paths: ends of a base URL that users copy from the vendor's pages though our paths hold them already
+    :param key_prefix: the text before the key in it
+    :param pasted_paths: ends of a base URL that users copy from the vendor's pages, although our paths contain them
     :param key_hint: what an API key looks like or where to get one, shown in the connection form
     :param docs_url: the vendor's documentation
     :param hook: the import path of its hook, which makes the client of a connection everywhere
     :param extras: the extras of its connections, beside those of every connection
-    :param region_urls: hosts by the value of the extra ``region``, where the vendor has several
-    :param key_headers: header and prefix of the key by the value of the extra ``auth_header``, where it may be sent in
+    :param region_urls: hosts by the value of the extra ``region``, if the vendor has several
+    :param key_headers: header and prefix of the key by the value of the extra ``auth_header``, if it may be sent in
         several ways
-    :param read_error: finds message and code in the body of a failure, where they are not in the usual places
-    :param kinds_by_code: what the vendor's error codes mean, where they tell more than the HTTP status
+    :param read_error: finds message and code in the body of an error response, if they are not in the usual places
+    :param kinds_by_code: what the vendor's error codes mean, if they are more precise than the HTTP status
     """
 
     name: str
@@ -66,8 +66,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     read_error: ErrorReader = read_usual_error
     kinds_by_code: Mapping[str, ProblemKind] = msgspec.field(default_factory=dict)
 
-    def refusal(self, status: int, body: bytes) -> Problem:
-        """Read an answer that is known to be a failure."""
+    def error_response(self, status: int, body: bytes) -> Problem:
+        """Read an error response."""
         return read_error_response(status, body, self.kinds_by_code, self.read_error)
 
 
@@ -182,9 +182,9 @@ class Listing(Endpoint, frozen=True, kw_only=True):
         return created < moment
 
     def _error_in(self, body: bytes) -> Problem | None:
-        document = read_object(body) if len(body) <= LARGEST_REFUSAL else None
+        document = read_object(body) if len(body) <= LARGEST_ERROR_BODY else None
         is_error = isinstance(document, dict) and document.get("success") is False
-        return self.vendor.refusal(200, body) if is_error else None
+        return self.vendor.error_response(200, body) if is_error else None
 
 
 class Resource(Endpoint, frozen=True, kw_only=True):
@@ -208,7 +208,7 @@ class Resource(Endpoint, frozen=True, kw_only=True):
         if isinstance(document, Problem):
             return document
         if document.get("success") is False:
-            return self.vendor.refusal(200, body)
+            return self.vendor.error_response(200, body)
         for path in self.at:
             found = look_up(document, path)
             if isinstance(found, dict) and (self.id is None or look_up(found, self.id) is not None):

@@ -1,7 +1,7 @@
 """The kinds of paging that the vendors use: which request follows a page.
 
-Each kind is a pure function of where the reading stands and what a page brought, so a listing can be read one page at
-a time, ahead, over many connections, or from any page on. Listings whose pages shift while they are read (by offset
+Each is a pure function of the position and of what the page had, so a listing can be read page by page, with prefetch
+over many connections, or from any page on. Listings whose pages shift while they are read (by offset
 or by page number) are read in overlapping windows: see :mod:`.windows`.
 """
 
@@ -17,12 +17,12 @@ from airflow_batch_provider.apis.request import Request
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Where a reading stands: the request to make now, and what is known of the rows before it.
+    """The position in a listing: the next request, and what is known of the rows before it.
 
     :param request: the request
-    :param origin: the position of the first row that the reading wants
+    :param origin: the position of the first row that is wanted
     :param reached: the position after the last row that was read
-    :param size: the most rows that a page seems to bring
+    :param size: the most rows that a page seems to have
     """
 
     request: Request
@@ -34,8 +34,8 @@ class Step(msgspec.Struct, frozen=True):
 class Taken(msgspec.Struct, frozen=True):
     """A page that was taken into the listing.
 
-    :param facts: what it says beside its rows
-    :param rows: how many rows it held
+    :param facts: the page
+    :param rows: how many rows it had
     :param fresh: how many of them no page before it held
     :param read: how many different rows were read so far, this page included
     """
@@ -64,14 +64,14 @@ class Paging(Protocol):
         ...
 
     def first(self, request: Request) -> Step:
-        """Begin a reading with a request."""
+        """Return the first step."""
         ...
 
     def takes(self, step: Step, rows: int, known: bool) -> bool:
-        """Tell whether a page continues what was read; if it does not, rows may lie between: go :meth:`back`.
+        """Return whether a page continues what was read; if it does not, rows may lie between: go :meth:`back`.
 
         :param step: the step that it answers
-        :param rows: how many rows it holds
+        :param rows: how many rows it has
         :param known: whether one of them was read before
         """
         ...
@@ -89,16 +89,16 @@ class Paging(Protocol):
         ...
 
     def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
-        """Yield the steps that will follow if nothing moves, as far as that can be told.
+        """Yield the steps that will follow if nothing moves, as far as that is known.
 
         :param step: a step
-        :param facts: what its page says
+        :param facts: its page
         """
         ...
 
 
 class InOrder(msgspec.Struct, frozen=True):
-    """What is the same for paging that does not shift: every page continues the one before."""
+    """Paging that does not shift: every page continues the one before."""
 
     shifts = False
     needs: ClassVar[tuple[str, ...]] = ()
@@ -117,7 +117,7 @@ class InOrder(msgspec.Struct, frozen=True):
 
 
 class WholePaging(InOrder, frozen=True):
-    """No paging: one answer holds all rows."""
+    """No paging: one answer has all rows."""
 
     def continues(self, page: Page) -> bool:
         return False
@@ -130,9 +130,9 @@ class WholePaging(InOrder, frozen=True):
 
 
 class CursorPaging(InOrder, frozen=True):
-    """The page names the token of the next one.
+    """Each page has the token of the next one.
 
-    No vendor says for sure what the last page looks like, so a token that is absent, null, empty or blank ends the
+    No vendor documents the last page reliably, so a token that is absent, null, empty or blank ends the
     listing. An empty page with a token does not: filters may empty a page in the middle.
 
     :param parameter: the query parameter that takes the token

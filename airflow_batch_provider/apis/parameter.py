@@ -71,7 +71,7 @@ class Integer(msgspec.Struct, frozen=True):
         return f"a whole number from {self.minimum} to {self.maximum}"
 
     def parse(self, value: object) -> int | None:
-        """Return the number, or None where it is not allowed."""
+        """Return the number, or None if it is not allowed."""
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             return None
         try:

@@ -2,7 +2,7 @@
 
 A job that leaves such a listing pulls the rows behind it over a page boundary, past the reader; when another joins
 meanwhile, total and first page look as before. So every window begins one row before the end of what was read, and
-must hold a row that was read: if it does not, rows may lie between, and the reader steps back, further each time.
+must have a row that was read: if it does not, rows may lie between, and the reader steps back, further each time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _target_back(step: Step, start: int) -> int:
 
 
 class OffsetPaging(msgspec.Struct, frozen=True):
-    """The request says how many rows to skip.
+    """The request has the number of rows to skip.
 
     It advances by the rows that came, not by those asked for, because a server may give fewer than ``limit``. For the
     same reason a short page is not the last one, and a total is a hint at best: LlamaCloud's own SDK trusts
@@ -58,7 +58,7 @@ class OffsetPaging(msgspec.Struct, frozen=True):
         start = self._start(step)
         if start <= step.origin or (rows and known):
             return True
-        # Pages of one row cannot overlap and go on as well.
+        # Pages of one row cannot overlap and still advance.
         return start >= step.reached and (not rows or step.size == 1)
 
     def overlap(self, step: Step, facts: Page) -> int:

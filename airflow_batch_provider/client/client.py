@@ -92,7 +92,7 @@ class Client:
             failure = self.failures.of_invalid_answer(exception, request.path)
         else:
             body = body.removeprefix(codecs.BOM_UTF8)
-            answer = read(body) if status == 200 else self.vendor.refusal(status, body)
+            answer = read(body) if status == 200 else self.vendor.error_response(status, body)
             if not isinstance(answer, Problem):
                 return answer
             retry_after = backoff.parse_retry_after(headers.get("Retry-After"))

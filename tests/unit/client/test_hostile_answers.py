@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from airflow_batch_provider import backoff
 from airflow_batch_provider.apis.body import LONGEST_TOKEN
 from airflow_batch_provider.apis.endpoint import Listing
-from airflow_batch_provider.apis.problem import LARGEST_REFUSAL
+from airflow_batch_provider.apis.problem import LARGEST_ERROR_BODY
 from airflow_batch_provider.exceptions import (
     BatchProviderError,
     FatalError,
@@ -121,7 +121,7 @@ def test_a_failure_of_many_values_is_not_parsed(asked_apart: AskedApart) -> None
     body = b'{"detail":[' + b"[]," * (4 * MIB) + b"0]}"
     told, mebibytes = asked_apart(say(answer(body, 400)))
     assert told.startswith("RequestRefusedError")
-    assert len(body) > LARGEST_REFUSAL
+    assert len(body) > LARGEST_ERROR_BODY
     assert mebibytes < 4 * len(body) / MIB
 
 
