@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_batch_provider.apis.endpoint import Vendor
-from airflow_batch_provider.connections import COMMON_EXTRAS, Extra
+from airflow_batch_provider.apis.extra import Extra
+from airflow_batch_provider.apis.vendor import Vendor
 
 
 def connection_type(vendor: Vendor) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def connection_type(vendor: Vendor) -> dict[str, Any]:
                 "port": "443 (if the base URL names none)",
             },
         },
-        "conn-fields": {name: _field(extra) for name, extra in {**vendor.extras, **COMMON_EXTRAS}.items()},
+        "conn-fields": {name: _field(extra) for name, extra in vendor.all_extras.items()},
     }
 
 
@@ -40,5 +40,5 @@ def _field(extra: Extra) -> dict[str, Any]:
     if extra.maximum is not None:
         schema["maximum"] = extra.maximum
     if extra.type == "boolean":
-        schema["default"] = True
-    return {"label": extra.label, "description": extra.description, "schema": schema}
+        schema["default"] = extra.default
+    return {"label": extra.label, "description": extra.help, "schema": schema}

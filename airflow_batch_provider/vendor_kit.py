@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.apis.auth import Basic, Credentials, KeyHeader
 from airflow_batch_provider.apis.batch_state import (
     CANCELLED,
     FAILED,
@@ -24,14 +25,15 @@ from airflow_batch_provider.apis.batch_state import (
 from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.declaration import DeclarationError
-from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.moment import Clock
-from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
+from airflow_batch_provider.apis.paging import CursorPaging, LinkPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Timestamp
 from airflow_batch_provider.apis.problem import ProblemKind
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.connection_form import connection_type
-from airflow_batch_provider.connections import Extra
 
 if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook, Documents
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 __all__ = [
     # whose API it is, and its connections
     "Vendor",
+    "KeyHeader",
+    "Basic",
+    "Credentials",
     "ProblemKind",
     "Extra",
     "connection_type",
@@ -58,6 +63,7 @@ __all__ = [
     "Body",
     "WholePaging",
     "CursorPaging",
+    "LinkPaging",
     "OffsetPaging",
     "NumberPaging",
     "Clock",

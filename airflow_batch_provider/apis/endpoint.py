@@ -18,57 +18,9 @@ from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.apis.page import Page, Row
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter
-from airflow_batch_provider.apis.problem import (
-    LARGEST_ERROR_BODY,
-    ErrorReader,
-    Problem,
-    ProblemKind,
-    not_json,
-    read_error_response,
-    read_usual_error,
-)
-from airflow_batch_provider.apis.request import Request
-from airflow_batch_provider.connections import Extra
-
-
-class Vendor(msgspec.Struct, frozen=True, kw_only=True):
-    """What all endpoints of a vendor share.
-
-    :param name: also the Airflow connection type
-    :param title: for people
-    :param base_url: the vendor's own host, without the paths of the endpoints
-    :param key_header: the request header that carries the API key
-    :param key_prefix: the text before the key in it
-    :param pasted_paths: ends of a base URL that users copy from the vendor's pages, although our paths contain them
-    :param key_hint: what an API key looks like or where to get one, shown in the connection form
-    :param docs_url: the vendor's documentation
-    :param hook: the import path of its hook, which makes the client of a connection everywhere
-    :param extras: the extras of its connections, beside those of every connection
-    :param region_urls: hosts by the value of the extra ``region``, if the vendor has several
-    :param key_headers: header and prefix of the key by the value of the extra ``auth_header``, if it may be sent in
-        several ways
-    :param read_error: finds message and code in the body of an error response, if they are not in the usual places
-    :param kinds_by_code: what the vendor's error codes mean, if they are more precise than the HTTP status
-    """
-
-    name: str
-    title: str
-    base_url: str
-    key_header: str
-    key_prefix: str = ""
-    pasted_paths: tuple[str, ...] = ()
-    key_hint: str = ""
-    docs_url: str = ""
-    hook: str = ""
-    extras: Mapping[str, Extra] = msgspec.field(default_factory=dict)
-    region_urls: Mapping[str, str] = msgspec.field(default_factory=dict)
-    key_headers: Mapping[str, tuple[str, str]] = msgspec.field(default_factory=dict)
-    read_error: ErrorReader = read_usual_error
-    kinds_by_code: Mapping[str, ProblemKind] = msgspec.field(default_factory=dict)
-
-    def error_response(self, status: int, body: bytes) -> Problem:
-        """Read an error response."""
-        return read_error_response(status, body, self.kinds_by_code, self.read_error)
+from airflow_batch_provider.apis.problem import LARGEST_ERROR_BODY, Problem, ProblemKind, not_json
+from airflow_batch_provider.apis.request import Answer, Part, Request, next_link
+from airflow_batch_provider.apis.vendor import Vendor
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +30,16 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     :param name: its name in manifests and logs, ``vendor.things``
     :param path: its path with ``{parameter}`` in it
     :param parameters: its parameters
+    :param method: its HTTP method
+    :param is_repeatable: whether a request may be sent again after a failure that leaves open whether it took effect
     """
 
     vendor: Vendor
     name: str
     path: str
     parameters: tuple[Parameter, ...] = ()
+    method: str = "GET"
+    is_repeatable: bool = True
 
     def __post_init__(self) -> None:
         check_unique(self.name, "parameter", [parameter.name for parameter in self.parameters])
@@ -106,10 +62,17 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         }
         return {name: list(value) if isinstance(value, tuple) else str(value) for name, value in encoded.items()}
 
-    def request(self, values: Mapping[str, Any]) -> Request:
+    @property
+    def address(self) -> str:
+        """Method and path with its parameters' names: for errors."""
+        return f"{self.method} {self.path}"
+
+    def request(self, values: Mapping[str, Any], *, json: Any = None, parts: tuple[Part, ...] = ()) -> Request:
         """Return the request for values that were checked already.
 
         :param values: by our names; None counts as not given
+        :param json: the value of a JSON body
+        :param parts: the parts of a multipart body
         """
         in_path: dict[str, str] = {}
         query: dict[str, str | tuple[str, ...]] = {}
@@ -122,7 +85,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
                 query[parameter.wire] = encoded
             elif isinstance(encoded, str):
                 in_path[parameter.name] = quote(encoded, safe="/" if parameter.keeps_slashes else "")
-        return Request(self.path.format_map(in_path), query)
+        path = self.path.format_map(in_path)
+        return Request(path, query, self.method, json=json, parts=parts, is_repeatable=self.is_repeatable)
 
 
 class Listing(Endpoint, frozen=True, kw_only=True):
@@ -159,14 +123,16 @@ class Listing(Endpoint, frozen=True, kw_only=True):
         if self.created_field and columns:
             check_known(self.name, "column", [self.created_field], columns)
 
-    def page(self, body: bytes) -> Page | Problem:
+    def page(self, answer: Answer) -> Page | Problem:
         """Read a page.
 
-        :param body: the whole body of an answer with status 200
+        :param answer: a successful answer
         """
-        page = read_page(self.bodies, body)
+        page = read_page(self.bodies, answer.body)
         if isinstance(page, Problem):
-            return self._error_in(body) or page
+            return self._error_in(answer.body) or page
+        if self.paging.follows_links and page.next_link is None:
+            page = msgspec.structs.replace(page, next_link=next_link(answer.headers))
         if page.more is False:
             return msgspec.structs.replace(page, next_token=None, next_link=None)
         if page.more and not self.paging.continues(page):
@@ -202,13 +168,13 @@ class Resource(Endpoint, frozen=True, kw_only=True):
         for path in (*filter(None, self.at), *filter(None, [self.id])):
             check_path(self.name, path)
 
-    def read(self, body: bytes) -> dict[str, Any] | Problem:
-        """Read the body of a successful answer."""
-        document = read_object(body)
+    def read(self, answer: Answer) -> dict[str, Any] | Problem:
+        """Read a successful answer."""
+        document = read_object(answer.body)
         if isinstance(document, Problem):
             return document
         if document.get("success") is False:
-            return self.vendor.error_response(200, body)
+            return self.vendor.error_response(answer.status, answer.body)
         for path in self.at:
             found = look_up(document, path)
             if isinstance(found, dict) and (self.id is None or look_up(found, self.id) is not None):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.request import Request
@@ -52,6 +53,11 @@ class Paging(Protocol):
     @property
     def needs(self) -> tuple[str, ...]:
         """The query keys that it counts by, which the listing must declare with a default."""
+        ...
+
+    @property
+    def follows_links(self) -> bool:
+        """Whether a ``Link`` header of the answer names the next page."""
         ...
 
     def continues(self, page: Page) -> bool:
@@ -101,6 +107,7 @@ class InOrder(msgspec.Struct, frozen=True):
     """Paging that does not shift: every page continues the one before."""
 
     shifts = False
+    follows_links = False
     needs: ClassVar[tuple[str, ...]] = ()
 
     def first(self, request: Request) -> Step:
@@ -149,6 +156,26 @@ class CursorPaging(InOrder, frozen=True):
     def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
         if token := _token(facts):
             yield Step(step.request.asking(**{self.parameter: token}))
+
+
+class LinkPaging(InOrder, frozen=True):
+    """Each page has the URL of the next one: in a ``Link`` header with ``rel="next"``, or in the body, at
+    ``Body.next_link``.
+
+    It may be absolute or relative. It is followed only on the API's own origin.
+    """
+
+    follows_links = True
+
+    def continues(self, page: Page) -> bool:
+        return bool((page.next_link or "").strip())
+
+    def following(self, step: Step, taken: Taken) -> Step | None:
+        return next(self.upcoming(step, taken.facts), None)
+
+    def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
+        if self.continues(facts):
+            yield replace(step, request=replace(step.request, link=facts.next_link))
 
 
 def _token(page: Page) -> str:

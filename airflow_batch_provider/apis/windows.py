@@ -42,6 +42,7 @@ class OffsetPaging(msgspec.Struct, frozen=True):
     parameter: str
     size_parameter: str
     shifts = True
+    follows_links = False
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -105,6 +106,7 @@ class NumberPaging(msgspec.Struct, frozen=True):
     parameter: str
     size_parameter: str
     shifts = True
+    follows_links = False
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_batch_provider.apis.batch_state import BatchKind
-from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource, Vendor
+from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource
 from airflow_batch_provider.apis.parameter import Violation, first_missing, first_violation
 from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
 from airflow_batch_provider.hooks.connection import read_extras, read_settings
 
@@ -123,7 +124,7 @@ class BatchApiHook(BaseHook):
         :param resource: what to read
         :param values: its parameters
         """
-        return self.get_conn().get(self.request_for(resource, values), resource.read)
+        return self.get_conn().send(self.request_for(resource, values), resource.read)
 
     def test_connection(self) -> tuple[bool, str]:
         """Read one page of the probe and tell whether it worked, as Airflow's UI and CLI ask for it."""

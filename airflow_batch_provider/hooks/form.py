@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.connection_form import connection_type
-from airflow_batch_provider.connections import COMMON_EXTRAS, Extra
 
 if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def form_fields(hook: type[BatchApiHook]) -> dict[str, Any]:
     """Return a field for every extra of the hook's connections."""
-    return {name: _field(extra) for name, extra in {**hook.vendor.extras, **COMMON_EXTRAS}.items()}
+    return {name: _field(extra) for name, extra in hook.vendor.all_extras.items()}
 
 
 def _field(extra: Extra) -> Any:
@@ -25,8 +25,8 @@ def _field(extra: Extra) -> Any:
     return kind(
         extra.label,
         validators=[any_of(list(extra.choices))] if extra.choices else None,
-        description=extra.description,
-        default=True if extra.type == "boolean" else None,
+        description=extra.help,
+        default=extra.default if extra.type == "boolean" else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_batch_provider.apis.endpoint import Vendor
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 VENDORS: tuple[Vendor, ...] = (playment.VENDOR, llamacloud.VENDOR, talkifai.VENDOR)

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_batch_provider.apis.auth import KeyHeader
 from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, StateFields, outcome_of
 from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
-from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.paging import CursorPaging
 from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter, Timestamp
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import OffsetPaging
-from airflow_batch_provider.connections import EXTRAS
 
 REGION_URLS = {
     "us": "https://api.cloud.llamaindex.ai",
@@ -27,13 +29,16 @@ VENDOR = Vendor(
     name="llamacloud",
     title="LlamaCloud",
     base_url=REGION_URLS["us"],
-    key_header="Authorization",
-    key_prefix="Bearer ",
+    auth=KeyHeader("Authorization", "Bearer "),
     pasted_paths=("/api/v1", "/api/v2", "/api"),
     key_hint="llx-...",
     docs_url="https://developers.llamaindex.ai",
     hook="airflow_batch_provider.hooks.llamacloud.LlamaCloudHook",
-    extras=EXTRAS["llamacloud"],
+    extras={
+        "region": Extra("Region", "Keys belong to one region; us if empty.", choices=tuple(REGION_URLS)),
+        "project_id": Extra("Project id", "Used where a task names no project; the key's default project if empty."),
+        "organization_id": Extra("Organization id", "Used where a task names no organization."),
+    },
     region_urls=REGION_URLS,
 )
 

@@ -9,25 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_batch_provider.apis.auth import KeyHeader
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, StateFields
 from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, columns
-from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
 from airflow_batch_provider.apis.problem import ProblemKind
-from airflow_batch_provider.connections import EXTRAS
+from airflow_batch_provider.apis.vendor import Vendor
 
 VENDOR = Vendor(
     name="playment",
     title="TELUS/Playment",
     base_url="https://api.playment.io",
-    key_header="x-api-key",
+    auth=KeyHeader("x-api-key"),
     pasted_paths=("/v1",),
     key_hint="GT Studio: Settings > API Keys",
     docs_url="https://annotationdocs.telusinternational.com",
     hook="airflow_batch_provider.hooks.playment.PlaymentHook",
-    extras=EXTRAS["playment"],
+    extras={"project_id": Extra("Project id", "Used where a task names no project.")},
     # Every failure is documented as HTTP 400, a bad key and the vendor's own passing faults included.
     kinds_by_code={
         "auth-failure": ProblemKind.AUTHENTICATION,

@@ -7,28 +7,36 @@ endpoint pages, and the connection can say otherwise.
 
 from __future__ import annotations
 
+from airflow_batch_provider.apis.auth import KeyHeader
 from airflow_batch_provider.apis.batch_state import BatchKind, Outcome, StateFields
 from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
-from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging
-from airflow_batch_provider.connections import EXTRAS
 
-KEY_HEADERS = {"bearer": ("Authorization", "Bearer "), "x-api-key": ("x-api-key", "")}
-"""Header and prefix of the key: the endpoint pages say Bearer, the authentication page says x-api-key."""
+AUTHS = {"bearer": KeyHeader("Authorization", "Bearer "), "x-api-key": KeyHeader("x-api-key")}
+"""The endpoint pages document Bearer, the authentication page documents x-api-key."""
 
 VENDOR = Vendor(
     name="talkifai",
     title="TalkifAI",
     base_url="https://api.talkifai.dev",
-    key_header=KEY_HEADERS["bearer"][0],
-    key_prefix=KEY_HEADERS["bearer"][1],
+    auth=AUTHS["bearer"],
     key_hint="Studio: Settings > API Keys",
     docs_url="https://docs.talkifai.dev",
     hook="airflow_batch_provider.hooks.talkifai.TalkifAIHook",
-    extras=EXTRAS["talkifai"],
-    key_headers=KEY_HEADERS,
+    extras={
+        "organization_id": Extra("Organization id", "Used where a task names no organization."),
+        "auth_header": Extra(
+            "API key header",
+            "How the key is sent: as a Bearer token (the default), or in x-api-key.",
+            choices=tuple(AUTHS),
+        ),
+    },
+    auths=AUTHS,
 )
 
 OUTCOMES = {

@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk import Connection
 from pytest_mock import MockerFixture
 
-from airflow_batch_provider.connections import COMMON_EXTRAS
+from airflow_batch_provider.apis.extra import COMMON_EXTRAS
 from airflow_batch_provider.exceptions import (
     AuthenticationError,
     BatchFailedError,

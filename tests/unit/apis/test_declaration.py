@@ -10,7 +10,7 @@ import pytest
 from airflow_batch_provider import vendor_kit as kit
 from airflow_batch_provider.apis.declaration import DeclarationError
 
-VENDOR = kit.Vendor(name="tests", title="Tests", base_url="https://api.tests.example", key_header="x-key")
+VENDOR = kit.Vendor(name="tests", title="Tests", base_url="https://api.tests.example", auth=kit.KeyHeader("x-key"))
 PROJECT = kit.Parameter("project_id", kit.Identifier(), required=True)
 STATUS = kit.Parameter("status", kit.Choice(("RUNNING", "DONE")), "status")
 STATE = kit.StateFields({"DONE": kit.SUCCEEDED}, counts=("counts.failed",))

@@ -8,14 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_batch_provider.apis.auth import KeyHeader
 from airflow_batch_provider.apis.body import Body
-from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource, Vendor
+from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource
 from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.paging import CursorPaging, Paging, WholePaging
 from airflow_batch_provider.apis.parameter import Identifier, Integer, Parameter, first_missing, first_violation
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.request import Answer
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
+
+
+def answer_of(body: bytes) -> Answer:
+    return Answer(200, {}, body)
+
 
 LISTINGS: tuple[tuple[Listing, dict[str, Any], str], ...] = (
     (playment.BATCHES, {"project_id": "p"}, "/v1/projects/p/details"),
@@ -85,7 +93,7 @@ def test_any_value_survives_the_query(value: str) -> None:
 
 
 def test_a_token_that_has_no_utf8_is_a_problem_of_the_page() -> None:
-    page = llamacloud.BATCHES.page(b'{"items":[{"id":"a"}],"next_page_token":"\\ud800"}')
+    page = llamacloud.BATCHES.page(answer_of(b'{"items":[{"id":"a"}],"next_page_token":"\\ud800"}'))
     assert isinstance(page, Problem)
 
 
@@ -124,7 +132,7 @@ REFUSAL = b'{"error":{"code":"x","message":"no"},"success":false}'
 def test_success_false_is_a_refusal_although_the_list_is_missing(
     listing: Listing, values: dict[str, Any], path: str
 ) -> None:
-    assert listing.page(REFUSAL) == Problem(ProblemKind.REFUSED, "no", "x")
+    assert listing.page(answer_of(REFUSAL)) == Problem(ProblemKind.REFUSED, "no", "x")
 
 
 @pytest.mark.parametrize(
@@ -136,26 +144,26 @@ def test_success_false_is_a_refusal_although_the_list_is_missing(
     ],
 )
 def test_success_false_is_a_refusal_although_there_is_a_list(listing: Listing, body: bytes) -> None:
-    assert listing.page(body) == Problem(ProblemKind.REFUSED, "no")
+    assert listing.page(answer_of(body)) == Problem(ProblemKind.REFUSED, "no")
 
 
 def test_a_passing_fault_may_come_with_status_200() -> None:
     body = b'{"error":{"code":"FS_0000","message":"later"},"success":false}'
-    problem = playment.BATCH_JOBS.page(body)
+    problem = playment.BATCH_JOBS.page(answer_of(body))
     assert isinstance(problem, Problem)
     assert problem.kind is ProblemKind.TRANSIENT
 
 
 def test_playments_token_is_only_looked_for_inside_data() -> None:
-    page = playment.BATCH_JOBS.page(b'{"data":{"jobs":[{"id":"a"}]},"next_page_token":"x","success":true}')
+    page = playment.BATCH_JOBS.page(answer_of(b'{"data":{"jobs":[{"id":"a"}]},"next_page_token":"x","success":true}'))
     assert isinstance(page, Page)
     assert page.next_token is None
 
 
 def test_talkifais_wrapped_list_reads_like_the_bare_one() -> None:
     inner = {"batchJobs": [{"id": "a"}], "total": 3, "page": 1, "pageSize": 1}
-    bare = talkifai.BATCH_JOBS.page(json.dumps(inner).encode())
-    wrapped = talkifai.BATCH_JOBS.page(json.dumps({"success": True, "data": inner}).encode())
+    bare = talkifai.BATCH_JOBS.page(answer_of(json.dumps(inner).encode()))
+    wrapped = talkifai.BATCH_JOBS.page(answer_of(json.dumps({"success": True, "data": inner}).encode()))
     assert isinstance(bare, Page)
     assert bare == wrapped
     assert bare.total == 3
@@ -163,7 +171,7 @@ def test_talkifais_wrapped_list_reads_like_the_bare_one() -> None:
 
 @pytest.mark.parametrize("data", ["null", "{}", "[]", '"x"'])
 def test_talkifais_bare_list_may_have_another_field_called_data(data: str) -> None:
-    assert isinstance(talkifai.BATCH_JOBS.page(f'{{"batchJobs":[],"data":{data}}}'.encode()), Page)
+    assert isinstance(talkifai.BATCH_JOBS.page(answer_of(f'{{"batchJobs":[],"data":{data}}}'.encode())), Page)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +186,7 @@ def test_talkifais_bare_list_may_have_another_field_called_data(data: str) -> No
     ],
 )
 def test_a_resource_reads_its_documented_answer(resource: Resource, body: str, expected: object) -> None:
-    assert resource.read(body.encode()) == (json.loads(body) if expected is None else expected)
+    assert resource.read(answer_of(body.encode())) == (json.loads(body) if expected is None else expected)
 
 
 @pytest.mark.parametrize("resource", [resource for resource, _, _ in RESOURCES], ids=lambda resource: resource.name)
@@ -186,29 +194,29 @@ def test_a_resource_reads_its_documented_answer(resource: Resource, body: str, e
     "body", ["{}", "[]", "null", '"id"', '{"data":null}', '{"job":5}', '{"success":true,"data":[]}']
 )
 def test_a_resource_of_another_shape_is_said_to_be_so(resource: Resource, body: str) -> None:
-    problem = resource.read(body.encode())
+    problem = resource.read(answer_of(body.encode()))
     assert isinstance(problem, Problem)
     assert problem.kind is ProblemKind.WRONG_SHAPE
 
 
 def test_a_job_that_is_a_text_is_of_the_wrong_shape() -> None:
-    assert isinstance(llamacloud.BATCH_PROCESSING_JOB.read(b'{"job":"hidden"}'), Problem)
+    assert isinstance(llamacloud.BATCH_PROCESSING_JOB.read(answer_of(b'{"job":"hidden"}')), Problem)
 
 
 @pytest.mark.parametrize("resource", [resource for resource, _, _ in RESOURCES], ids=lambda resource: resource.name)
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"id":', b"\xff", b'{"id":"\xff"}', b'{"a":' * 10**5])
 def test_a_resource_that_is_not_json_is_said_to_be_so(resource: Resource, body: bytes) -> None:
-    problem = resource.read(body)
+    problem = resource.read(answer_of(body))
     assert isinstance(problem, Problem)
     assert problem.kind is ProblemKind.NOT_JSON
 
 
 @pytest.mark.parametrize("resource", [resource for resource, _, _ in RESOURCES], ids=lambda resource: resource.name)
 def test_a_resource_that_says_success_false_is_a_refusal(resource: Resource) -> None:
-    assert resource.read(REFUSAL) == Problem(ProblemKind.REFUSED, "no", "x")
+    assert resource.read(answer_of(REFUSAL)) == Problem(ProblemKind.REFUSED, "no", "x")
 
 
-TESTS = Vendor(name="tests", title="Tests", base_url="https://api.tests.example", key_header="x-key")
+TESTS = Vendor(name="tests", title="Tests", base_url="https://api.tests.example", auth=KeyHeader("x-key"))
 
 
 def test_lists_repeat_their_query_key_and_paths_may_keep_slashes() -> None:
@@ -264,13 +272,13 @@ MORE: dict[str, tuple[str, str, bool]] = {
 @pytest.mark.parametrize("case", MORE)
 def test_more_rows_without_a_way_to_them_are_an_error(case: str) -> None:
     paging, body, is_page = MORE[case]
-    answer = more_listing(PAGINGS[paging]).page(body.encode())
+    answer = more_listing(PAGINGS[paging]).page(answer_of(body.encode()))
     assert isinstance(answer, Page) is is_page, answer
     if isinstance(answer, Problem):
         assert "there are more rows" in answer.message
 
 
 def test_no_more_rows_end_a_listing_whatever_the_cursor() -> None:
-    page = more_listing(PAGINGS["cursor"]).page(b'{"jobs":[{"id":1}],"has_more":false,"after":"x"}')
+    page = more_listing(PAGINGS["cursor"]).page(answer_of(b'{"jobs":[{"id":1}],"has_more":false,"after":"x"}'))
     assert isinstance(page, Page)
     assert page.next_token is None

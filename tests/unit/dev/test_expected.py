@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from airflow_batch_provider.apis.endpoint import Listing
-from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.request import Answer, Request
 from airflow_batch_provider.listing.pages import read_pages
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 from dev.bench import guide
@@ -31,11 +31,11 @@ class CountingClient:
         self.sent = 0
         self._jobs = jobs
 
-    def get(self, request: Request, read: Callable[[bytes], Any]) -> Any:
+    def send(self, request: Request, read: Callable[[Answer], Any]) -> Any:
         self.sent += 1
         pieces = PAGES.body(request.path, urlencode(request.query), self._jobs)
         assert pieces is not None
-        return read(b"".join(pieces))
+        return read(Answer(200, {}, b"".join(pieces)))
 
 
 @pytest.mark.parametrize("jobs", [0, 1, 99, 100, 101, 199, 200, 999, 1000, 1001, 1999, 2000, 4321, 10_000])

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_batch_provider.apis.page import Page
+from airflow_batch_provider.apis.request import Answer
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats import libraries, parquet
 from airflow_batch_provider.formats.compression import BLOCK
@@ -117,7 +118,7 @@ def test_the_same_rows_give_the_same_bytes_however_they_are_handed_over(
 def test_rows_that_wait_in_an_encoder_keep_no_page_in_memory(name: str) -> None:
     body = json.dumps({"items": [{"id": "a"}], "beside": "x" * 1000}).encode()
     alone = sys.getrefcount(body)
-    page = llamacloud.BATCHES.page(body)
+    page = llamacloud.BATCHES.page(Answer(200, {}, body))
     assert isinstance(page, Page)
     encoder = Format(name, columns=llamacloud.BATCHES.columns).new_part()
     encoder.add(page.rows.lines)
