@@ -122,7 +122,7 @@ def parquet_holds(cell: Any, value: Any, kind: ColumnType) -> bool:
         return value is None and cell is None
     match kind:
         case Struct(fields=fields):
-            known = {field.name: field.kind for field in fields}
+            known = {field.name: field.type for field in fields}
             return (
                 isinstance(value, dict)
                 and value.keys() <= known.keys()
@@ -159,6 +159,6 @@ def is_right(cells: dict[str, Any], row: dict[str, Any], columns: tuple[Column, 
         value, cell = row.get(column.name), cells[column.name]
         if column.name in extra:
             assert typed(extra[column.name]) == typed(value), column
-            assert not holds(cell, value, column.kind), column
+            assert not holds(cell, value, column.type), column
         else:
-            assert holds(cell, value, column.kind), (column, cell, value)
+            assert holds(cell, value, column.type), (column, cell, value)

@@ -41,7 +41,7 @@ def values(kind: ColumnType) -> st.SearchStrategy[Any]:
     """Give values as documented, null among them."""
     match kind:
         case Struct():
-            fields = {field.name: values(field.kind) for field in kind.fields}
+            fields = {field.name: values(field.type) for field in kind.fields}
             return st.none() | st.fixed_dictionaries({}, optional=fields)
         case ListOf():
             return st.none() | st.lists(values(kind.element), max_size=3)
@@ -51,7 +51,7 @@ def values(kind: ColumnType) -> st.SearchStrategy[Any]:
 
 def documented(columns: Sequence[Column]) -> st.SearchStrategy[dict[str, Any]]:
     """Give rows as documented, fields absent or null among them."""
-    return st.fixed_dictionaries({}, optional={column.name: values(column.kind) for column in columns})
+    return st.fixed_dictionaries({}, optional={column.name: values(column.type) for column in columns})
 
 
 ANYTHING = st.recursive(

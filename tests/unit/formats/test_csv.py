@@ -69,7 +69,7 @@ def test_what_is_written_is_read_by_any_reader_of_csv(name: str, data: st.DataOb
     header, *read = list(csv.reader(io.StringIO(content.decode(), newline="")))
     assert header == [*(column.name for column in listing.columns), "_extra"]
     assert read == [
-        [*(expected(row.get(column.name), column.kind)[0] or "" for column in listing.columns), ""] for row in rows
+        [*(expected(row.get(column.name), column.type)[0] or "" for column in listing.columns), ""] for row in rows
     ]
 
 
@@ -84,7 +84,7 @@ def test_no_value_is_lost_however_foreign(name: str, data: st.DataObject) -> Non
     for row, (*cells, extra) in zip(rows, records(content)[1:], strict=True):
         left = {key: value for key, value in row.items() if key not in {column.name for column in listing.columns}}
         for column, cell in zip(listing.columns, cells, strict=True):
-            wanted, fits = expected(row.get(column.name), column.kind)
+            wanted, fits = expected(row.get(column.name), column.type)
             assert cell == wanted
             if not fits:
                 left[column.name] = row[column.name]
