@@ -74,10 +74,7 @@ class FileFormat(msgspec.Struct, frozen=True, kw_only=True):
         return (self.compressed_inside,) if self.compressed_inside else tuple(COMPRESSIONS)
 
     def around(self, compression: str | None) -> Compression:
-        """Return how a whole file is compressed.
-
-        :param compression: the export's compression
-        """
+        """Return how a whole file is compressed in an export with this compression."""
         return COMPRESSIONS[None if self.compressed_inside else compression]
 
 

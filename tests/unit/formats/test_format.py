@@ -37,7 +37,7 @@ COLUMNS = llamacloud.BATCHES.columns
         ("parquet", "zstd", ".parquet"),
     ],
 )
-def test_a_file_name_tells_format_and_compression(name: str, compression: str | None, suffix: str) -> None:
+def test_a_file_name_ends_with_format_and_compression(name: str, compression: str | None, suffix: str) -> None:
     assert Format(name, compression).suffix == suffix
 
 
@@ -171,7 +171,7 @@ def test_a_column_is_warned_of_once_in_all_files_and_never_with_its_value(
 
 
 @pytest.mark.parametrize("name", ["csv", "parquet"])
-def test_each_file_counts_what_its_columns_cannot_hold(name: str) -> None:
+def test_each_file_counts_its_type_mismatches(name: str) -> None:
     encoder = Format(name, DEFAULT, COLUMNS).new_part()
     encoder.add([b'{"id": 1}', b'{"id": "1", "new": 1}', b'{"id": 2, "status": true, "config": {"new": 1}}'])
     encoder.finish()

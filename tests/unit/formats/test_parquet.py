@@ -1,4 +1,4 @@
-"""Parquet holds typed columns, and loses nothing that does not fit into them."""
+"""Parquet has typed columns, and keeps every value of another type."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def table_of(listing: Listing, lines: list[bytes]) -> pa.Table:
 
 
 class ForeignError(Exception):
-    """The value is not of its kind."""
+    """The value is not of its type."""
 
 
-def expected(value: Any, kind: ColumnType) -> tuple[Any, bool]:
-    """Return a value as its column holds it, and whether that is all of it."""
-    match value, kind:
+def expected(value: Any, column_type: ColumnType) -> tuple[Any, bool]:
+    """Return a value as its column contains it, and whether that is all of it."""
+    match value, column_type:
         case None, _:
             return None, True
         case str(), Scalar.TEXT if is_text(value):
@@ -44,12 +44,12 @@ def expected(value: Any, kind: ColumnType) -> tuple[Any, bool]:
         case int(), Scalar.INTEGER if not isinstance(value, bool) and -(2**63) <= value < 2**63:
             return value, True
         case list(), ListOf():
-            elements = [expected(element, kind.element) for element in value]
+            elements = [expected(element, column_type.element) for element in value]
             return [element for element, _ in elements], all(whole for _, whole in elements)
         case dict(), Struct():
             if not is_text(json.dumps(value, ensure_ascii=False)):
                 raise ForeignError  # cannot be parsed in part
-            fields = {field.name: expected(value.get(field.name), field.type) for field in kind.fields}
+            fields = {field.name: expected(value.get(field.name), field.type) for field in column_type.fields}
             return (
                 {name: element for name, (element, _) in fields.items()},
                 value.keys() <= fields.keys() and all(whole for _, whole in fields.values()),
