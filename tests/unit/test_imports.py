@@ -43,9 +43,15 @@ HEAVY = {
     "xxhash",
     "zstandard",
 }
+LIGHT_FORMATS = {"compression", "libraries", "registry"}
+"""The tables of formats and compressions, whose names operators check; no module that writes or reads a file."""
+
 OWN = {
     f"airflow_batch_provider.{name}"
-    for name in ("client.client", "client.session", "export", "formats", "listing", "sandbox", "stores", "testing")
+    for name in (
+        *("client.client", "client.session", "export", "listing", "sandbox", "stores", "testing"),
+        *(f"formats.{path.stem}" for path in (PACKAGE / "formats").glob("[a-z]*.py") if path.stem not in LIGHT_FORMATS),
+    )
 }
 AIRFLOW_NEEDS = {"msgspec"}
 """What Airflow's task SDK reads its own messages with, so that it is there wherever DAGs are parsed."""
