@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from airflow_batch_provider.apis.auth import Auth, Credentials
 from airflow_batch_provider.apis.extra import COMMON_EXTRAS
@@ -40,6 +40,3 @@ class Settings:
     def source(self) -> str:
         """A hash of where and as whom is read, which does not reveal the key: a cursor means nothing elsewhere."""
         return hashlib.blake2b(f"{self.base_url} {self.credentials.secret}".encode(), digest_size=16).hexdigest()
-
-
-FIELDS = frozenset(field.name for field in fields(Settings))

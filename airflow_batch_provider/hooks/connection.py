@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -91,10 +92,10 @@ def read_settings(vendor: Vendor, connection: Connection, extras: Mapping[str, A
     :param extras: its extras, as :func:`read_extras` returns them
     :raises ConnectionSettingsError: there is no key, or the host makes no URL
     """
-    from airflow_batch_provider.client.settings import FIELDS, Settings
+    from airflow_batch_provider.client.settings import Settings
 
     common = {name: extras[name] for name in COMMON_EXTRAS if name in extras}
-    if unknown := sorted(common.keys() - FIELDS):
+    if unknown := sorted(common.keys() - {field.name for field in fields(Settings)}):
         raise ConnectionSettingsError(
             f"Extra {unknown[0]!r} of connection {connection.conn_id!r} is declared for every connection, "
             "but client/settings.py has no field for it.",

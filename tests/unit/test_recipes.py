@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from airflow_batch_provider.apis.extra import COMMON_EXTRAS, Extra
 from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.client import settings
 from airflow_batch_provider.client.settings import Settings
-from airflow_batch_provider.connections import COMMON_EXTRAS, Extra
 from airflow_batch_provider.exceptions import ConnectionSettingsError, ExportDamagedError, InvalidParameterError
 from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.export.spec import ExportSpec
@@ -165,10 +165,10 @@ def idle_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @dataclass(frozen=True, kw_only=True)
     class WithIdleTimeout(Settings):
-        idle_timeout: float = 30.0
+        idle_timeout: float = 30.0  # COMMON_EXTRAS["idle_timeout"].default
 
     monkeypatch.setattr(settings, "Settings", WithIdleTimeout)
-    extra = Extra("Idle timeout", "Seconds to keep an idle connection; 30 if empty.", "number", minimum=1, maximum=600)
+    extra = Extra("Idle timeout", "Seconds; {default} if empty.", "number", minimum=1, maximum=600, default=30.0)
     monkeypatch.setitem(COMMON_EXTRAS, "idle_timeout", extra)
 
 
@@ -196,7 +196,15 @@ def test_an_extra_that_was_added_is_checked(value: object, acme: Acme, monkeypat
 def test_an_extra_that_was_added_is_in_every_form() -> None:
     forms = [*our_provider_info()["connection-types"], *get_provider_info()["connection-types"]]
     schema = {"type": ["number", "null"], "minimum": 1, "maximum": 600}
-    assert [form["conn-fields"]["idle_timeout"]["schema"] for form in forms] == [schema] * 4
+    fields = [form["conn-fields"]["idle_timeout"] for form in forms]
+    assert [field["schema"] for field in fields] == [schema] * 4
+    assert {field["description"] for field in fields} == {"Seconds; 30.0 if empty."}
+
+
+def test_an_extra_without_a_setting_is_a_clear_error(acme: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMON_EXTRAS, "idle_timeout", Extra("Idle timeout", "Seconds.", "number"))
+    with pytest.raises(ConnectionSettingsError, match=r"'idle_timeout' .* but client/settings.py has no field for it"):
+        connect(acme, monkeypatch, idle_timeout=5)
 
 
 def test_the_recipes_name_files_and_tables_that_there_are() -> None:
