@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import copy
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -17,7 +19,7 @@ from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.apis.request import Answer, Request
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.client.errors import ErrorMapping
-from airflow_batch_provider.client.rate_limit import RateLimiter
+from airflow_batch_provider.client.rate_limit import RateLimiter, shared_rate_limiter
 from airflow_batch_provider.client.session import Session
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import (
@@ -45,7 +47,7 @@ class Client:
 
     :param vendor: whose API it is
     :param settings: how to reach it
-    :param rate_limiter: when requests may be sent; by default one of its own, by the settings
+    :param rate_limiter: when requests may be sent; by default the one that the process has for the connection
     """
 
     def __init__(self, vendor: Vendor, settings: Settings, rate_limiter: RateLimiter | None = None) -> None:
@@ -54,7 +56,7 @@ class Client:
         self.errors = ErrorMapping(vendor, settings)
         self._renews = not is_static(settings.auth)
         self._session = self._open_session()
-        self.rate_limiter = rate_limiter or RateLimiter(settings.requests_per_minute)
+        self.rate_limiter = rate_limiter or shared_rate_limiter(settings.connection_id, settings.requests_per_minute)
         if not settings.verify_tls:
             log.warning(
                 "Connection %r does not verify the certificate of %s (verify_tls is false): "
@@ -145,6 +147,12 @@ class Client:
             seconds,
             error,
         )
+
+    def for_polling(self) -> Client:
+        """Return this client, but one that sends each request once: who polls tries again at the next poll."""
+        polling = copy.copy(self)
+        polling.settings = dataclasses.replace(self.settings, max_attempts=1)
+        return polling
 
     def close(self) -> None:
         """Close all connections."""

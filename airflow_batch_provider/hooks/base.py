@@ -55,6 +55,16 @@ class BatchApiHook(BaseHook):
     def _extras(self) -> dict[str, Any]:
         return read_extras(self.vendor, self._connection_id, self._connection.extra_dejson)
 
+    def use_connection(self, connection: Connection, saved_extras: Mapping[str, Any]) -> None:
+        """Use a connection that was read already: in an event loop it is read without blocking.
+
+        :param connection: the Airflow connection
+        :param saved_extras: its extras, as they were saved
+        :raises ConnectionSettingsError: an extra is unknown, or not of its type
+        """
+        self._connection = connection
+        self._extras = read_extras(self.vendor, self._connection_id, saved_extras)
+
     @cached_property
     def _client(self) -> Client:
         # The HTTP library is imported here, not where DAGs are parsed.
@@ -63,7 +73,7 @@ class BatchApiHook(BaseHook):
         return Client(self.vendor, read_settings(self.vendor, self._connection, self._extras))
 
     def get_conn(self) -> Client:
-        """Return the client of the connection."""
+        """Return the client of the connection. Operators, sensors and the triggerer all get theirs here."""
         return self._client
 
     def fill(self, endpoint: Endpoint, values: Mapping[str, Any], *, may_lack: bool = False) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Integer, Violation
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats.registry import COMPRESSION_NAMES, FORMATS
+from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.lineage.assets import announce, declare_outlet, withhold
 from airflow_batch_provider.lineage.openlineage import Exported, operator_lineage
 from airflow_batch_provider.links.export_page import PublishedExportLink
@@ -82,6 +83,12 @@ class ListingExportOperator(BaseOperator):
     )
     operator_extra_links = (PublishedExportLink(),)
     published_to: Store | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            required = [parameter.name for parameter in cls.listing.parameters if parameter.required]
+            check_template_fields(cls, [*required, cls.hook_class.conn_name_attr])
 
     _exported: Exported | None = None
 

@@ -14,15 +14,15 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
     conf,
 )
-from msgspec import structs
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind
 from airflow_batch_provider.apis.parameter import Boolean, Domain, Duration, Identifier, Integer, Violation
 from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
+from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.links.batch_page import BatchPageLink
 from airflow_batch_provider.waiting import verdict
-from airflow_batch_provider.waiting.kinds import kind_named
-from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch, WatchOptions
+from airflow_batch_provider.waiting.kinds import import_named, kind_named
+from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -62,6 +62,12 @@ class BatchSensor(BaseSensorOperator):
     hook_class: ClassVar[type[BatchApiHook]]
     template_fields: Sequence[str] = ("fail_on_item_failures", "stalled_after", "max_poll_failures")
     operator_extra_links = (BatchPageLink(),)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            own_id = [cls.id_field] if cls.id_field else []
+            check_template_fields(cls, [*own_id, *cls.kind.scope, cls.hook_class.conn_name_attr])
 
     def __init__(
         self,
@@ -139,18 +145,31 @@ class BatchSensor(BaseSensorOperator):
             raise InvalidParameterError(f"{type(self).__name__}: {Violation(name, value, domain.allowed)}.")
         return text
 
-    def _options(self) -> WatchOptions:
-        return WatchOptions(
-            fail_on_item_failures=self._checked("fail_on_item_failures", Boolean()) == "true",
-            stalled_after=None if self.stalled_after is None else float(self._checked("stalled_after", Duration())),
-            max_poll_failures=int(self._checked("max_poll_failures", Integer(1))),
-        )
+    def _options(self) -> dict[str, Any]:
+        """Return what ends a wait beside the batch's own end, for the watch here and the trigger."""
+        return {
+            "fail_on_item_failures": self._checked("fail_on_item_failures", Boolean()) == "true",
+            "stalled_after": None if self.stalled_after is None else float(self._checked("stalled_after", Duration())),
+            "max_poll_failures": int(self._checked("max_poll_failures", Integer(1))),
+        }
+
+    def _own_hook(self) -> str | None:
+        """Return the import path of the hook if it makes its client in a way of its own, so that the trigger uses it.
+
+        :raises InvalidParameterError: the triggerer could not import it
+        """
+        maker = next(base for base in self.hook_class.__mro__ if "get_conn" in vars(base))
+        path = f"{self.hook_class.__module__}.{self.hook_class.__qualname__}"
+        if maker.__module__ == "airflow_batch_provider.hooks.base" or path == self.kind.listing.vendor.hook:
+            return None
+        import_named("hook", path)  # fails here rather than in the triggerer
+        return path
 
     def _defer(
         self,
         batch_id: str,
         scope: Mapping[str, str],
-        options: WatchOptions,
+        options: Mapping[str, Any],
         movement: verdict.Movement,
         now: float,
     ) -> None:
@@ -169,7 +188,8 @@ class BatchSensor(BaseSensorOperator):
                 timeout=self.timeout,
                 mark=movement.mark,
                 moved_at=movement.since,
-                **structs.asdict(options),
+                hook=self._own_hook(),
+                **options,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout + SECONDS_FOR_THE_TRIGGER_TO_SAY_IT_FIRST),
@@ -194,12 +214,11 @@ class BatchSensor(BaseSensorOperator):
             self.log.warning("Finished, but %s items failed. %s", result["failed_items"], end.message)
         return result
 
-    def _new_watch(self, context: Context, options: WatchOptions) -> Watch:
+    def _new_watch(self, context: Context, options: Mapping[str, Any]) -> Watch:
         store = self._store(context)
-        kept: Any = store.get(WATCH_KEY) if store is not None else None
-        watch = Watch(self.kind.listing.vendor.title, self.log, options)
-        if isinstance(kept, dict):
-            watch.recall(kept)
+        watch = Watch(self.kind.listing.vendor.title, self.log, **options)
+        if store is not None:
+            watch.resume(store.get(WATCH_KEY))
         return watch
 
     def _store(self, context: Context) -> Any:
@@ -209,4 +228,4 @@ class BatchSensor(BaseSensorOperator):
     def _keep(self, context: Context, watch: Watch) -> None:
         store = self._store(context)
         if store is not None:
-            store.set(WATCH_KEY, watch.memory())
+            store.set(WATCH_KEY, watch.keep())

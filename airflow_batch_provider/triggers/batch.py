@@ -15,10 +15,11 @@ from typing import Any
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 from airflow_batch_provider.apis.batch_state import BatchState
+from airflow_batch_provider.backoff import delay
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
 from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.kinds import KINDS, kind_named
-from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch, WatchOptions
+from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class BatchStatusTrigger(BaseTrigger):
     :param mark: what was seen of the batch when it last moved
     :param moved_at: Unix seconds of that moment; now if left out
     :param max_poll_failures: polls in a row that may fail
+    :param hook: the import path of the hook that makes the client; the vendor's own by default
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class BatchStatusTrigger(BaseTrigger):
         mark: str = "",
         moved_at: float | None = None,
         max_poll_failures: int = MAX_POLL_FAILURES,
+        hook: str | None = None,
         **_from_other_versions: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -82,12 +85,13 @@ class BatchStatusTrigger(BaseTrigger):
         self.mark = mark
         self.moved_at = moved_at
         self.max_poll_failures = max_poll_failures
+        self.hook = hook
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what is needed to make this trigger again, in another process."""
         names = (
             *("kind", "connection_id", "batch_id", "scope", "poll_interval", "end_time", "timeout"),
-            *("fail_on_item_failures", "stalled_after", "mark", "moved_at", "max_poll_failures"),
+            *("fail_on_item_failures", "stalled_after", "mark", "moved_at", "max_poll_failures", "hook"),
         )
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
 
@@ -100,7 +104,7 @@ class BatchStatusTrigger(BaseTrigger):
         try:
             kind = KINDS[self.kind] if self.kind in KINDS else await asyncio.to_thread(kind_named, self.kind)
         except InvalidParameterError as error:
-            return verdict.of_refusal(error)
+            return verdict.of_permanent(error)
         title = kind.listing.vendor.title
         loop = asyncio.get_running_loop()
         # From here on only the loop's clock counts, which does not jump.
@@ -108,11 +112,9 @@ class BatchStatusTrigger(BaseTrigger):
         watch = Watch(
             title,
             self.log,
-            WatchOptions(
-                fail_on_item_failures=self.fail_on_item_failures,
-                stalled_after=self.stalled_after,
-                max_poll_failures=self.max_poll_failures,
-            ),
+            fail_on_item_failures=self.fail_on_item_failures,
+            stalled_after=self.stalled_after,
+            max_poll_failures=self.max_poll_failures,
             movement=None if self.moved_at is None else verdict.Movement(self.mark, self.moved_at),
         )
 
@@ -129,7 +131,7 @@ class BatchStatusTrigger(BaseTrigger):
         interval, latest = self.poll_interval, None if self.end_time is None else self.end_time - ahead
         if latest is not None and latest <= loop.time():
             interval, latest = min(interval, LATE_POLL_INTERVAL), loop.time() + LATE_LOOK
-        poller = pollers.poller_for(kind, self.connection_id, self.scope)
+        poller = pollers.poller_for(kind, self.connection_id, self.scope, self.hook)
         with poller.join(self.batch_id, interval, judge) as ended:
             try:
                 async with asyncio.timeout_at(latest) as limit:
@@ -156,6 +158,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
     :param poll_interval: seconds between two looks
     :param event_interval: seconds between the events of one look. Airflow's scheduler starts a run for the first event
         that it finds, and leaves others that came before it looked until the next one comes (seen on 3.3.2).
+    :param hook: the import path of the hook that makes the client; the vendor's own by default
     """
 
     def __init__(
@@ -166,6 +169,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         scope: Mapping[str, str] | None = None,
         poll_interval: float = 60.0,
         event_interval: float = 3.0,
+        hook: str | None = None,
         **_from_other_versions: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -174,15 +178,20 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         self.scope = dict(scope or {})
         self.poll_interval = poll_interval
         self.event_interval = event_interval
+        self.hook = hook
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what is needed to make this trigger again, in another process."""
-        names = ("kind", "connection_id", "scope", "poll_interval", "event_interval")
+        names = ("kind", "connection_id", "scope", "poll_interval", "event_interval", "hook")
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
 
     def shared_stream_key(self) -> Hashable:
         """Return what triggers must have in common to share their looks."""
-        return (type(self).__name__, self.kind, self.connection_id, *sorted(self.scope.items()), self.poll_interval)
+        return (
+            *(type(self).__name__, self.kind, self.connection_id, self.hook),
+            *sorted(self.scope.items()),
+            self.poll_interval,
+        )
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
@@ -191,7 +200,8 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         failures = 0
         while True:
             try:
-                reader = await pollers.open_reader(kind_named(kwargs["kind"]), kwargs["connection_id"], kwargs["scope"])
+                kind, hook = kind_named(kwargs["kind"]), kwargs.get("hook")
+                reader = await pollers.open_reader(kind, kwargs["connection_id"], kwargs["scope"], hook)
                 while True:
                     finished = await asyncio.to_thread(reader.finished)
                     failures = 0
@@ -200,7 +210,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
             except BatchProviderError as error:
                 # Even a refused key may be mended; a watcher that ends would never fire again.
                 failures += 1
-                seconds = min(LONGEST_PAUSE, kwargs["poll_interval"] * 2**failures)
+                seconds = delay(failures, 2 * kwargs["poll_interval"], LONGEST_PAUSE, least=1.0)
                 log.error("Looking again in %.0f s: %s", seconds, error)
                 await asyncio.sleep(seconds)
 

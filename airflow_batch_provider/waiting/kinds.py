@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.exceptions import InvalidParameterError
@@ -28,18 +29,31 @@ def kind_named(name: str) -> BatchKind:
     """
     if name in KINDS:
         return KINDS[name]
-    module, _, constant = name.rpartition(".")
-    try:
-        kind = getattr(import_module(module), constant)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise _refused(name, repr(error)) from error
+    kind = import_named("kind", name)
     if not isinstance(kind, BatchKind) or kind.name != name:
-        raise _refused(name, f"there is {type(kind).__name__} {getattr(kind, 'name', '')!r}")
+        raise _not_importable("kind", name, f"there is {type(kind).__name__} {getattr(kind, 'name', '')!r}")
     return kind
 
 
-def _refused(name: str, found: str) -> InvalidParameterError:
+def import_named(parameter: str, path: str) -> Any:
+    """Import what a trigger carries by its import path.
+
+    :param parameter: the trigger's parameter, for the message
+    :param path: ``package.module.NAME``
+    :raises InvalidParameterError: it cannot be imported where this runs
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise _not_importable(parameter, path, repr(error)) from error
+
+
+def _not_importable(parameter: str, path: str, found: str) -> InvalidParameterError:
+    allowed = "the import path of a hook"
+    if parameter == "kind":
+        allowed = f"one of {', '.join(map(repr, KINDS))}, or the import path of a BatchKind that is named by it"
     return InvalidParameterError(
-        f"kind={name!r} is not allowed; allowed is one of {', '.join(map(repr, KINDS))}, or the import path of a "
-        f"BatchKind that is named by it, in a module that every worker and triggerer can import: {found}."
+        f"{parameter}={path!r} is not allowed; allowed is {allowed}, "
+        f"in a module that every worker and triggerer can import: {found}."
     )

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from airflow.providers.common.compat.sdk import Stats
 
 from airflow_batch_provider.apis.batch_state import BatchState
+from airflow_batch_provider.backoff import delay
 from airflow_batch_provider.client.rate_limit import LONGEST_HOLD
 from airflow_batch_provider.exceptions import BatchProviderError, FatalError, RateLimitedError, TransientError
 from airflow_batch_provider.waiting.reader import Listed, StateReader
@@ -265,7 +266,7 @@ class Poller:
         Stats.incr("batch_provider.poll_failures")
         self._failures += 1
         interval = min((wait.interval for wait in due), default=1.0)
-        seconds = min(LONGEST_BACKOFF, interval * 2**self._failures) * random.uniform(0.5, 1)  # noqa: S311
+        seconds = delay(self._failures, 2 * interval, LONGEST_BACKOFF)
         if isinstance(failure, RateLimitedError) and failure.retry_after is not None:
             seconds = min(failure.retry_after, LONGEST_HOLD)
         self._not_before = asyncio.get_running_loop().time() + seconds

@@ -2,102 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from enum import StrEnum
-from types import NoneType
 from typing import Any
 
 import msgspec
 
-from airflow_batch_provider import exceptions
+from airflow_batch_provider import codec, exceptions
 from airflow_batch_provider.apis.batch_state import BatchState, Outcome
+from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.exceptions import BatchProviderError, FatalError, TransientError
 
-EVENT_VERSION = 1
+EVENT_VERSION = 2
 LONGEST_REASON = 300
 
-
-class Reason(StrEnum):
-    """Why a wait ended."""
-
-    SUCCEEDED = "succeeded"
-    ITEMS_FAILED = "items_failed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    STALLED = "stalled"
-    TIMED_OUT = "timed_out"
-    UNREACHABLE = "unreachable"
-    REFUSED = "refused"
-
-
-ERRORS: Mapping[Reason, type[BatchProviderError]] = {
-    Reason.ITEMS_FAILED: exceptions.BatchItemsFailedError,
-    Reason.FAILED: exceptions.BatchFailedError,
-    Reason.CANCELLED: exceptions.BatchCancelledError,
-    Reason.STALLED: exceptions.BatchStalledError,
-    Reason.TIMED_OUT: exceptions.BatchTimeoutError,
-    Reason.UNREACHABLE: TransientError,
-    Reason.REFUSED: FatalError,
-}
-"""What a task raises for each reason but success."""
-
-_FATAL_ERRORS = {
+_ERRORS = {
     error.__name__: error
     for error in vars(exceptions).values()
-    if isinstance(error, type) and issubclass(error, FatalError)
+    if isinstance(error, type) and issubclass(error, BatchProviderError)
 }
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """The end of a wait.
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a wait; a trigger's event has the same fields.
 
-    :param reason: why it ended
+    :param version: of the event
+    :param error: the name of the exception that the task raises; None if the wait succeeded
     :param message: one sentence for people
-    :param state: what was last seen of the batch, None if nothing was
-    :param error: the name of the exception where the vendor refused
+    :param state: the last known state of the batch, None if there is none
     """
 
-    reason: Reason
+    version: int = EVENT_VERSION
+    error: str | None
     message: str
-    state: Mapping[str, Any] | None = None
-    error: str | None = None
+    state: dict[str, Any] | None
 
     def to_event(self) -> dict[str, Any]:
         """Return the payload of a trigger's event."""
-        state = dict(self.state) if self.state else None
-        return {
-            "version": EVENT_VERSION,
-            "reason": self.reason.value,
-            "message": self.message,
-            "state": state,
-            "error": self.error,
-        }
+        event: dict[str, Any] = msgspec.to_builtins(self)
+        return event
 
     def result(self) -> dict[str, Any]:
         """Return what the sensor returns, or raise what it fails with.
 
-        :raises BatchProviderError: the class that belongs to the reason
+        :raises BatchProviderError: the exception that is named; FatalError if a newer release knows more of them
         """
-        if self.reason is Reason.SUCCEEDED:
+        if self.error is None:
             return {**(self.state or {}), "message": self.message}
-        raise _FATAL_ERRORS.get(self.error or "", ERRORS[self.reason])(self.message)
+        raise _ERRORS.get(self.error, FatalError)(self.message)
+
+
+class _EventOfVersion1(msgspec.Struct, frozen=True):
+    """What release 0.1.0 fired: triggers that it deferred may still be waiting for their tasks."""
+
+    version: int
+    reason: str
+    message: str
+    state: dict[str, Any] | None
+    error: str | None
+
+    def verdict(self) -> Verdict:
+        named = self.error if issubclass(_ERRORS.get(self.error or "", TransientError), FatalError) else None
+        error = None if self.reason == "succeeded" else named or _ERRORS_OF_VERSION_1[self.reason]
+        return Verdict(error=error, message=self.message, state=self.state)
+
+
+_ERRORS_OF_VERSION_1 = {
+    "items_failed": "BatchItemsFailedError",
+    "failed": "BatchFailedError",
+    "cancelled": "BatchCancelledError",
+    "stalled": "BatchStalledError",
+    "timed_out": "BatchTimeoutError",
+    "unreachable": "TransientError",
+    "refused": "FatalError",
+}
 
 
 def read_event(event: object) -> Verdict:
-    """Read a trigger's event.
+    """Read a trigger's event, of this release or of the one before.
 
     :raises TransientError: it is none of ours, so nothing is known; another try will find out
     """
     try:
-        if not isinstance(event, dict) or event["version"] != EVENT_VERSION:
-            raise ValueError("unknown version")
-        state, error = event["state"], event["error"]
-        if not isinstance(state, (dict, NoneType)) or not isinstance(error, (str, NoneType)):
-            raise ValueError("a part of another type")
-        return Verdict(Reason(event["reason"]), str(event["message"]), state, error)
-    except (LookupError, ValueError) as failure:
-        raise TransientError(f"The wait was resumed with an event that is not understood: {failure!r}.") from failure
+        if isinstance(event, dict) and event.get("version") == 1:
+            return codec.convert(event, _EventOfVersion1, version=1).verdict()
+        return codec.convert(event, Verdict, version=EVENT_VERSION)
+    except (codec.UnreadableError, KeyError) as error:
+        raise TransientError(f"The wait was resumed with an event that is not understood: {error!r}.") from error
 
 
 def summary(state: BatchState) -> dict[str, Any]:
@@ -121,40 +110,42 @@ def of_state(title: str, state: BatchState, *, fail_on_item_failures: bool) -> V
     seen = f"{title}: {state}"
     if state.reason:
         seen += f": {' '.join(str(state.reason).split())[:LONGEST_REASON]}"
-    reasons = {Outcome.FAILED: Reason.FAILED, Outcome.CANCELLED: Reason.CANCELLED}
-    if state.outcome in reasons:
-        return Verdict(reasons[state.outcome], f"{seen}.", summary(state))
+    errors = {Outcome.FAILED: "BatchFailedError", Outcome.CANCELLED: "BatchCancelledError"}
+    if state.outcome in errors:
+        return Verdict(error=errors[state.outcome], message=f"{seen}.", state=summary(state))
     if state.outcome is not Outcome.SUCCEEDED:
         return None
     if state.failed_items and fail_on_item_failures:
-        return Verdict(Reason.ITEMS_FAILED, f"{seen}; {state.failed_items} items of it failed.", summary(state))
-    return Verdict(Reason.SUCCEEDED, f"{seen}.", summary(state))
+        message = f"{seen}; {state.failed_items} items of it failed."
+        return Verdict(error="BatchItemsFailedError", message=message, state=summary(state))
+    return Verdict(error=None, message=f"{seen}.", state=summary(state))
 
 
 def of_error(error: BatchProviderError, failures: int, most_failures: int) -> Verdict | None:
-    """Return how a failed poll ends a wait, or None where it goes on.
+    """Return how a failed poll ends a wait, or None if the wait continues.
 
     :param error: what failed
     :param failures: how many polls have failed in a row, this one included
     :param most_failures: how many may
     """
     if isinstance(error, FatalError):
-        return of_refusal(error)
+        return of_permanent(error)
     if failures >= most_failures:
-        return Verdict(Reason.UNREACHABLE, f"{failures} polls in a row failed, the last one: {error}")
+        message = f"{failures} polls in a row failed, the last one: {error}"
+        return Verdict(error="TransientError", message=message, state=None)
     return None
 
 
-def of_refusal(error: FatalError) -> Verdict:
+def of_permanent(error: FatalError) -> Verdict:
     """Return the verdict of a wait that would fail again."""
-    return Verdict(Reason.REFUSED, str(error), error=type(error).__name__)
+    return Verdict(error=type(error).__name__, message=str(error), state=None)
 
 
 def of_timeout(title: str, state: BatchState | None, timeout: float) -> Verdict:
     """Return the verdict of a wait whose time is up."""
     seen = f"; last seen: {state}" if state else ", and not seen once"
     message = f"{title}: not finished within {timeout:.0f} s{seen}."
-    return Verdict(Reason.TIMED_OUT, message, summary(state) if state else None)
+    return Verdict(error="BatchTimeoutError", message=message, state=summary(state) if state else None)
 
 
 class Movement(msgspec.Struct, frozen=True):
@@ -168,15 +159,15 @@ class Movement(msgspec.Struct, frozen=True):
     since: float
 
     def after(self, state: BatchState, now: float) -> Movement:
-        """Return the movement after another look at the batch.
+        """Return the movement after another poll.
 
-        It moved when the vendor says so, where it says it anew, else now. So a triggerer that was down does not count
-        what happened meanwhile as just having happened.
+        The batch moved at the time that the vendor reports, if it reports a new one, else now. So a triggerer that was
+        down does not take what happened meanwhile for news.
         """
         if state.mark == self.mark:
             return self
-        told = _unix_seconds(state.updated_at) if state.updated_at != self.mark.rpartition("|")[2] else None
-        return Movement(state.mark, now if told is None else max(self.since, min(told, now)))
+        reported = _unix_seconds(state.updated_at) if state.updated_at != self.mark.rpartition("|")[2] else None
+        return Movement(state.mark, now if reported is None else max(self.since, min(reported, now)))
 
     def stalled(self, title: str, state: BatchState, now: float, stalled_after: float | None) -> Verdict | None:
         """Return the verdict of a wait whose batch has not moved for too long."""
@@ -184,13 +175,12 @@ class Movement(msgspec.Struct, frozen=True):
         if stalled_after is None or still < stalled_after:
             return None
         message = f"{title}: {state}, and nothing of it has moved for {still:.0f} s."
-        return Verdict(Reason.STALLED, message, summary(state))
+        return Verdict(error="BatchStalledError", message=message, state=summary(state))
 
 
 def _unix_seconds(moment: str | None) -> float | None:
-    """Return a vendor's time, taken as UTC if it names no offset; None where it makes no sense."""
+    """Return a vendor's time, or None if it makes no sense."""
     try:
-        parsed = datetime.fromisoformat(moment or "")
-    except (ValueError, TypeError):
+        return read_moment(moment, Clock.ISO).timestamp()
+    except ValueError:
         return None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()

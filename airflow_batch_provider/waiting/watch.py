@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from airflow_batch_provider import codec
 from airflow_batch_provider.apis.batch_state import BatchState
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.waiting import verdict
@@ -16,25 +16,28 @@ MAX_POLL_FAILURES = 10
 """Polls in a row that may fail before a wait gives up."""
 
 
-class WatchOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What ends a wait beside the batch's own end.
+class KeptWatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What another process needs to continue a wait.
 
-    :param fail_on_item_failures: whether failed files or calls make a finished batch a failed one
-    :param stalled_after: seconds without any movement that end the wait, None for never
-    :param max_poll_failures: looks in a row that may fail
+    :param failures: how many polls in a row have failed
+    :param mark: what was seen of the batch when it last moved, None if it was not seen
+    :param since: Unix seconds of that moment
     """
 
-    fail_on_item_failures: bool
-    stalled_after: float | None
-    max_poll_failures: int
+    version: int = 1
+    failures: int = 0
+    mark: str | None = None
+    since: float | None = None
 
 
 class Watch:
-    """Judges what is seen of a batch, look by look.
+    """Judges one batch, poll by poll.
 
     :param title: the vendor, for messages
-    :param log: where changes are told
-    :param options: what ends the wait
+    :param log: where changes are logged
+    :param fail_on_item_failures: whether failed files or calls make a finished batch a failed one
+    :param stalled_after: seconds without any movement that end the wait, None for never
+    :param max_poll_failures: polls in a row that may fail
     :param movement: when the batch last moved, if that is known from before
     """
 
@@ -42,54 +45,63 @@ class Watch:
         self,
         title: str,
         log: Log,
-        options: WatchOptions,
+        *,
+        fail_on_item_failures: bool = False,
+        stalled_after: float | None = None,
+        max_poll_failures: int = MAX_POLL_FAILURES,
         movement: verdict.Movement | None = None,
     ) -> None:
         self._title = title
         self._log = log
-        self._options = options
+        self._fail_on_item_failures = fail_on_item_failures
+        self._stalled_after = stalled_after
+        self._max_poll_failures = max_poll_failures
         self._failures = 0
         self.movement = movement
         self.state: BatchState | None = None
 
     def see(self, state: BatchState, now: float) -> verdict.Verdict | None:
-        """Take a look that succeeded.
+        """Take the state that a poll brought.
 
-        :param state: what was seen
+        :param state: the state
         :param now: Unix seconds
-        :return: what ends the wait, or None where it goes on
+        :return: what ends the wait, or None if it continues
         """
         self._failures = 0
-        if state is not self.state:  # a reader gives the same object where nothing of a batch changed
+        if state is not self.state:  # a reader returns the same object if nothing has changed
             log_changes(self._log, self._title, self.state, state)
             self.state = state
             self.movement = (self.movement or verdict.Movement(state.mark, now)).after(state, now)
-            end = verdict.of_state(self._title, state, fail_on_item_failures=self._options.fail_on_item_failures)
+            end = verdict.of_state(self._title, state, fail_on_item_failures=self._fail_on_item_failures)
             if end:
                 return end
         assert self.movement
-        return self.movement.stalled(self._title, state, now, self._options.stalled_after)
+        return self.movement.stalled(self._title, state, now, self._stalled_after)
 
     def miss(self, error: BatchProviderError) -> verdict.Verdict | None:
-        """Take a look that failed.
+        """Take the error of a poll that failed.
 
-        :param error: why
-        :return: what ends the wait, or None where it goes on
+        :return: what ends the wait, or None if it continues
         """
         self._failures += 1
-        return verdict.of_error(error, self._failures, self._options.max_poll_failures)
+        return verdict.of_error(error, self._failures, self._max_poll_failures)
 
-    def memory(self) -> dict[str, Any]:
-        """Return what another process needs to go on with this wait, as JSON."""
+    def keep(self) -> dict[str, Any]:
+        """Return what another process needs to continue this wait, as JSON."""
         moved = self.movement
-        return {
-            "failures": self._failures,
-            "mark": moved.mark if moved else None,
-            "since": moved.since if moved else None,
-        }
+        kept = KeptWatch(
+            failures=self._failures, mark=moved.mark if moved else None, since=moved.since if moved else None
+        )
+        return dict(msgspec.to_builtins(kept))
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`memory` returned."""
-        self._failures = int(memory["failures"])
-        if memory["mark"] is not None:
-            self.movement = verdict.Movement(str(memory["mark"]), float(memory["since"]))
+    def resume(self, kept: object) -> None:
+        """Continue from what :meth:`keep` returned; what cannot be read is ignored."""
+        if isinstance(kept, dict):
+            kept = {"version": 1, **kept}  # release 0.1.0 kept none
+        try:
+            watch = codec.convert(kept, KeptWatch, version=1)
+        except codec.UnreadableError:
+            return
+        self._failures = watch.failures
+        if watch.mark is not None and watch.since is not None:
+            self.movement = verdict.Movement(watch.mark, watch.since)

@@ -232,7 +232,7 @@ def test_a_triggerer_finds_its_kind_by_import_path_alone(acme: Acme, tmp_path: P
     command = [sys.executable, "-c", REVIVE, moved]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
     event = json.loads(done.stdout.splitlines()[-1])
-    assert (event["reason"], event["state"]["status"]) == ("succeeded", "typed")
+    assert (event["error"], event["state"]["status"]) == (None, "typed")
     sensor = AcmeJobSensor(task_id="wait", job_id="job 7", deferrable=True)
     assert sensor.execute_complete({}, event)["id"] == "job 7"
 

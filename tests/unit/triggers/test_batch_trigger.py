@@ -39,6 +39,7 @@ ALL_SET = {
     "mark": "running|1|",
     "moved_at": 1e8,
     "max_poll_failures": 3,
+    "hook": "package.module.Hook",
 }
 REQUIRED = ("kind", "connection_id", "batch_id", "scope", "poll_interval")
 
@@ -70,6 +71,7 @@ def test_kwargs_that_an_earlier_version_did_not_have_get_defaults() -> None:
         "mark": "",
         "moved_at": None,
         "max_poll_failures": MAX_POLL_FAILURES,
+        "hook": None,
     }
 
 
@@ -77,7 +79,7 @@ def test_a_deadline_that_passed_while_the_triggerer_was_down_leaves_one_look() -
     with serving(TALKIFAI, "a"):
         waiting = trigger("a", end_time=time.time() - 1, timeout=60, poll_interval=3600)
         event = asyncio.run(event_of(restarted(waiting)))
-    assert event["reason"] == "timed_out"
+    assert event["error"] == "BatchTimeoutError"
     assert event["state"]["id"] == "a"
 
 
@@ -85,7 +87,7 @@ def test_a_batch_that_finished_while_the_triggerer_was_down_is_finished_though_t
     with serving(TALKIFAI, "a") as vendor:
         vendor.finish("a")
         waiting = trigger("a", end_time=time.time() - 3600, timeout=60)
-        assert asyncio.run(event_of(restarted(waiting)))["reason"] == "succeeded"
+        assert asyncio.run(event_of(restarted(waiting)))["error"] is None
 
 
 def test_the_look_after_the_deadline_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +102,7 @@ def test_the_look_after_the_deadline_has_an_end(monkeypatch: pytest.MonkeyPatch)
             finally:
                 answered.set()
 
-        assert asyncio.run(wait())["reason"] == "timed_out"
+        assert asyncio.run(wait())["error"] == "BatchTimeoutError"
 
 
 def test_a_wait_times_out_while_the_vendor_does_not_answer() -> None:
@@ -114,7 +116,7 @@ def test_a_wait_times_out_while_the_vendor_does_not_answer() -> None:
             finally:
                 answered.set()
 
-        assert asyncio.run(wait())["reason"] == "timed_out"
+        assert asyncio.run(wait())["error"] == "BatchTimeoutError"
 
 
 def test_stillness_counts_across_a_restart() -> None:
@@ -125,7 +127,7 @@ def test_stillness_counts_across_a_restart() -> None:
             return state.mark
 
         facts = {"mark": asyncio.run(see()), "moved_at": time.time() - 3600, "stalled_after": 3000}
-        assert asyncio.run(event_of(restarted(trigger("a", **facts))))["reason"] == "stalled"
+        assert asyncio.run(event_of(restarted(trigger("a", **facts))))["error"] == "BatchStalledError"
 
 
 def test_a_batch_that_moved_while_the_triggerer_was_down_is_not_stalled() -> None:
@@ -154,7 +156,7 @@ def test_a_jump_of_the_wall_clock_ends_no_wait(jump: float, monkeypatch: pytest.
                 await until(lambda: len(vendor.server.asked) > asked + 3)
                 assert not task.done()
                 vendor.finish("a")
-                assert (await task)["reason"] == "succeeded"
+                assert (await task)["error"] is None
 
         asyncio.run(wait())
 

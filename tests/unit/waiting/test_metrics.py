@@ -26,5 +26,5 @@ def test_failed_polls_are_counted(mocker: MockerFixture) -> None:
     with serving(TALKIFAI, "a") as vendor:
         vendor.fault = lambda path, query: said(503)
         event = asyncio.run(event_of(trigger("a", max_poll_failures=2)))
-    assert event["reason"] == "unreachable"
+    assert event["error"] == "TransientError"
     assert mocker.call("batch_provider.poll_failures") in stats.incr.call_args_list

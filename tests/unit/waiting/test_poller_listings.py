@@ -38,14 +38,14 @@ def test_a_batch_that_is_pulled_over_a_page_boundary_is_found_by_the_overlap() -
 
         async def wait_for_all() -> list[dict[str, Any]]:
             waiting = [asyncio.create_task(event_of(trigger(id_, PROCESSING_JOB))) for id_ in MANY]
-            assert (await waiting[0])["reason"] == "succeeded"
+            assert (await waiting[0])["error"] is None
             assert "b4" not in vendor.singles
             assert not any(task.done() for task in waiting[1:])
             vendor.finish(*MANY)
             return await asyncio.gather(*waiting)
 
         events = asyncio.run(wait_for_all())
-    assert [event["reason"] for event in events] == ["succeeded"] * len(MANY)
+    assert [event["error"] for event in events] == [None] * len(MANY)
 
 
 def test_a_listing_that_shrinks_while_it_is_read_is_no_failure() -> None:
@@ -74,7 +74,7 @@ def test_a_listing_that_shrinks_at_every_poll_ends_no_wait() -> None:
             return await asyncio.gather(*waiting)
 
         events = asyncio.run(wait_for_the_last())
-    assert {event["reason"] for event in events} == {"succeeded"}
+    assert {event["error"] for event in events} == {None}
 
 
 @pytest.mark.parametrize("kind", LISTED)
@@ -107,7 +107,7 @@ def test_failed_files_are_not_overlooked_when_the_listing_shows_a_batch_as_compl
             return await asyncio.gather(*(event_of(trigger(i, BATCH, fail_on_item_failures=True)) for i in MANY))
 
         events = asyncio.run(wait_for_all())
-    assert {event["reason"] for event in events} == {"items_failed"}
+    assert {event["error"] for event in events} == {"BatchItemsFailedError"}
 
 
 @pytest.mark.parametrize("kind", LISTED)
@@ -132,7 +132,7 @@ def test_a_batch_that_left_the_listing_and_runs_again_at_the_confirmation_is_wai
             return (await asyncio.gather(*waiting))[7]
 
         event = asyncio.run(wait_for_all())
-    assert event["reason"] == "succeeded"
+    assert event["error"] is None
 
 
 def test_the_listing_is_never_read_further_than_single_reads_would_cost() -> None:

@@ -12,7 +12,6 @@ from airflow_batch_provider.apis.batch_state import BatchState, Outcome
 from airflow_batch_provider.exceptions import BatchProviderError, FatalError, RateLimitedError, TransientError
 from airflow_batch_provider.waiting.verdict import (
     Movement,
-    Reason,
     Verdict,
     of_error,
     of_state,
@@ -21,15 +20,16 @@ from airflow_batch_provider.waiting.verdict import (
     summary,
 )
 
-ERRORS: dict[Reason, type[BatchProviderError]] = {
-    Reason.ITEMS_FAILED: exceptions.BatchItemsFailedError,
-    Reason.FAILED: exceptions.BatchFailedError,
-    Reason.CANCELLED: exceptions.BatchCancelledError,
-    Reason.STALLED: exceptions.BatchStalledError,
-    Reason.TIMED_OUT: exceptions.BatchTimeoutError,
-    Reason.UNREACHABLE: TransientError,
-    Reason.REFUSED: FatalError,
-}
+ERRORS = [
+    exceptions.BatchItemsFailedError,
+    exceptions.BatchFailedError,
+    exceptions.BatchCancelledError,
+    exceptions.BatchStalledError,
+    exceptions.BatchTimeoutError,
+    exceptions.NotFoundError,
+    TransientError,
+    FatalError,
+]
 FATAL = [error for error in vars(exceptions).values() if isinstance(error, type) and issubclass(error, FatalError)]
 STATE = BatchState("a", "running", Outcome.RUNNING, {"total": 3, "done": 1}, failed_items=1)
 
@@ -38,25 +38,21 @@ def seen(outcome: Outcome, **facts: Any) -> BatchState:
     return BatchState("a", outcome.value, outcome, **facts)
 
 
-def test_every_reason_but_success_has_an_exception() -> None:
-    assert set(ERRORS) == set(Reason) - {Reason.SUCCEEDED}
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_verdict_raises_the_exception_that_it_names(error: type[BatchProviderError]) -> None:
+    with pytest.raises(error, match="it ended") as failure:
+        Verdict(error=error.__name__, message="it ended", state=None).result()
+    assert type(failure.value) is error
 
 
-@pytest.mark.parametrize("reason", ERRORS)
-def test_a_reason_raises_its_exception_with_the_message(reason: Reason) -> None:
-    with pytest.raises(ERRORS[reason], match="it ended") as failure:
-        Verdict(reason, "it ended").result()
-    assert type(failure.value) is ERRORS[reason]
-
-
-@pytest.mark.parametrize("reason", Reason)
-def test_a_verdict_survives_the_way_from_trigger_to_task(reason: Reason) -> None:
-    verdict = Verdict(reason, "it ended", summary(STATE), error="NotFoundError")
+@pytest.mark.parametrize("error", [None, *(error.__name__ for error in ERRORS)])
+def test_a_verdict_survives_the_way_from_trigger_to_task(error: str | None) -> None:
+    verdict = Verdict(error=error, message="it ended", state=summary(STATE))
     assert read_event(json.loads(json.dumps(verdict.to_event()))) == verdict
 
 
 def test_success_returns_what_was_seen_and_the_message() -> None:
-    result = Verdict(Reason.SUCCEEDED, "done", summary(STATE)).result()
+    result = Verdict(error=None, message="done", state=summary(STATE)).result()
     assert result == {
         "id": "a",
         "status": "running",
@@ -76,25 +72,26 @@ def test_what_a_vendor_refused_is_raised_as_the_class_it_was(error: type[FatalEr
     assert type(failure.value) is error
 
 
-@pytest.mark.parametrize("name", ["", "Exception", "TransientError", "ErrorOfAnotherVersion", None])
-def test_a_refusal_by_another_name_is_fatal(name: str | None) -> None:
+@pytest.mark.parametrize("name", ["", "Exception", "ErrorOfAnotherVersion"])
+def test_an_exception_that_is_not_known_here_is_fatal(name: str) -> None:
     with pytest.raises(FatalError) as failure:
-        Verdict(Reason.REFUSED, "no", error=name).result()
+        Verdict(error=name, message="no", state=None).result()
     assert type(failure.value) is FatalError
 
 
-GOOD = Verdict(Reason.SUCCEEDED, "done", summary(STATE)).to_event()
+GOOD = Verdict(error=None, message="done", state=summary(STATE)).to_event()
 GARBAGE: dict[str, Any] = {
     "nothing": None,
     "empty": {},
     "a list": [],
     "text": "succeeded",
-    "another version": {**GOOD, "version": 2},
+    "another version": {**GOOD, "version": 3},
     "no version": {name: value for name, value in GOOD.items() if name != "version"},
     "no state": {name: value for name, value in GOOD.items() if name != "state"},
-    "an unknown reason": {**GOOD, "reason": "vanished"},
-    "no reason": {**GOOD, "reason": None},
-    "a reason of another type": {**GOOD, "reason": ["succeeded"]},
+    "no error": {name: value for name, value in GOOD.items() if name != "error"},
+    "an error of another type": {**GOOD, "error": ["TransientError"]},
+    "an unknown reason of version 1": {**GOOD, "version": 1, "reason": "vanished"},
+    "no reason of version 1": {**GOOD, "version": 1, "reason": None},
 }
 
 
@@ -104,7 +101,7 @@ def test_an_event_that_is_not_understood_is_a_fault_that_may_pass(event: object)
         read_event(event)
 
 
-@pytest.mark.parametrize("wrong", [{"state": "text"}, {"state": [1]}, {"reason": "refused", "error": ["x"]}], ids=repr)
+@pytest.mark.parametrize("wrong", [{"state": "text"}, {"state": [1]}, {"error": ["x"]}], ids=repr)
 def test_parts_of_an_event_that_are_of_another_type_are_not_understood(wrong: dict[str, Any]) -> None:
     with pytest.raises(TransientError):
         read_event({**GOOD, **wrong}).result()
@@ -116,20 +113,20 @@ def test_a_batch_that_is_not_finished_is_waited_on(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "failed_items", "fails", "reason"),
+    ("outcome", "failed_items", "fails", "error"),
     [
-        (Outcome.SUCCEEDED, 0, True, Reason.SUCCEEDED),
-        (Outcome.SUCCEEDED, 2, False, Reason.SUCCEEDED),
-        (Outcome.SUCCEEDED, 2, True, Reason.ITEMS_FAILED),
-        (Outcome.FAILED, 2, True, Reason.FAILED),
-        (Outcome.FAILED, 0, False, Reason.FAILED),
-        (Outcome.CANCELLED, 2, True, Reason.CANCELLED),
+        (Outcome.SUCCEEDED, 0, True, None),
+        (Outcome.SUCCEEDED, 2, False, None),
+        (Outcome.SUCCEEDED, 2, True, "BatchItemsFailedError"),
+        (Outcome.FAILED, 2, True, "BatchFailedError"),
+        (Outcome.FAILED, 0, False, "BatchFailedError"),
+        (Outcome.CANCELLED, 2, True, "BatchCancelledError"),
     ],
 )
-def test_a_finished_batch_ends_the_wait(outcome: Outcome, failed_items: int, fails: bool, reason: Reason) -> None:
+def test_a_finished_batch_ends_the_wait(outcome: Outcome, failed_items: int, fails: bool, error: str | None) -> None:
     verdict = of_state("T", seen(outcome, failed_items=failed_items), fail_on_item_failures=fails)
     assert verdict
-    assert verdict.reason is reason
+    assert verdict.error == error
 
 
 def test_the_vendors_reason_is_told_on_one_line_and_not_at_length() -> None:
@@ -143,7 +140,7 @@ def test_a_fault_ends_a_wait_only_when_it_persists() -> None:
     assert of_error(RateLimitedError("x"), 9, 10) is None
     verdict = of_error(RateLimitedError("slow down"), 10, 10)
     assert verdict
-    assert verdict.reason is Reason.UNREACHABLE
+    assert verdict.error == "TransientError"
     assert "slow down" in verdict.message
 
 
@@ -157,7 +154,7 @@ def test_a_batch_stalls_after_the_whole_time_without_movement() -> None:
     assert movement.stalled("T", STATE, 159.9, 60) is None
     verdict = movement.stalled("T", STATE, 160.0, 60)
     assert verdict
-    assert verdict.reason is Reason.STALLED
+    assert verdict.error == "BatchStalledError"
     assert "a is running (total 3, done 1)" in verdict.message
 
 

@@ -1,0 +1,101 @@
+"""A hook that makes its client in a way of its own is used wherever something waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from airflow_batch_provider.apis.auth import Credentials
+from airflow_batch_provider.client.client import Client
+from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
+from airflow_batch_provider.sensors.llamacloud import LlamaCloudBatchSensor
+from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger, BatchStatusTrigger
+from tests.unit.waiting.fake_vendor import BATCH, FakeVendor, event_of, serving
+
+SECRET, TOKEN = "the-secret-key", "a-token-for-the-secret"
+
+
+class ExchangingHook(LlamaCloudHook):
+    """Exchanges the client secret of the connection for a token, as OAuth2 does."""
+
+    def get_conn(self) -> Client:
+        client = super().get_conn()
+        assert client.settings.credentials.secret == SECRET
+        return Client(client.vendor, replace(client.settings, credentials=Credentials(TOKEN)))
+
+
+class ExchangingSensor(LlamaCloudBatchSensor):
+    hook_class = ExchangingHook
+
+
+@pytest.fixture
+def vendor() -> Iterator[FakeVendor]:
+    with serving(BATCH, "a") as running:
+        yield running
+        keys = {asked.headers["Authorization"] for asked in running.server.asked}
+        assert keys == {f"Bearer {TOKEN}"}
+
+
+def deferred(**parameters: Any) -> BatchStatusTrigger:
+    """Return the trigger that the sensor defers to, as the triggerer makes it."""
+    sensor = ExchangingSensor(task_id="wait", batch_id="a", poke_interval=0.02, deferrable=True, **parameters)
+    with pytest.raises(TaskDeferred) as signal:
+        sensor.execute({})
+    trigger = signal.value.trigger
+    assert isinstance(trigger, BatchStatusTrigger)
+    return BatchStatusTrigger(**json.loads(json.dumps(trigger.serialize()[1])))
+
+
+def test_a_sensor_on_the_worker_uses_it(vendor: FakeVendor) -> None:
+    vendor.finish("a")
+    assert ExchangingSensor(task_id="wait", batch_id="a", poke_interval=0.02).execute({})["id"] == "a"
+
+
+def test_a_deferred_wait_uses_it(vendor: FakeVendor) -> None:
+    trigger = deferred()
+    assert trigger.hook == f"{__name__}.ExchangingHook"
+    vendor.finish("a")
+    assert asyncio.run(event_of(trigger))["error"] is None
+
+
+def test_a_watcher_uses_it(vendor: FakeVendor) -> None:
+    vendor.finish("a")
+    path = f"{__name__}.ExchangingHook"
+    trigger = BatchFinishedEventTrigger(kind=BATCH, connection_id="llamacloud_default", hook=path)
+
+    async def poll() -> list[dict[str, Any]]:
+        return await anext(BatchFinishedEventTrigger.open_shared_stream(trigger.serialize()[1]))
+
+    assert [state["id"] for state in asyncio.run(poll())] == ["a"]
+
+
+def test_a_hook_that_the_triggerer_could_not_import_fails_on_the_worker(vendor: FakeVendor) -> None:
+    class LocalHook(ExchangingHook):
+        def get_conn(self) -> Client:
+            return super().get_conn()
+
+    class LocalSensor(LlamaCloudBatchSensor):
+        hook_class = LocalHook
+
+    sensor = LocalSensor(task_id="wait", batch_id="a", deferrable=True)
+    with pytest.raises(InvalidParameterError, match=r"hook='.*LocalHook' is not allowed.*every worker and triggerer"):
+        sensor.execute({})
+
+
+def test_a_hook_that_makes_no_client_of_its_own_need_not_be_importable() -> None:
+    class Renamed(LlamaCloudHook):
+        """Adds nothing to how the client is made."""
+
+    class RenamedSensor(LlamaCloudBatchSensor):
+        hook_class = Renamed
+
+    with serving(BATCH, "a"), pytest.raises(TaskDeferred) as signal:
+        RenamedSensor(task_id="wait", batch_id="a", deferrable=True).execute({})
+    assert signal.value.trigger.serialize()[1]["hook"] is None
