@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from dev.paths import ROOT
+
 FILE = ROOT / "docker-compose.yaml"
 
 ENTRYPOINTS = {"airflow-batch-provider": ("airflow",), "postgres": (), "redis": (), "chrislusf/seaweedfs": ()}

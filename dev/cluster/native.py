@@ -16,8 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from dev.cluster.compose import ROOT, Service, ports, read, services
-from dev.local.sessions import members
+from dev.cluster.compose import Service, ports, read, services
+from dev.paths import ROOT
+from dev.processes import members
 from tests.integration.seaweedfs import free_ports
 
 SECONDS_TO_START = 600

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Request, Response, expect, sync_playwright
 
-from dev.local.parts import PASSWORD, USER
+from dev.local.layout import PASSWORD, USER
 
 SIZE = {"width": 1280, "height": 900}
 SECONDS = 60

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from dev.local.parts import Layout
-from dev.local.sessions import members
+from dev.local.layout import Layout
+from dev.paths import ROOT
+from dev.processes import members
 from tests.integration.processes import free_port
 from tests.ui.browser import Browser, browser
 
-ROOT = Path(__file__).parents[2]
-
 
 def local(command: str, folder: Path, *options: str) -> str:
-    """Run ``python -m local`` as make does, and return what it prints."""
+    """Run ``python -m dev.local`` as make does, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "dev.local", command, "--folder", folder, *options],
         cwd=ROOT,

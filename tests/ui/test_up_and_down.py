@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 
-from dev.local.parts import Layout
-from dev.local.sessions import members
+from dev.local.layout import Layout
+from dev.processes import members
 from tests.ui.conftest import local, session_of
 
 

@@ -16,8 +16,8 @@ import yaml
 from dev.cluster.compose import ENTRYPOINTS, FILE, ComposeError, Service, ports, read, services
 from dev.cluster.native import ARGUMENTS
 from dev.cluster.settings import EXAMPLE, settings, write
+from dev.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 FREE = 40_000
 
 
