@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Iterable
@@ -28,15 +29,16 @@ def provenance(command: str, *distributions: str) -> str:
     :param distributions: whose versions it depends on
     """
     cores = f"{len(os.sched_getaffinity(0))} cores, Linux {platform.release().split('-')[0]}"
-    found = ", ".join([f"Python {platform.python_version()}", *filter(None, map(_version, distributions))])
     return (
-        f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {cores},\n{found};\n"
+        f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {cores},\n{versions(*distributions)};\n"
         f"load over the last five minutes {os.getloadavg()[1]:.1f}."
     )
 
 
-def _version(distribution: str) -> str:
-    try:
-        return f"{distribution} {version(distribution)}"
-    except PackageNotFoundError:
-        return ""
+def versions(*distributions: str) -> str:
+    """Return the versions of Python and of the distributions that are installed."""
+    found = [f"Python {platform.python_version()}"]
+    for name in distributions:
+        with contextlib.suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found)
