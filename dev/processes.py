@@ -71,7 +71,7 @@ def read_line(process: subprocess.Popen[str]) -> str:
     """
     line = process.stdout.readline() if process.stdout else ""
     if not line:
-        raise RuntimeError(f"{process.args} has ended")
+        raise RuntimeError(f"{process.args!r} has ended")
     return line.strip()
 
 

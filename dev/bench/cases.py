@@ -86,7 +86,7 @@ class Outcome(NamedTuple):
 
     def median(self, figure: str) -> float:
         """Return the median of a figure."""
-        return median(getattr(run, figure) for run in self.runs)
+        return float(median(getattr(run, figure) for run in self.runs))
 
     @property
     def speed(self) -> float:

@@ -70,8 +70,8 @@ def write_json_lines(folder: str, rows: Iterable[Any]) -> None:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-def exported_ids(folder: str) -> Iterator[str]:
-    for path in sorted(path for path in Path(folder).rglob("*") if "/_dlt" not in str(path)):
+def exported_ids(folder: str, files: str) -> Iterator[str]:
+    for path in sorted(Path(folder).glob(files)):
         if path.suffix == ".parquet":
             import pyarrow.parquet as pq
 
@@ -106,7 +106,7 @@ def measure(peer: Any, warm_up: Export, export: Export) -> Figures:
     base, cpu, began = _memory("VmRSS"), _cpu(), time.perf_counter()
     peer.run(export)
     wall, cpu, memory = time.perf_counter() - began, _cpu() - cpu, max(0, _memory("VmHWM") - base)
-    return Figures(wall, cpu, memory, *digest_of(exported_ids(export.folder)))
+    return Figures(wall, cpu, memory, *digest_of(exported_ids(export.folder, getattr(peer, "FILES", "*"))))
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ def judged(figure: float, bound: str) -> tuple[str, str, str]:
 
 
 def goals(results: Mapping[str, Outcomes]) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for case, what, bound, figure in GOALS:
         sound = {entry: each for entry, each in results.get(case, {}).items() if not each.failure}
         try:

@@ -37,7 +37,7 @@ def _output(command: Sequence[str], home: str, stdin: str = "") -> str:
     own = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment = {**own, **airflow_environment(Path(home)), "PYTHONPATH": str(ROOT)}
     options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": SECONDS_FOR_A_RUN, "check": True}
-    return subprocess.run([*pinned(0), *command], input=stdin, cwd=ROOT, env=environment, **options).stdout
+    return str(subprocess.run([*pinned(0), *command], input=stdin, cwd=ROOT, env=environment, **options).stdout)
 
 
 def imports() -> float:
