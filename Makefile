@@ -101,7 +101,7 @@ test-ui: $(VENV)/.ui ## Try the UI of a local Airflow in a browser (three minute
 	@$(BIN)/python -m pytest tests/ui
 
 .PHONY: screenshots
-screenshots: $(VENV)/.ui ## Take the pictures in docs/images/ anew
+screenshots: $(VENV)/.ui ## Take the pictures in docs/images/ again
 	@SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/ui
 
 # Airflow 3.1 beside the oldest libraries that pyproject.toml allows, and one store: its paths read a URI differently.

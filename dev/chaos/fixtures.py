@@ -184,7 +184,7 @@ class Reader:
         self.saw: Counter[str] = Counter()
 
     def look(self) -> str:
-        """Read once and tell what was there."""
+        """Read once and return what was there."""
         try:
             found = [str(row["id"]) for row in read_export(self._destination.reader_uri)]
         except ExportReplacedError:
