@@ -156,7 +156,7 @@ $(BENCH_STAMPS): .venv-bench/%/.installed: dev/bench/requirements-%.txt
 
 # BENCH='--only cursor,parquet --runs 1 --jobs 5000' for less of it, without writing the report
 .PHONY: bench
-bench: $(VENV)/.dev $(BENCH_STAMPS) ## Compare exports with their peers and the limit, and write dev/bench/results.md (20 minutes)
+bench: $(VENV)/.dev $(BENCH_STAMPS) ## Compare exports with their peers and the limit, and write dev/bench/results.md (15 minutes)
 	@$(BIN)/python -m dev.bench $(BENCH)
 
 .PHONY: bench-quick
