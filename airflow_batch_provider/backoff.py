@@ -1,39 +1,72 @@
-"""How long to wait before a request is sent again, and between requests."""
+"""How long to wait before something is tried again, and how it is tried again: by the client and by the stores."""
 
 from __future__ import annotations
 
-import threading
+import random
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
-from tenacity import RetryCallState, wait_random_exponential
+if TYPE_CHECKING:
+    from tenacity import RetryCallState, Retrying
 
-from airflow_batch_provider.exceptions import RateLimitedError
-
-LONGEST_RETRY_AFTER = 60.0
-"""Seconds of Retry-After that are waited for; a vendor that asks for more gets a failed task that says so."""
-
-LONGEST_HOLD = 3600.0
-"""Seconds that a vendor may keep polls from going on."""
-
-LONGEST_BACKOFF = 30.0
-"""Seconds between two attempts where the vendor does not say how long."""
-
-_jittered = wait_random_exponential(multiplier=1, max=LONGEST_BACKOFF)
+_MOST_DOUBLINGS = 40
 
 
 def pause(seconds: float) -> None:
-    """Sleep; :mod:`airflow_batch_provider.testing` puts something quicker in its place."""
+    """Sleep; :mod:`airflow_batch_provider.testing` replaces it."""
     time.sleep(seconds)
 
 
-def wait(state: RetryCallState) -> float:
-    """Return the seconds before the next attempt: what the vendor asked for, else exponential with full jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, RateLimitedError) and error.retry_after:  # 0 asks for nothing
-        return error.retry_after
-    return _jittered(state)
+def delay(attempt: int, base: float, cap: float, *, least: float = 0.5) -> float:
+    """Return the seconds after a failed attempt: they double each time, and chance takes a part off.
+
+    :param attempt: which attempt failed, from 1
+    :param base: the longest pause after the first
+    :param cap: the longest pause after any
+    :param least: the share that is left at least: 0 is full jitter, 1 is none
+    """
+    longest = min(base * 2.0 ** min(max(attempt - 1, 0), _MOST_DOUBLINGS), cap)
+    return longest * random.uniform(least, 1.0)  # noqa: S311 - jitter, no secret
+
+
+def retrying(
+    *,
+    attempts: int,
+    may_pass: Callable[[BaseException], bool],
+    wait: Callable[[int, BaseException], float],
+    log: Callable[[int, float, BaseException], None],
+    seconds: float | None = None,
+) -> Retrying:
+    """Return what calls a function until it succeeds or there is no hope; then its last exception is raised.
+
+    :param attempts: how often it is called at most
+    :param may_pass: whether an exception may pass by itself
+    :param wait: the pause in seconds after an attempt, counted from 1, and its exception
+    :param log: called before each pause, with the attempt, the pause and the exception
+    :param seconds: no attempt begins after so many seconds
+    """
+    import tenacity  # not needed to parse a DAG
+
+    def failure(state: RetryCallState) -> BaseException:
+        error = state.outcome.exception() if state.outcome else None
+        assert error
+        return error
+
+    def before_sleep(state: RetryCallState) -> None:
+        log(state.attempt_number, state.next_action.sleep if state.next_action else 0.0, failure(state))
+
+    stop = tenacity.stop_after_attempt(attempts)
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(may_pass),
+        stop=stop | tenacity.stop_before_delay(seconds) if seconds is not None else stop,
+        wait=lambda state: wait(state.attempt_number, failure(state)),
+        sleep=lambda seconds: pause(seconds),
+        before_sleep=before_sleep,
+        reraise=True,
+    )
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
@@ -55,50 +88,3 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
-
-
-class RateLimiter:
-    """Spaces requests evenly, over all threads that share it.
-
-    :param requests_per_minute: the most requests per minute, None for no limit
-    """
-
-    def __init__(self, requests_per_minute: int | None) -> None:
-        self._interval = 60.0 / requests_per_minute if requests_per_minute else 0.0
-        self._lock = threading.Lock()
-        self._next = 0.0
-        self._held_until = 0.0
-
-    def wait_for_turn(self) -> None:
-        """Return when the next request may be sent."""
-        if not self._interval:
-            return
-        with self._lock:
-            now = time.monotonic()
-            turn = max(now, self._next)
-            self._next = turn + self._interval
-        if turn > now:
-            pause(turn - now)
-
-    def hold(self, seconds: float) -> None:
-        """Ask those who poll to wait for a while, as the vendor wants it; an hour at most.
-
-        :param seconds: from now on
-        """
-        self._held_until = max(self._held_until, time.monotonic() + min(seconds, LONGEST_HOLD))
-
-    def held_for(self) -> float:
-        """Return the seconds until polls may go on, 0 or less where they may now."""
-        return self._held_until - time.monotonic()
-
-
-_shared_rate_limiters: dict[tuple[str, int | None], RateLimiter] = {}
-
-
-def shared_rate_limiter(connection_id: str, requests_per_minute: int | None) -> RateLimiter:
-    """Return the one pace of a connection in this process.
-
-    :param connection_id: the Airflow connection
-    :param requests_per_minute: what it allows; another number begins another pace
-    """
-    return _shared_rate_limiters.setdefault((connection_id, requests_per_minute), RateLimiter(requests_per_minute))

@@ -5,6 +5,7 @@
     BatchProviderError                any of ours; carries vendor, endpoint, status, code
     ├── TransientError                passes by itself: Airflow's task retries apply
     │   ├── RateLimitedError          ... come back after retry_after seconds
+    │   ├── AmbiguousRequestError     ... a request that is sent once may have taken effect, or not
     │   ├── IncompleteListingError    ... the listing could not be read whole
     │   └── ExportReplacedError       ... another export replaced the one that was read
     ├── BatchTimeoutError             a wait timed out; also an AirflowSensorTimeout
@@ -67,6 +68,10 @@ class RateLimitedError(TransientError):
     """
 
     retry_after: float | None = None
+
+
+class AmbiguousRequestError(TransientError):
+    """A request that is sent only once failed, and nobody knows whether it took effect."""
 
 
 class IncompleteListingError(TransientError):

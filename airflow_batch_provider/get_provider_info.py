@@ -1,39 +1,14 @@
-"""What Airflow reads about this package, without importing anything else of it but the table of extras."""
+"""What Airflow reads about this package while it is half imported itself: nothing here may import Airflow."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from airflow_batch_provider import __version__
-from airflow_batch_provider.connections import EXTRAS, connection_type
+from airflow_batch_provider.connection_form import connection_type
+from airflow_batch_provider.vendors import VENDORS
 
 _PACKAGE = "airflow_batch_provider"
-
-# Vendor: display name, hook class, documentation, example of the vendor's base URL, of a key.
-_VENDORS = {
-    "playment": (
-        "TELUS/Playment",
-        "PlaymentHook",
-        "https://annotationdocs.telusinternational.com",
-        "https://api.playment.io",
-        "GT Studio: Settings > API Keys",
-    ),
-    "llamacloud": (
-        "LlamaCloud",
-        "LlamaCloudHook",
-        "https://developers.llamaindex.ai",
-        "https://api.cloud.llamaindex.ai",
-        "llx-...",
-    ),
-    "talkifai": (
-        "TalkifAI",
-        "TalkifAIHook",
-        "https://docs.talkifai.dev",
-        "https://api.talkifai.dev",
-        "Studio: Settings > API Keys",
-    ),
-}
-
 
 # Airflow formats defaults, so braces have no place there.
 _OPTIONS = {
@@ -63,16 +38,10 @@ _OPTIONS = {
 }
 
 
-def _connection_type(vendor: str) -> dict[str, Any]:
-    title, hook, _, base_url, key = _VENDORS[vendor]
-    path = f"{_PACKAGE}.hooks.{vendor}.{hook}"
-    return connection_type(vendor, hook=path, title=title, base_url=base_url, key=key, extras=EXTRAS[vendor])
-
-
-def _modules(kind: str) -> list[dict[str, Any]]:
+def _modules(folder: str) -> list[dict[str, Any]]:
     return [
-        {"integration-name": title, "python-modules": [f"{_PACKAGE}.{kind}.{vendor}"]}
-        for vendor, (title, *_) in _VENDORS.items()
+        {"integration-name": vendor.title, "python-modules": [f"{_PACKAGE}.{folder}.{vendor.name}"]}
+        for vendor in VENDORS
     ]
 
 
@@ -84,20 +53,19 @@ def get_provider_info() -> dict[str, Any]:
         "description": "List, wait for and export the batches of TELUS/Playment, LlamaCloud and TalkifAI.",
         "versions": [__version__],
         "integrations": [
-            {"integration-name": title, "external-doc-url": url, "tags": ["service"]}
-            for title, _, url, *_ in _VENDORS.values()
+            {"integration-name": vendor.title, "external-doc-url": vendor.docs_url, "tags": ["service"]}
+            for vendor in VENDORS
         ],
         "hooks": _modules("hooks"),
         "operators": _modules("operators"),
         "sensors": _modules("sensors"),
         "triggers": [
-            {"integration-name": title, "python-modules": [f"{_PACKAGE}.triggers.batch"]}
-            for title, *_ in _VENDORS.values()
+            {"integration-name": vendor.title, "python-modules": [f"{_PACKAGE}.triggers.batch"]} for vendor in VENDORS
         ],
         "extra-links": [
             f"{_PACKAGE}.links.batch_page.BatchPageLink",
             f"{_PACKAGE}.links.export_page.PublishedExportLink",
         ],
         "config": {"batch_provider": {"description": "Web pages that tasks link to.", "options": _OPTIONS}},
-        "connection-types": [_connection_type(vendor) for vendor in _VENDORS],
+        "connection-types": [connection_type(vendor) for vendor in VENDORS],
     }

@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.backoff import delay
 from airflow_batch_provider.exceptions import BatchProviderError, RateLimitedError, TransientError
 
 try:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 LONGEST_RETRY_AFTER = timedelta(days=1)
 """What a vendor asks for is bounded by this: a year would be a fault of its own."""
-
-_MOST_DOUBLINGS = 40
 
 
 class BatchRetryPolicy(ExceptionRetryPolicy):
@@ -80,10 +78,10 @@ class BatchRetryPolicy(ExceptionRetryPolicy):
         return replace(decision, retry_delay=delay, reason=reason)
 
     def _pause(self, try_number: int) -> timedelta:
-        doubled = self.first_delay.total_seconds() * 2.0 ** min(max(try_number - 1, 0), _MOST_DOUBLINGS)
-        longest = min(doubled, self.longest_delay.total_seconds())
-        # Tasks that failed together do not come back together.
-        return timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        # With jitter, tasks that failed together do not come back together.
+        return timedelta(
+            seconds=delay(try_number, self.first_delay.total_seconds(), self.longest_delay.total_seconds())
+        )
 
     def serialize(self) -> dict[str, Any]:
         """Return the policy as JSON."""

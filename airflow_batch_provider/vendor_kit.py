@@ -1,12 +1,16 @@
-"""All that another vendor is declared with, for packages that bring one; ``docs/add-a-vendor.md`` tells how.
+"""Everything that declares another vendor, for packages that bring one; ``docs/add-a-vendor.md`` shows how.
 
-The names here stay; the modules that they come from may change.
+The names here stay; the modules that they come from may change. Importing this module imports nothing of Airflow, so
+that a package's provider info may use the declarations: Airflow reads provider infos while it is half imported itself.
+The classes to subclass are imported when they are first used.
 """
 
 from __future__ import annotations
 
-from msgspec import field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.apis.auth import Basic, Credentials, KeyHeader
 from airflow_batch_provider.apis.batch_state import (
     CANCELLED,
     FAILED,
@@ -18,21 +22,30 @@ from airflow_batch_provider.apis.batch_state import (
     Outcome,
     StateFields,
 )
-from airflow_batch_provider.apis.body import PageBody, RowKey, T, Token, whole_number
+from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
-from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
-from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
+from airflow_batch_provider.apis.declaration import DeclarationError
+from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.extra import Extra
+from airflow_batch_provider.apis.moment import Clock
+from airflow_batch_provider.apis.paging import CursorPaging, LinkPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Timestamp
 from airflow_batch_provider.apis.problem import ProblemKind
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
-from airflow_batch_provider.connections import Extra, connection_type
-from airflow_batch_provider.hooks.base import BatchApiHook, Documents
-from airflow_batch_provider.operators.export import ListingExportOperator
-from airflow_batch_provider.sensors.batch import BatchSensor
+from airflow_batch_provider.connection_form import connection_type
+
+if TYPE_CHECKING:
+    from airflow_batch_provider.hooks.base import BatchApiHook, Documents
+    from airflow_batch_provider.operators.export import ListingExportOperator
+    from airflow_batch_provider.sensors.batch import BatchSensor
 
 __all__ = [
     # whose API it is, and its connections
     "Vendor",
+    "KeyHeader",
+    "Basic",
+    "Credentials",
     "ProblemKind",
     "Extra",
     "connection_type",
@@ -45,17 +58,15 @@ __all__ = [
     "Integer",
     "Timestamp",
     "Boolean",
+    "DeclarationError",
     # pages
-    "PageBody",
-    "RowKey",
-    "T",
-    "Token",
-    "field",
-    "whole_number",
+    "Body",
     "WholePaging",
     "CursorPaging",
+    "LinkPaging",
     "OffsetPaging",
     "NumberPaging",
+    "Clock",
     # columns
     "columns",
     "struct",
@@ -80,3 +91,16 @@ __all__ = [
     "BatchSensor",
     "ListingExportOperator",
 ]
+
+_CLASSES = {
+    "BatchApiHook": "airflow_batch_provider.hooks.base",
+    "Documents": "airflow_batch_provider.hooks.base",
+    "BatchSensor": "airflow_batch_provider.sensors.batch",
+    "ListingExportOperator": "airflow_batch_provider.operators.export",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CLASSES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_CLASSES[name]), name)

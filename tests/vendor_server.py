@@ -51,6 +51,8 @@ class Asked:
     query: dict[str, str]
     headers: Mapping[str, str]
     connection: int
+    method: str = "GET"
+    body: bytes = b""
 
 
 Script = Callable[[str, str, dict[str, str], Mapping[str, str]], Answer]
@@ -136,7 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         parameters = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
         port: int = self.client_address[1]
-        self.server.asked.append(Asked(self.path, path, parameters, dict(self.headers), port))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.asked.append(Asked(self.path, path, parameters, dict(self.headers), port, self.command, body))
         try:
             answer = self.server.script(self.command, path, parameters, self.headers)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - it belongs to the test, not to this thread

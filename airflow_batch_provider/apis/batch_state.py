@@ -1,4 +1,4 @@
-"""What is seen of a batch at one moment, in one vocabulary over the vendors' status words."""
+"""The state of a batch, in one vocabulary for all vendors."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import Any
 import msgspec
 
 from airflow_batch_provider.apis.body import whole_number
-from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.declaration import DeclarationError, check_known, check_path
+from airflow_batch_provider.apis.endpoint import Listing, Resource, look_up
+from airflow_batch_provider.apis.moment import Clock, read_moment
+
+FILTER = "status"
+"""The parameter by which a listing is filtered for unfinished batches."""
 
 ALL = "*"
-"""Stands for all batches of a listing, where an id is expected."""
+"""Stands for all batches of a listing, in place of an id."""
 
 
 class Outcome(StrEnum):
@@ -39,7 +44,7 @@ CANCELLED = Outcome.CANCELLED
 
 
 class BatchState(msgspec.Struct, frozen=True):
-    """A batch at one moment.
+    """The state of a batch at one moment.
 
     :param id: the vendor's id
     :param status: the vendor's status word, as it came
@@ -60,7 +65,7 @@ class BatchState(msgspec.Struct, frozen=True):
 
     @property
     def mark(self) -> str:
-        """A text that changes whenever anything moves; small enough to be kept."""
+        """A text that changes whenever the batch changes; small enough to be stored."""
         return f"{self.status}|{'|'.join(map(str, self.counts.values()))}|{self.updated_at or ''}"
 
     def __str__(self) -> str:
@@ -74,12 +79,12 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     :param name: its name in triggers: the import path of this very constant, ``package.module.CONSTANT``; those of
         :mod:`~airflow_batch_provider.waiting.kinds` have short ones
     :param listing: lists many of them at once
-    :param scope: the listing's parameters that say which of them there are
+    :param scope: the listing's parameters that select the batches
     :param unfinished: the status words of those that still run, to filter the listing by, by its parameter ``status``;
-        empty where it has no filter
-    :param single: reads one of them; None where the vendor has no such endpoint and the listing holds them all
+        empty if it has no filter
+    :param single: reads one of them; None if the vendor has no such endpoint, so that the listing is read
     :param id_parameter: the parameter of ``single`` that takes the id
-    :param single_values: what else ``single`` is asked for
+    :param single_values: the other parameters of ``single``
     :param state: reads the vendor's object
     :param together: reads all of them as one; its state is that of the id :data:`ALL`
     """
@@ -88,11 +93,29 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     listing: Listing
     scope: tuple[str, ...]
     unfinished: tuple[str, ...] = ()
-    single: Resource[dict[str, Any]] | None = None
+    single: Resource | None = None
     id_parameter: str = ""
     single_values: Mapping[str, Any] = msgspec.field(default_factory=dict)
     state: Callable[[Mapping[str, Any]], BatchState]
     together: Callable[[Sequence[Mapping[str, Any]]], BatchState] | None = None
+
+    def __post_init__(self) -> None:
+        listed = {parameter.name: parameter for parameter in self.listing.parameters}
+        check_known(self.name, "scope", self.scope, listed)
+        if self.unfinished:
+            check_known(self.name, "parameter", [FILTER], listed)
+            for word in self.unfinished:
+                if listed[FILTER].encode(word) is None:
+                    raise DeclarationError(f"{self.name}: the listing's {FILTER} does not take {word!r}")
+        if self.single is None:
+            if self.id_parameter or self.single_values:
+                raise DeclarationError(f"{self.name}: id_parameter and single_values need single")
+            return
+        taken = {parameter.name: parameter for parameter in self.single.parameters}
+        check_known(self.name, "id_parameter", [self.id_parameter], taken)
+        check_known(self.name, "single value", self.single_values, taken)
+        needed = {name for name, parameter in taken.items() if parameter.required}
+        check_known(self.name, "scope", needed - {self.id_parameter}, self.scope)
 
 
 def outcome_of(word: object, outcomes: Mapping[str, Outcome]) -> Outcome:
@@ -106,15 +129,16 @@ def outcome_of(word: object, outcomes: Mapping[str, Outcome]) -> Outcome:
 
 
 class StateFields(msgspec.Struct, frozen=True):
-    """Reads a state where an object says it in fields of its own.
+    """Reads a state from an object's fields, each named by its dotted path.
 
     :param outcomes: the documented status words
-    :param id: the field with the id
-    :param status: the field with the status word
-    :param counts: the fields with counters
-    :param failed_items: the counter of files or calls that failed
-    :param reason: the field with the vendor's words on a failure
-    :param updated_at: the field that says when it last changed
+    :param id: the id
+    :param status: the status word
+    :param counts: the counters
+    :param failed_items: the counter of files or calls that failed; one of ``counts``
+    :param reason: the vendor's words on a failure
+    :param updated_at: when it last changed
+    :param clock: how that is written
     """
 
     outcomes: Mapping[str, Outcome]
@@ -124,22 +148,39 @@ class StateFields(msgspec.Struct, frozen=True):
     failed_items: str | None = None
     reason: str | None = None
     updated_at: str | None = None
+    clock: Clock = Clock.ISO
+
+    def __post_init__(self) -> None:
+        for path in (self.id, self.status, *self.counts, *filter(None, (self.reason, self.updated_at))):
+            check_path("StateFields", path)
+        check_known("StateFields", "counter", filter(None, [self.failed_items]), self.counts)
+        if not self.outcomes:
+            raise DeclarationError("StateFields: outcomes is empty; declare what the status words mean")
 
     def __call__(self, batch: Mapping[str, Any]) -> BatchState:
-        """Read the vendor's object."""
-        word, counts = batch.get(self.status), read_counts(batch, self.counts)
+        """Read the vendor's object.
+
+        :raises KeyError: it has no id
+        """
+        identifier, word = look_up(batch, self.id), look_up(batch, self.status)
+        if identifier is None:
+            raise KeyError(self.id)
+        counts = {path: whole_number(look_up(batch, path)) for path in self.counts}
+        known = {path: count for path, count in counts.items() if count is not None}
         return BatchState(
-            str(batch[self.id]),
+            str(identifier),
             str(word),
             outcome_of(word, self.outcomes),
-            counts,
-            failed_items=counts.get(self.failed_items, 0) if self.failed_items else 0,
-            reason=batch.get(self.reason) if self.reason else None,
-            updated_at=batch.get(self.updated_at) if self.updated_at else None,
+            known,
+            failed_items=known.get(self.failed_items, 0) if self.failed_items else 0,
+            reason=look_up(batch, self.reason) if self.reason else None,
+            updated_at=self._changed(look_up(batch, self.updated_at)) if self.updated_at else None,
         )
 
-
-def read_counts(batch: Mapping[str, Any], names: Sequence[str]) -> dict[str, int]:
-    """Return the counters that are there and are counts."""
-    counts = {name: whole_number(batch.get(name)) for name in names}
-    return {name: count for name, count in counts.items() if count is not None}
+    def _changed(self, value: Any) -> Any:
+        if self.clock is Clock.ISO or value is None:
+            return value
+        try:
+            return read_moment(value, self.clock).isoformat()
+        except ValueError:
+            return None

@@ -1,192 +1,140 @@
-"""How the body of a page reads: rows stay the bytes that the vendor sent, only id and status are looked at."""
+"""Where things lie in the body of a page, and how it is decoded: only ids and status words are looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar, overload
+from operator import attrgetter
+from typing import Annotated, Any
 
 import msgspec
 
+from airflow_batch_provider.apis.declaration import DeclarationError, check_path
+from airflow_batch_provider.apis.page import Page, Row, Rows
 from airflow_batch_provider.apis.problem import Problem, ProblemKind, not_json
 from airflow_batch_provider.apis.surrogates import Hidden, hide_lone_surrogates
 
-T = TypeVar("T")
-
 LONGEST_TOKEN = 16_384
-"""Characters of the token of a next page: it must fit into a request, and no server takes longer ones."""
-
-Token = Annotated[str, msgspec.Meta(max_length=LONGEST_TOKEN)] | int | None
-"""The token of the next page, as the vendors send it."""
-
-Line = bytes | msgspec.Raw
-"""An object as one line of JSON: bytes, or where they lie in the body of a page."""
+"""Characters of the token or URL of a next page: it must fit into a request, and no server takes longer ones."""
 
 NO_STATUS = "(none)"
 """Counted for a row whose status is absent or not a text."""
 
+_Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TOKEN)]
+
 
 def whole_number(value: object) -> int | None:
-    """Return a count that a vendor reports, or None where it is none: counts are never worth failing a page."""
+    """Return a count that a vendor reports, or None if it is not one: counts are never worth failing a page."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-class RowKey(msgspec.Struct, gc=False):
-    """What is looked at of a row; a vendor that calls it otherwise declares a subclass."""
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """Where things lie in the body of a page, as dotted paths such as ``data.jobs``.
 
-    id: str | int
-    status: Any = None
-
-
-class PageBody(msgspec.Struct, Generic[T]):
-    """The body of a page; each listing declares its own shape and says here where things lie in it.
-
-    The type parameter is the type of a row: raw bytes, or any object. What is a field of the body itself is declared as
-    one (``rows: list[T]``), under the vendor's name by ``msgspec.field(name=...)``; what lies deeper, as a property.
+    :param rows: the list of rows; ``""`` if the body is a bare array
+    :param next_token: the cursor of the next page
+    :param next_link: the URL of the next page
+    :param more: the boolean that says whether there are more rows
+    :param total: the number of rows of the whole listing
+    :param page_size: the page size that the vendor used
+    :param id: the id, within a row
+    :param status: the status word, within a row
+    :param null_is_empty: whether a list of rows that is null has no rows
+    :param is_lines: whether the body is JSON lines: one row per line, and nothing else
     """
 
-    row_key: ClassVar[type[RowKey]] = RowKey
-    success: bool = True
+    rows: str = ""
+    next_token: str | None = None
+    next_link: str | None = None
+    more: str | None = None
+    total: str | None = None
+    page_size: str | None = None
+    id: str = "id"
+    status: str = "status"
+    null_is_empty: bool = False
+    is_lines: bool = False
 
-    @property
-    def rows(self) -> Sequence[T]:
-        """The rows."""
-        raise TypeError(f"{type(self).__name__} does not say where its rows are")
-
-    @property
-    def next_token(self) -> str | int | None:
-        """The cursor of the next page."""
-        return None
-
-    @property
-    def total(self) -> int | None:
-        """How many rows the listing has."""
-        return None
-
-    @property
-    def page_size(self) -> int | None:
-        """The page size that the vendor used."""
-        return None
-
-
-class Row(NamedTuple):
-    """One object of a listing.
-
-    :param id: the vendor's id
-    :param status: the vendor's status word, as it came
-    :param json: the object as one line of JSON, to the value as the vendor sent it
-    """
-
-    id: str | int
-    status: str
-    json: bytes
+    def __post_init__(self) -> None:
+        facts = [path for path in (self.next_token, self.next_link, self.more, self.total, self.page_size) if path]
+        for path in (*facts, self.id, self.status, *filter(None, [self.rows])):
+            check_path("Body", path)
+        for path in facts:
+            if path == self.rows or path.startswith(f"{self.rows}.") or self.rows.startswith(f"{path}."):
+                raise DeclarationError(f"Body: {path!r} and the rows ({self.rows!r}) cannot both lie there")
+        if not self.rows and facts:
+            raise DeclarationError(f"Body: {facts[0]!r} lies nowhere, because the body is only rows; set rows")
+        if self.is_lines and self.rows:
+            raise DeclarationError("Body: JSON lines are rows and nothing else; leave out rows")
 
 
-class Rows(msgspec.Struct, frozen=True):
-    """The rows of a page, field by field: an object for each row would cost more than all else that is done with it.
-
-    :param ids: the vendor's ids
-    :param statuses: the vendor's status words
-    :param lines: the objects, as lines of JSON; where they are no copies, they hold the body of the page
-    """
-
-    ids: Sequence[str | int] = ()
-    statuses: Sequence[str] = ()
-    lines: Sequence[Line] = ()
-
-    @classmethod
-    def of(cls, rows: Sequence[Row]) -> Rows:
-        """Make them of rows one by one."""
-        return cls([row.id for row in rows], [row.status for row in rows], [row.json for row in rows])
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __iter__(self) -> Iterator[Row]:
-        return map(Row, self.ids, self.statuses, map(bytes, self.lines))
-
-    @overload
-    def __getitem__(self, place: int) -> Row: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Rows: ...
-
-    def __getitem__(self, place: int | slice) -> Row | Rows:
-        if isinstance(place, slice):
-            return Rows(self.ids[place], self.statuses[place], self.lines[place])
-        return Row(self.ids[place], self.statuses[place], bytes(self.lines[place]))
-
-    def at(self, places: Sequence[int]) -> Rows:
-        """Return the rows at some places."""
-        if len(places) == len(self):
-            return self
-        ids, statuses, lines = self.ids, self.statuses, self.lines
-        return Rows([ids[i] for i in places], [statuses[i] for i in places], [lines[i] for i in places])
-
-
-def read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], Rows] | Problem:
+def read_page(bodies: Sequence[Body], content: bytes) -> Page | Problem:
     """Read a page.
 
-    :param shapes: the generic shapes that the listing's page may have, the documented one first
-    :param body: the whole body
-    :return: the page and its rows, or what is wrong with it
+    :param bodies: the shapes that the listing's page may have, the documented one first
+    :param content: the whole body
+    :return: the page, or what is wrong with it
     """
     try:
-        if not body.isascii():
-            body.decode()  # msgspec skips over text in raw rows without looking at its encoding
-        return _read_rows(shapes, body)
+        if not content.isascii():
+            content.decode()  # msgspec skips over text in raw rows without checking its encoding
+        return _read_page(bodies, content)
     except msgspec.ValidationError as error:
         return Problem(ProblemKind.WRONG_SHAPE, f"the body is not as documented: {error}")
     except RecursionError:
         return Problem(ProblemKind.WRONG_SHAPE, "the body is nested too deeply to be read")
     except (msgspec.DecodeError, ValueError):  # before msgspec 0.21 the one is not the other
-        return not_json(body)
+        return not_json(content)
 
 
-def _read_rows(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], Rows] | Problem:
+def _read_page(bodies: Sequence[Body], content: bytes) -> Page | Problem:
     try:
-        page, rows = _decode(shapes, body)
+        page = _decode(bodies, content)
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        hidden = hide_lone_surrogates(body)
+        hidden = hide_lone_surrogates(content)
         if hidden is None:
             raise
-        page, rows = _decode(shapes, hidden.body)
-        rows = Rows.of([_restore(hidden, row) for row in rows])
-        if hidden.marker in str(page.next_token):
+        page = _decode(bodies, hidden.body)
+        page = msgspec.structs.replace(page, rows=Rows.of([_restore(hidden, row) for row in page.rows]))
+        if hidden.marker in f"{page.next_token} {page.next_link}":
             return Problem(ProblemKind.WRONG_SHAPE, "the token of the next page is no text that can be sent back")
-    if not all(map(str.strip, map(str, rows.ids))):
+    if not page.success:
+        return Problem(ProblemKind.WRONG_SHAPE, 'the body says "success": false')
+    if not all(map(str.strip, map(str, page.rows.ids))):
         return Problem(ProblemKind.WRONG_SHAPE, "a row of the page has a blank id")
-    return page, rows
+    return page
 
 
-@cache
-def _decoders(shape: Any) -> tuple[msgspec.json.Decoder[PageBody[msgspec.Raw]], msgspec.json.Decoder[PageBody[RowKey]]]:
-    return msgspec.json.Decoder(shape[msgspec.Raw]), msgspec.json.Decoder(shape[shape.row_key])
-
-
-def _decode(shapes: Sequence[type[PageBody[Any]]], body: bytes) -> tuple[PageBody[Any], Rows]:
-    """Decode a body twice: reading it whole is cheaper than beginning anew for each row."""
-    documented, *others = shapes
-    raws, keys = _decoders(documented)
+def _decode(bodies: Sequence[Body], content: bytes) -> Page:
+    """Decode a body twice: reading it whole is cheaper than starting a decoder for each row."""
+    documented, *others = bodies
+    decoders = _decoders(documented)
     try:
-        found = keys.decode(body).rows  # first: a page of what are no rows ends here, before it fills the memory
+        keys = decoders.decode_keys(content)  # first: if these are not rows, it fails before memory fills
     except msgspec.ValidationError:
-        for shape in others:
+        for other in others:
             with suppress(msgspec.ValidationError):
-                return _decode([shape], body)
+                return _decode([other], content)
         raise
-    page = raws.decode(body)
-    lines: Sequence[Line] = page.rows
-    if b"\n" in body or b"\r" in body:
-        # They can only stand between tokens: inside a text they must be escaped, and msgspec insists on that.
-        lines = [_in_one_line(bytes(raw)) for raw in page.rows]
-    statuses = [key.status for key in found]
+    raw = decoders.decode_raw(content)
+    found, lines = decoders.rows(keys) or (), decoders.rows(raw) or ()
+    if not documented.is_lines and (b"\n" in content or b"\r" in content):
+        # They can only stand between tokens: within a text they must be escaped, and msgspec insists on that.
+        lines = [_in_one_line(bytes(line)) for line in lines]
+    statuses = list(map(decoders.status, found))
     if set(map(type, statuses)) != {str}:
         statuses = [status if isinstance(status, str) else NO_STATUS for status in statuses]
-    return page, Rows([key.id for key in found], statuses, lines)
+    return Page(
+        Rows(list(map(decoders.id, found)), statuses, lines),
+        next_token=decoders.next_token(raw),
+        total=whole_number(decoders.total(raw)),
+        page_size=whole_number(decoders.page_size(raw)),
+        next_link=decoders.next_link(raw),
+        more=decoders.more(raw),
+        success=decoders.success(raw) is not False,
+    )
 
 
 def _in_one_line(json: bytes) -> bytes:
@@ -196,3 +144,103 @@ def _in_one_line(json: bytes) -> bytes:
 def _restore(hidden: Hidden, row: Row) -> Row:
     identifier = hidden.restore_text(row.id) if isinstance(row.id, str) else row.id
     return Row(identifier, hidden.restore_text(row.status), hidden.restore_json(row.json))
+
+
+Getter = Callable[[Any], Any]
+
+
+class _Field(msgspec.Struct, frozen=True):
+    """A value in a body: its path, its type, and whether the body may lack it."""
+
+    path: str | None
+    type: Any
+    optional: bool = True
+
+
+class _Decoders(msgspec.Struct, frozen=True):
+    decode_keys: Callable[[bytes], Any]
+    decode_raw: Callable[[bytes], Any]
+    rows: Getter
+    id: Getter
+    status: Getter
+    next_token: Getter
+    next_link: Getter
+    more: Getter
+    total: Getter
+    page_size: Getter
+    success: Getter
+
+
+@cache
+def _decoders(body: Body) -> _Decoders:
+    row_id, row_status = _Field(body.id, str | int, optional=False), _Field(body.status, Any)
+    key = _define("row", (row_id, row_status))
+    facts = {
+        "next_token": _Field(body.next_token, _Text | int | None),
+        "next_link": _Field(body.next_link, _Text | None),
+        "more": _Field(body.more, bool | None),
+        "total": _Field(body.total, Any),
+        "page_size": _Field(body.page_size, Any),
+        "success": _Field("success" if body.rows else None, bool | None),
+    }
+
+    def decoder(row: Any) -> msgspec.json.Decoder[Any]:
+        if not body.rows:
+            return msgspec.json.Decoder(row if body.is_lines else list[row])
+        rows = _Field(body.rows, list[row] | None if body.null_is_empty else list[row], optional=False)
+        return msgspec.json.Decoder(_define("page", (rows, *facts.values())))
+
+    keys, raws = decoder(key), decoder(msgspec.Raw)
+    return _Decoders(
+        keys.decode_lines if body.is_lines else keys.decode,
+        raws.decode_lines if body.is_lines else raws.decode,
+        rows=_getter(body.rows) if body.rows else lambda rows: rows,
+        id=_getter(body.id),
+        status=_getter(body.status),
+        **{name: _getter(field.path) for name, field in facts.items()},
+    )
+
+
+def _attribute(key: str) -> str:
+    """Return the attribute that holds a key of the JSON: any key makes a name, so that none clashes with Python's."""
+    return "k_" + key.encode().hex()
+
+
+def _define(name: str, fields: Sequence[_Field]) -> type[msgspec.Struct]:
+    """Return a struct with these values in it, nested as their paths say.
+
+    An object on the way is optional if all values below it are.
+    """
+    below: dict[str, list[_Field]] = {}
+    for field in fields:
+        if field.path:
+            key, _, rest = field.path.partition(".")
+            below.setdefault(key, []).append(msgspec.structs.replace(field, path=rest))
+    members: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for key, inner in below.items():
+        type_ = inner[0].type if not inner[0].path else _define(key, inner)
+        if all(field.optional for field in inner):
+            members.append((_attribute(key), type_ if type_ is Any else type_ | None, None))
+        else:
+            members.append((_attribute(key), type_))
+    return msgspec.defstruct(
+        name, members, rename={_attribute(key): key for key in below}, kw_only=True, gc=False, frozen=True
+    )
+
+
+def _getter(path: str | None) -> Getter:
+    """Return a function that finds a value; an object that is not there holds nothing."""
+    if path is None:
+        return lambda found: None
+    names = [_attribute(key) for key in path.split(".")]
+    if len(names) == 1:
+        return attrgetter(names[0])
+
+    def get(found: Any) -> Any:
+        for name in names:
+            if found is None:
+                return None
+            found = getattr(found, name)
+        return found
+
+    return get

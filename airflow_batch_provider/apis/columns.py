@@ -1,4 +1,4 @@
-"""What the fields of a listing's objects are, as the vendor documents them: the columns of CSV and Parquet files."""
+"""The documented fields of a listing's objects and their types: the columns of CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Scalar(StrEnum):
-    """A value that holds no others."""
+    """The type of a value that contains no others."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -20,13 +20,13 @@ TEXT = Scalar.TEXT
 INTEGER = Scalar.INTEGER
 BOOLEAN = Scalar.BOOLEAN
 TIMESTAMP = Scalar.TIMESTAMP
-"""A text in ISO 8601, in UTC where it has no offset. Only as a column of its own: no vendor nests one."""
+"""A text in ISO 8601, in UTC if it has no offset. Only as a column of its own: no vendor nests one."""
 
 
 class ListOf(msgspec.Struct, frozen=True):
     """A JSON array.
 
-    :param element: what each element is
+    :param element: the type of each element
     """
 
     element: ColumnType
@@ -51,24 +51,24 @@ class Column(msgspec.Struct, frozen=True):
     """A documented field. Any may be absent or null: the vendors say little about that, and change it.
 
     :param name: the vendor's name
-    :param kind: what its value is
+    :param type: the type of its value
     """
 
     name: str
-    kind: ColumnType
+    type: ColumnType
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.kind}"
+        return f"{self.name}:{self.type}"
 
 
 ColumnType = Scalar | ListOf | Struct
 
 
-def columns(**kinds: ColumnType) -> tuple[Column, ...]:
+def columns(**types: ColumnType) -> tuple[Column, ...]:
     """Return columns, by name, in the order given."""
-    return tuple(Column(name, kind) for name, kind in kinds.items())
+    return tuple(Column(name, column_type) for name, column_type in types.items())
 
 
-def struct(**kinds: ColumnType) -> Struct:
+def struct(**types: ColumnType) -> Struct:
     """Return a struct, its fields by name, in the order given."""
-    return Struct(columns(**kinds))
+    return Struct(columns(**types))

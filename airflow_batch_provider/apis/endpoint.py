@@ -3,120 +3,90 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from datetime import datetime
+from string import Formatter
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from airflow_batch_provider.apis.body import PageBody, Row, Rows, read_rows
+from airflow_batch_provider.apis.body import Body, read_page
 from airflow_batch_provider.apis.columns import Column
+from airflow_batch_provider.apis.declaration import DeclarationError, check_known, check_path, check_unique
+from airflow_batch_provider.apis.moment import Clock, read_moment
+from airflow_batch_provider.apis.page import Page, Row
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter
-from airflow_batch_provider.apis.problem import (
-    LARGEST_REFUSAL,
-    ErrorReader,
-    Problem,
-    ProblemKind,
-    not_json,
-    read_error_response,
-    read_usual_error,
-)
-from airflow_batch_provider.apis.request import Request
-from airflow_batch_provider.connections import Extra
-
-T = TypeVar("T")
-
-
-class Vendor(msgspec.Struct, frozen=True, kw_only=True):
-    """What is the same for all endpoints of a vendor.
-
-    :param name: also the Airflow connection type
-    :param title: for people
-    :param base_url: the vendor's own host, without the paths of the endpoints
-    :param key_header: the request header that carries the API key
-    :param key_prefix: what stands before the key in it
-    :param pasted_paths: ends of a base URL that users copy from the vendor's pages though our paths hold them already
-    :param extras: the extras of its connections, beside those of every connection
-    :param region_urls: hosts by the value of the extra ``region``, where the vendor has several
-    :param key_headers: header and prefix of the key by the value of the extra ``auth_header``, where it may be sent in
-        several ways
-    :param read_error: finds message and code in the body of a failure, where they are not in the usual places
-    :param kinds_by_code: what the vendor's error codes mean, where they tell more than the HTTP status
-    """
-
-    name: str
-    title: str
-    base_url: str
-    key_header: str
-    key_prefix: str = ""
-    pasted_paths: tuple[str, ...] = ()
-    extras: Mapping[str, Extra] = msgspec.field(default_factory=dict)
-    region_urls: Mapping[str, str] = msgspec.field(default_factory=dict)
-    key_headers: Mapping[str, tuple[str, str]] = msgspec.field(default_factory=dict)
-    read_error: ErrorReader = read_usual_error
-    kinds_by_code: Mapping[str, ProblemKind] = msgspec.field(default_factory=dict)
-
-    def refusal(self, status: int, body: bytes) -> Problem:
-        """Read an answer that is known to be a failure."""
-        return read_error_response(status, body, self.kinds_by_code, self.read_error)
+from airflow_batch_provider.apis.problem import LARGEST_ERROR_BODY, Problem, ProblemKind, not_json
+from airflow_batch_provider.apis.request import Answer, Part, Request, next_link
+from airflow_batch_provider.apis.vendor import Vendor
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A GET endpoint.
+    """An endpoint of a vendor.
 
-    :param vendor: whose it is
+    :param vendor: whose endpoint it is
     :param name: its name in manifests and logs, ``vendor.things``
     :param path: its path with ``{parameter}`` in it
-    :param parameters: what it takes
+    :param parameters: its parameters
+    :param method: its HTTP method
+    :param is_repeatable: whether a request may be sent again after a failure that leaves open whether it took effect
     """
 
     vendor: Vendor
     name: str
     path: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[Parameter, ...] = ()
+    method: str = "GET"
+    is_repeatable: bool = True
 
-    def given(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """Return the values that were given, under our names, as they go on the wire."""
-        return {
-            parameter.name: str(parameter.domain.encode(values[parameter.name]))
+    def __post_init__(self) -> None:
+        check_unique(self.name, "parameter", [parameter.name for parameter in self.parameters])
+        check_unique(self.name, "query key", [parameter.wire for parameter in self.parameters if parameter.wire])
+        in_path = [name for _, name, _, _ in Formatter().parse(self.path) if name is not None]
+        own = [parameter.name for parameter in self.parameters if parameter.wire is None]
+        check_known(self.name, "parameter of the path", in_path, own)
+        check_known(self.name, "place in the path for parameter", own, in_path)
+        if not self.path.startswith("/") or not self.name.startswith(f"{self.vendor.name}."):
+            raise DeclarationError(
+                f"{self.name}: a path starts with '/', and a name with the vendor's: '{self.vendor.name}.things'"
+            )
+
+    def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values that were given, under our names, as they are sent: texts, or lists of texts."""
+        encoded = {
+            parameter.name: parameter.encode(values[parameter.name])
             for parameter in self.parameters
             if values.get(parameter.name) is not None
         }
+        return {name: list(value) if isinstance(value, tuple) else str(value) for name, value in encoded.items()}
 
-    def request(self, values: Mapping[str, Any]) -> Request:
+    @property
+    def address(self) -> str:
+        """Method and path with its parameters' names: for errors."""
+        return f"{self.method} {self.path}"
+
+    def request(self, values: Mapping[str, Any], *, json: Any = None, parts: tuple[Part, ...] = ()) -> Request:
         """Return the request for values that were checked already.
 
         :param values: by our names; None counts as not given
+        :param json: the value of a JSON body
+        :param parts: the parts of a multipart body
         """
-        encoded: dict[str, str] = {}
-        query: dict[str, str] = {}
+        in_path: dict[str, str] = {}
+        query: dict[str, str | tuple[str, ...]] = {}
         for parameter in self.parameters:
             value = values.get(parameter.name)
-            text = parameter.domain.encode(parameter.default if value is None else value)
-            if text is None:
+            encoded = parameter.encode(parameter.default if value is None else value)
+            if encoded is None:
                 continue
-            if parameter.wire is None:
-                encoded[parameter.name] = quote(text, safe="")
-            else:
-                query[parameter.wire] = text
-        return Request(self.path.format_map(encoded), query)
-
-
-class Page(msgspec.Struct, frozen=True):
-    """A page of a listing.
-
-    :param rows: its rows, in the vendor's order
-    :param next_token: the cursor of the next page
-    :param total: the number of rows that the vendor reports for the whole listing
-    :param page_size: the page size that the vendor used
-    """
-
-    rows: Rows
-    next_token: str | int | None = None
-    total: int | None = None
-    page_size: int | None = None
+            if parameter.wire is not None:
+                query[parameter.wire] = encoded
+            elif isinstance(encoded, str):
+                in_path[parameter.name] = quote(encoded, safe="/" if parameter.keeps_slashes else "")
+        path = self.path.format_map(in_path)
+        return Request(path, query, self.method, json=json, parts=parts, is_repeatable=self.is_repeatable)
 
 
 class Listing(Endpoint, frozen=True, kw_only=True):
@@ -125,62 +95,102 @@ class Listing(Endpoint, frozen=True, kw_only=True):
     :param bodies: the shapes that a page may have, the documented one first
     :param paging: how to get from page to page
     :param total_is_exact: whether fewer rows than the reported total mean that rows are missing
-    :param created_field: the field that says when an object was created, where there is one
+    :param created_field: the field that says when an object was created, if there is one
+    :param created_clock: how that field is written
     :param columns: the documented fields of a row, in documented order
     """
 
-    bodies: tuple[type[PageBody[Any]], ...]
+    bodies: tuple[Body, ...]
     paging: Paging
     total_is_exact: bool = False
     created_field: str | None = None
+    created_clock: Clock = Clock.ISO
     columns: tuple[Column, ...] = ()
 
-    def page(self, body: bytes) -> Page | Problem:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.bodies:
+            raise DeclarationError(f"{self.name}: bodies is empty; declare where the rows lie")
+        wires = {parameter.wire: parameter for parameter in self.parameters}
+        check_known(self.name, "query key of the paging", self.paging.needs, [wire for wire in wires if wire])
+        for wire in self.paging.needs:
+            if wires[wire].default is None:
+                raise DeclarationError(
+                    f"{self.name}: {wires[wire].name} needs a default, because the paging counts by it"
+                )
+        columns = [column.name for column in self.columns]
+        check_unique(self.name, "column", columns)
+        if self.created_field and columns:
+            check_known(self.name, "column", [self.created_field], columns)
+
+    def page(self, answer: Answer) -> Page | Problem:
         """Read a page.
 
-        :param body: the whole body of an answer with status 200
+        :param answer: a successful answer
         """
-        page = read_rows(self.bodies, body)
+        page = read_page(self.bodies, answer.body)
         if isinstance(page, Problem):
-            return self._refusal_in(body) or page
-        facts, rows = page
-        if not facts.success:
-            return self.vendor.refusal(200, body)
-        return Page(rows, facts.next_token, facts.total, facts.page_size)
+            return self._error_in(answer.body) or page
+        if self.paging.follows_links and page.next_link is None:
+            page = msgspec.structs.replace(page, next_link=next_link(answer.headers))
+        if page.more is False:
+            return msgspec.structs.replace(page, next_token=None, next_link=None)
+        if page.more and not self.paging.continues(page):
+            return Problem(ProblemKind.WRONG_SHAPE, "it says that there are more rows, but not how to get to them")
+        return page
 
     def existed(self, row: Row, moment: datetime) -> bool:
-        """Tell whether an object was there at a moment, as far as its time of creation says; if in doubt, it was."""
+        """Return whether an object existed at a moment, by its time of creation; in doubt, it did."""
         try:
-            created = datetime.fromisoformat(json.loads(row.json)[self.created_field])
+            created = read_moment(json.loads(row.json)[self.created_field], self.created_clock)
         except (LookupError, TypeError, ValueError):
             return True
-        return (created if created.tzinfo else created.replace(tzinfo=UTC)) < moment
+        return created < moment
 
-    def _refusal_in(self, body: bytes) -> Problem | None:
-        document = read_object(body) if len(body) <= LARGEST_REFUSAL else None
-        is_refusal = isinstance(document, dict) and document.get("success") is False
-        return self.vendor.refusal(200, body) if is_refusal else None
+    def _error_in(self, body: bytes) -> Problem | None:
+        document = read_object(body) if len(body) <= LARGEST_ERROR_BODY else None
+        is_error = isinstance(document, dict) and document.get("success") is False
+        return self.vendor.error_response(200, body) if is_error else None
 
 
-class Resource(Endpoint, Generic[T], frozen=True, kw_only=True):
+class Resource(Endpoint, frozen=True, kw_only=True):
     """An endpoint that answers with one object.
 
-    :param unwrap: takes the object out of the body; it raises LookupError or TypeError where it is not there
+    :param at: dotted paths of the object in the body, the documented one first; ``""`` is the body itself
+    :param id: the dotted path of the object's id in it, which must be there; None if it has none
     """
 
-    unwrap: Callable[[dict[str, Any]], T]
+    at: tuple[str, ...] = ("",)
+    id: str | None = "id"
 
-    def read(self, body: bytes) -> T | Problem:
-        """Read the body of an answer with status 200."""
-        document = read_object(body)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for path in (*filter(None, self.at), *filter(None, [self.id])):
+            check_path(self.name, path)
+
+    def read(self, answer: Answer) -> dict[str, Any] | Problem:
+        """Read a successful answer."""
+        document = read_object(answer.body)
         if isinstance(document, Problem):
             return document
         if document.get("success") is False:
-            return self.vendor.refusal(200, body)
-        try:
-            return self.unwrap(document)
-        except (LookupError, TypeError) as error:
-            return Problem(ProblemKind.WRONG_SHAPE, f"the body is not as documented: {error!r}")
+            return self.vendor.error_response(answer.status, answer.body)
+        for path in self.at:
+            found = look_up(document, path)
+            if isinstance(found, dict) and (self.id is None or look_up(found, self.id) is not None):
+                return found
+        where = " or ".join(f"in {path!r}" if path else "at the top" for path in self.at)
+        what = f"an object with {self.id!r}" if self.id else "an object"
+        return Problem(ProblemKind.WRONG_SHAPE, f"the body is not as documented: {what} is expected {where}")
+
+
+def look_up(document: Any, path: str) -> Any:
+    """Return the value at a dotted path, None if there is none; ``""`` is the document itself."""
+    for key in path.split(".") if path else ():
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(key)
+    return document
 
 
 def read_object(body: bytes) -> dict[str, Any] | Problem:

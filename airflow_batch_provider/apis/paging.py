@@ -1,46 +1,29 @@
 """The kinds of paging that the vendors use: which request follows a page.
 
-Each kind is a pure function of where the reading stands and what a page brought, so a listing can be read one page at
-a time, ahead, over many connections, or from any page on. Listings whose pages shift while they are read (by offset
+Each is a pure function of the position and of what the page had, so a listing can be read page by page, with prefetch
+over many connections, or from any page on. Listings whose pages shift while they are read (by offset
 or by page number) are read in overlapping windows: see :mod:`.windows`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
+from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.request import Request
 
 
-class PageFacts(Protocol):
-    """What a page says beside its rows."""
-
-    @property
-    def next_token(self) -> str | int | None:
-        """The cursor of the next page, as the vendor sent it."""
-        ...
-
-    @property
-    def total(self) -> int | None:
-        """How many rows the listing has, where the vendor says it."""
-        ...
-
-    @property
-    def page_size(self) -> int | None:
-        """The page size that the vendor used, where it says it."""
-        ...
-
-
 class Step(msgspec.Struct, frozen=True):
-    """Where a reading stands: the request to make now, and what is known of the rows before it.
+    """The position in a listing: the next request, and what is known of the rows before it.
 
     :param request: the request
-    :param origin: the position of the first row that the reading wants
+    :param origin: the position of the first row that is wanted
     :param reached: the position after the last row that was read
-    :param size: the most rows that a page seems to bring
+    :param size: the most rows that a page seems to have
     """
 
     request: Request
@@ -52,13 +35,13 @@ class Step(msgspec.Struct, frozen=True):
 class Taken(msgspec.Struct, frozen=True):
     """A page that was taken into the listing.
 
-    :param facts: what it says beside its rows
-    :param rows: how many rows it held
+    :param facts: the page
+    :param rows: how many rows it had
     :param fresh: how many of them no page before it held
     :param read: how many different rows were read so far, this page included
     """
 
-    facts: PageFacts
+    facts: Page
     rows: int
     fresh: int
     read: int
@@ -68,24 +51,38 @@ class Paging(Protocol):
     """A way from page to page."""
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """The query keys that it counts by, which the listing must declare with a default."""
+        ...
+
+    @property
+    def follows_links(self) -> bool:
+        """Whether a ``Link`` header of the answer names the next page."""
+        ...
+
+    def continues(self, page: Page) -> bool:
+        """Return whether a page leads to the next one."""
+        ...
+
+    @property
     def shifts(self) -> bool:
         """Whether rows move from page to page when others come or go, so that pages must overlap."""
         ...
 
     def first(self, request: Request) -> Step:
-        """Begin a reading with a request."""
+        """Return the first step."""
         ...
 
     def takes(self, step: Step, rows: int, known: bool) -> bool:
-        """Tell whether a page continues what was read; if it does not, rows may lie between: go :meth:`back`.
+        """Return whether a page continues what was read; if it does not, rows may lie between: go :meth:`back`.
 
         :param step: the step that it answers
-        :param rows: how many rows it holds
+        :param rows: how many rows it has
         :param known: whether one of them was read before
         """
         ...
 
-    def overlap(self, step: Step, facts: PageFacts) -> int:
+    def overlap(self, step: Step, facts: Page) -> int:
         """Return how many rows of a page were read before, if nothing moved."""
         ...
 
@@ -97,53 +94,52 @@ class Paging(Protocol):
         """Return the step to make after a page that does not continue what was read."""
         ...
 
-    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
-        """Yield the steps that will follow if nothing moves, as far as that can be told.
+    def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
+        """Yield the steps that will follow if nothing moves, as far as that is known.
 
         :param step: a step
-        :param facts: what its page says
+        :param facts: its page
         """
         ...
 
 
 class InOrder(msgspec.Struct, frozen=True):
-    """What is the same for paging that does not shift: every page continues the one before."""
+    """Paging that does not shift: every page continues the one before."""
 
     shifts = False
+    follows_links = False
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def first(self, request: Request) -> Step:
-        """See :class:`Paging`."""
         return Step(request)
 
     def takes(self, step: Step, rows: int, known: bool) -> bool:
-        """See :class:`Paging`."""
         return True
 
-    def overlap(self, step: Step, facts: PageFacts) -> int:
-        """See :class:`Paging`."""
+    def overlap(self, step: Step, facts: Page) -> int:
         return 0
 
     def back(self, step: Step) -> Step:
-        """See :class:`Paging`; never asked for, since every page is taken."""
         return step
 
 
 class WholePaging(InOrder, frozen=True):
-    """No paging: one answer holds all rows."""
+    """No paging: one answer has all rows."""
+
+    def continues(self, page: Page) -> bool:
+        return False
 
     def following(self, step: Step, taken: Taken) -> Step | None:
-        """See :class:`Paging`."""
         return None
 
-    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
-        """See :class:`Paging`."""
+    def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
         return iter(())
 
 
 class CursorPaging(InOrder, frozen=True):
-    """The page names the token of the next one.
+    """Each page has the token of the next one.
 
-    No vendor says for sure what the last page looks like, so a token that is absent, null, empty or blank ends the
+    No vendor documents the last page reliably, so a token that is absent, null, empty or blank ends the
     listing. An empty page with a token does not: filters may empty a page in the middle.
 
     :param parameter: the query parameter that takes the token
@@ -151,12 +147,37 @@ class CursorPaging(InOrder, frozen=True):
 
     parameter: str
 
+    def continues(self, page: Page) -> bool:
+        return bool(_token(page))
+
     def following(self, step: Step, taken: Taken) -> Step | None:
-        """See :class:`Paging`."""
         return next(self.upcoming(step, taken.facts), None)
 
-    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
-        """See :class:`Paging`; a page tells of the next one only."""
-        token = "" if facts.next_token is None else str(facts.next_token)
-        if token.strip():
+    def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
+        if token := _token(facts):
             yield Step(step.request.asking(**{self.parameter: token}))
+
+
+class LinkPaging(InOrder, frozen=True):
+    """Each page has the URL of the next one: in a ``Link`` header with ``rel="next"``, or in the body, at
+    ``Body.next_link``.
+
+    It may be absolute or relative. It is followed only on the API's own origin.
+    """
+
+    follows_links = True
+
+    def continues(self, page: Page) -> bool:
+        return bool((page.next_link or "").strip())
+
+    def following(self, step: Step, taken: Taken) -> Step | None:
+        return next(self.upcoming(step, taken.facts), None)
+
+    def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
+        if self.continues(facts):
+            yield replace(step, request=replace(step.request, link=facts.next_link))
+
+
+def _token(page: Page) -> str:
+    token = "" if page.next_token is None else str(page.next_token)
+    return token if token.strip() else ""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
+
+from airflow_batch_provider.apis.declaration import DeclarationError
+from airflow_batch_provider.apis.moment import Clock, write_moment
 
 
 class Domain(Protocol):
@@ -18,24 +21,28 @@ class Domain(Protocol):
         ...
 
     def encode(self, value: object) -> str | None:
-        """Return the value as it goes on the wire, or None where it is not allowed."""
+        """Return the value as it is sent, or None if it is not allowed."""
         ...
 
 
 class Identifier(msgspec.Struct, frozen=True):
-    """An opaque id. The vendors mix forms and prefixes, so nothing but emptiness is refused."""
+    """An opaque id. The vendors mix forms and prefixes, so nothing but emptiness is refused.
 
+    :param may_contain_slashes: whether the vendor's ids are paths, whose slashes are sent as they are
+    """
+
+    may_contain_slashes: bool = False
     allowed: str = "a text that is not blank, nor '.' or '..'"
 
     def encode(self, value: object) -> str | None:
-        """See :class:`Domain`."""
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             return None
         text = str(value)
         if not text.isascii() and text != text.encode("utf-8", "ignore").decode():
             return None  # a lone surrogate, which has no place in a URL
         # A path segment of dots would be resolved by clients and proxies into another resource's path.
-        return None if not text.strip() or text in {".", ".."} else text
+        segments = text.split("/") if self.may_contain_slashes else [text]
+        return None if not text.strip() or not {"", ".", ".."}.isdisjoint(segments) else text
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -45,11 +52,9 @@ class Choice(msgspec.Struct, frozen=True):
 
     @property
     def allowed(self) -> str:
-        """See :class:`Domain`."""
         return "one of " + ", ".join(map(repr, self.words))
 
     def encode(self, value: object) -> str | None:
-        """See :class:`Domain`."""
         return value if isinstance(value, str) and value in self.words else None
 
 
@@ -61,13 +66,12 @@ class Integer(msgspec.Struct, frozen=True):
 
     @property
     def allowed(self) -> str:
-        """See :class:`Domain`."""
         if self.maximum is None:
             return f"a whole number from {self.minimum} up"
         return f"a whole number from {self.minimum} to {self.maximum}"
 
     def parse(self, value: object) -> int | None:
-        """Return the number, or None where it is not allowed."""
+        """Return the number, or None if it is not allowed."""
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             return None
         try:
@@ -79,18 +83,20 @@ class Integer(msgspec.Struct, frozen=True):
         return number
 
     def encode(self, value: object) -> str | None:
-        """See :class:`Domain`."""
         number = self.parse(value)
         return None if number is None else str(number)
 
 
 class Timestamp(msgspec.Struct, frozen=True):
-    """A moment: a datetime, or ISO 8601 text. One without an offset is taken as UTC."""
+    """A moment: a datetime, or ISO 8601 text. One without an offset is taken as UTC.
 
+    :param clock: how the vendor takes it
+    """
+
+    clock: Clock = Clock.ISO
     allowed: str = "a datetime, or ISO 8601 text such as '2026-01-31T00:00:00Z'"
 
     def encode(self, value: object) -> str | None:
-        """See :class:`Domain`."""
         if isinstance(value, str):
             try:
                 value = datetime.fromisoformat(value)
@@ -98,7 +104,7 @@ class Timestamp(msgspec.Struct, frozen=True):
                 return None
         if not isinstance(value, datetime):
             return None
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+        return write_moment(value, self.clock)
 
 
 class Boolean(msgspec.Struct, frozen=True):
@@ -107,7 +113,6 @@ class Boolean(msgspec.Struct, frozen=True):
     allowed: str = "true or false"
 
     def encode(self, value: object) -> str | None:
-        """See :class:`Domain`."""
         text = str(value).casefold()
         return text if text in {"true", "false"} else None
 
@@ -118,7 +123,6 @@ class Duration(msgspec.Struct, frozen=True):
     allowed: str = "a positive number of seconds, or a timedelta"
 
     def encode(self, value: object) -> str | None:
-        """See :class:`Domain`."""
         try:
             seconds = value.total_seconds() if isinstance(value, timedelta) else float(str(value))
         except ValueError:
@@ -130,10 +134,11 @@ class Parameter(msgspec.Struct, frozen=True):
     """A parameter of an endpoint.
 
     :param name: its name in our methods and operators
-    :param domain: what it may be
-    :param wire: its name in the query; None for a part of the path
+    :param domain: the values that it may have
+    :param wire: its query key; None for a part of the path
     :param required: whether the vendor needs it
-    :param default: what is asked for where the caller says nothing
+    :param default: what is sent if the caller gives none
+    :param repeated: whether it takes a list, for which the query key is repeated; one value is a list of one
     """
 
     name: str
@@ -141,6 +146,33 @@ class Parameter(msgspec.Struct, frozen=True):
     wire: str | None = None
     required: bool = False
     default: object = None
+    repeated: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise DeclarationError(f"parameter {self.name!r} is not a Python name")
+        if self.default is not None and self.encode(self.default) is None:
+            raise DeclarationError(f"parameter {self.name}: its default is not allowed; allowed is {self.allowed}")
+        if self.repeated and self.wire is None:
+            raise DeclarationError(f"parameter {self.name}: only a query key can be repeated")
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words that complete "allowed is ..."."""
+        return f"a list, each {self.domain.allowed}" if self.repeated else self.domain.allowed
+
+    @property
+    def keeps_slashes(self) -> bool:
+        """Whether slashes in the value are part of the path."""
+        return isinstance(self.domain, Identifier) and self.domain.may_contain_slashes
+
+    def encode(self, value: object) -> str | tuple[str, ...] | None:
+        """Return a value as it is sent, a tuple for a repeated query key, or None if it is not allowed."""
+        if not self.repeated:
+            return self.domain.encode(value)
+        values = value if isinstance(value, (list, tuple)) else [value]
+        texts = tuple(text for each in values if (text := self.domain.encode(each)) is not None)
+        return texts if texts and len(texts) == len(values) else None
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -164,8 +196,8 @@ def first_violation(parameters: tuple[Parameter, ...], values: Mapping[str, Any]
     """
     for parameter in parameters:
         value = values.get(parameter.name)
-        if value is not None and parameter.domain.encode(value) is None:
-            return Violation(parameter.name, value, parameter.domain.allowed)
+        if value is not None and parameter.encode(value) is None:
+            return Violation(parameter.name, value, parameter.allowed)
     return None
 
 
@@ -173,5 +205,5 @@ def first_missing(parameters: tuple[Parameter, ...], values: Mapping[str, Any]) 
     """Return the first required parameter without a value."""
     for parameter in parameters:
         if parameter.required and values.get(parameter.name) is None:
-            return Violation(parameter.name, None, parameter.domain.allowed)
+            return Violation(parameter.name, None, parameter.allowed)
     return None

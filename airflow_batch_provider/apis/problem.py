@@ -1,4 +1,4 @@
-"""How the vendors say that something went wrong, read into a value."""
+"""Error responses of the vendors, read into values."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class ProblemKind(Enum):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What an answer says went wrong.
+    """What went wrong, by the vendor's answer.
 
     :param kind: what it means for the caller
-    :param message: the vendor's own sentence, or ours where it gave none
-    :param code: the vendor's code, where it gave one
+    :param message: the vendor's own sentence, or ours if it gave none
+    :param code: the vendor's code, if it gave one
     """
 
     kind: ProblemKind
@@ -46,11 +46,11 @@ KINDS_BY_STATUS: Mapping[int, ProblemKind] = {
     425: ProblemKind.TRANSIENT,
     429: ProblemKind.RATE_LIMITED,
 }
-"""Below 500; from 500 on the fault is the vendor's and may pass, everything else was refused."""
+"""Below 500; from 500 on the fault is the vendor's and may pass, all others are permanent."""
 
 
-LARGEST_REFUSAL = 1 << 20
-"""Bytes of a failure that are read for what it says: parsed, hostile JSON takes some thirty times its size."""
+LARGEST_ERROR_BODY = 1 << 20
+"""Bytes of an error response that are parsed: hostile JSON takes some thirty times its size in memory."""
 
 
 def kind_of_status(status: int) -> ProblemKind:
@@ -59,17 +59,17 @@ def kind_of_status(status: int) -> ProblemKind:
 
 
 ErrorReader = Callable[[dict[str, Any]], tuple[object, object]]
-"""Finds message and code in the body of a failure; it raises LookupError or TypeError where they are not there."""
+"""Finds message and code in an error body; it raises LookupError or TypeError if they are not there."""
 
 
 def read_usual_error(envelope: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Find message and code where most APIs have them.
+    """Find message and code in the places that most APIs use.
 
     These were met in the vendors' documentation: ``{"error": {"code", "message"}}`` (Playment),
     ``{"detail": "..."}`` (TalkifAI, LlamaCloud), ``{"detail": [{"loc", "msg"}]}`` (LlamaCloud, 422),
     ``{"error": "...", "code": "..."}`` (TalkifAI's introduction), ``{"message": "..."}`` (gateways).
 
-    :param envelope: the body of a failure
+    :param envelope: the body of an error response
     """
     return _message(envelope), _code(envelope)
 
@@ -77,16 +77,16 @@ def read_usual_error(envelope: dict[str, Any]) -> tuple[str | None, str | None]:
 def read_error_response(
     status: int, body: bytes, kinds_by_code: Mapping[str, ProblemKind], read_error: ErrorReader = read_usual_error
 ) -> Problem:
-    """Read an answer that is known to be a failure.
+    """Read an error response.
 
-    :param status: the HTTP status; 200 where only the body tells of a failure
+    :param status: the HTTP status; 200 if only the body reports an error
     :param body: the whole body
-    :param kinds_by_code: what the vendor's codes mean; a code tells more than the status
+    :param kinds_by_code: what the vendor's codes mean; a code is more precise than the status
     :param read_error: finds message and code in the body; what it does not find is looked for in the usual places,
         because a gateway in front of the vendor has an envelope of its own
     """
     try:
-        envelope = json.loads(body) if len(body) <= LARGEST_REFUSAL else None
+        envelope = json.loads(body) if len(body) <= LARGEST_ERROR_BODY else None
     except (ValueError, RecursionError):
         envelope = None
     if not isinstance(envelope, dict):

@@ -38,7 +38,7 @@ class Hidden(msgspec.Struct, frozen=True):
 
 
 def hide_lone_surrogates(body: bytes) -> Hidden | None:
-    """Return the body without lone surrogates, or None where it has none.
+    """Return the body without lone surrogates, or None if it has none.
 
     :raises ValueError: it has more than any page
     """

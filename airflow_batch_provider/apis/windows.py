@@ -2,7 +2,7 @@
 
 A job that leaves such a listing pulls the rows behind it over a page boundary, past the reader; when another joins
 meanwhile, total and first page look as before. So every window begins one row before the end of what was read, and
-must hold a row that was read: if it does not, rows may lie between, and the reader steps back, further each time.
+must have a row that was read: if it does not, rows may lie between, and the reader steps back, further each time.
 """
 
 from __future__ import annotations
@@ -12,8 +12,13 @@ from collections.abc import Iterator
 import msgspec
 from msgspec.structs import replace
 
-from airflow_batch_provider.apis.paging import PageFacts, Step, Taken
+from airflow_batch_provider.apis.page import Page
+from airflow_batch_provider.apis.paging import Step, Taken
 from airflow_batch_provider.apis.request import Request
+
+
+def _number(request: Request, key: str) -> int:
+    return int(str(request.query[key]))
 
 
 def _target_back(step: Step, start: int) -> int:
@@ -23,7 +28,7 @@ def _target_back(step: Step, start: int) -> int:
 
 
 class OffsetPaging(msgspec.Struct, frozen=True):
-    """The request says how many rows to skip.
+    """The request has the number of rows to skip.
 
     It advances by the rows that came, not by those asked for, because a server may give fewer than ``limit``. For the
     same reason a short page is not the last one, and a total is a hint at best: LlamaCloud's own SDK trusts
@@ -37,26 +42,30 @@ class OffsetPaging(msgspec.Struct, frozen=True):
     parameter: str
     size_parameter: str
     shifts = True
+    follows_links = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.parameter, self.size_parameter)
+
+    def continues(self, page: Page) -> bool:
+        return len(page.rows) > 0
 
     def first(self, request: Request) -> Step:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
-        start = int(request.query[self.parameter])
-        return Step(request, start, start, int(request.query[self.size_parameter]))
+        start = _number(request, self.parameter)
+        return Step(request, start, start, _number(request, self.size_parameter))
 
     def takes(self, step: Step, rows: int, known: bool) -> bool:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
         start = self._start(step)
         if start <= step.origin or (rows and known):
             return True
-        # Pages of one row cannot overlap and go on as well.
+        # Pages of one row cannot overlap and still advance.
         return start >= step.reached and (not rows or step.size == 1)
 
-    def overlap(self, step: Step, facts: PageFacts) -> int:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+    def overlap(self, step: Step, facts: Page) -> int:
         return max(0, step.reached - self._start(step))
 
     def following(self, step: Step, taken: Taken) -> Step | None:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
         is_short = taken.rows < step.size
         is_behind = self._start(step) >= step.reached > step.origin
         if not taken.rows or (is_short and is_behind and not taken.fresh):
@@ -68,15 +77,13 @@ class OffsetPaging(msgspec.Struct, frozen=True):
         return self._at(step, reached - (step.size > 1))
 
     def back(self, step: Step) -> Step:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
         return self._at(step, _target_back(step, self._start(step)))
 
-    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`; the number of rows is not known, so none."""
+    def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
         return iter(())
 
     def _start(self, step: Step) -> int:
-        return int(step.request.query[self.parameter])
+        return _number(step.request, self.parameter)
 
     def _at(self, step: Step, start: int) -> Step:
         return replace(step, request=step.request.asking(**{self.parameter: str(start)}))
@@ -99,24 +106,28 @@ class NumberPaging(msgspec.Struct, frozen=True):
     parameter: str
     size_parameter: str
     shifts = True
+    follows_links = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.parameter, self.size_parameter)
+
+    def continues(self, page: Page) -> bool:
+        return len(page.rows) > 0
 
     def first(self, request: Request) -> Step:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
-        size = int(request.query[self.size_parameter])
-        start = (int(request.query[self.parameter]) - 1) * size
+        size = _number(request, self.size_parameter)
+        start = (_number(request, self.parameter) - 1) * size
         return Step(request, start, start, size)
 
     def takes(self, step: Step, rows: int, known: bool) -> bool:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
         start = self._start(step, self._asked(step))
         return start <= step.origin or bool(rows and known) or start >= step.reached
 
-    def overlap(self, step: Step, facts: PageFacts) -> int:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+    def overlap(self, step: Step, facts: Page) -> int:
         return max(0, step.reached - self._start(step, self._used(step, facts)))
 
     def following(self, step: Step, taken: Taken) -> Step | None:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
         used = self._used(step, taken.facts)
         if taken.rows > used:
             used = taken.rows  # it takes no notice of the size that was asked for
@@ -132,12 +143,10 @@ class NumberPaging(msgspec.Struct, frozen=True):
         return self._window(replace(step, reached=reached))
 
     def back(self, step: Step) -> Step:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
         page = _target_back(step, self._start(step, self._asked(step))) // step.size + 1
         return self._at(step, page, step.size)
 
-    def upcoming(self, step: Step, facts: PageFacts) -> Iterator[Step]:
-        """See :class:`~airflow_batch_provider.apis.paging.Paging`."""
+    def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
         size = self._asked(step)
         while (reached := self._start(step, size) + size) < (facts.total or 0):
             step = self._window(replace(step, reached=reached))
@@ -145,12 +154,12 @@ class NumberPaging(msgspec.Struct, frozen=True):
             yield step
 
     def _asked(self, step: Step) -> int:
-        return int(step.request.query[self.size_parameter])
+        return _number(step.request, self.size_parameter)
 
     def _start(self, step: Step, size: int) -> int:
-        return (int(step.request.query[self.parameter]) - 1) * size
+        return (_number(step.request, self.parameter) - 1) * size
 
-    def _used(self, step: Step, facts: PageFacts) -> int:
+    def _used(self, step: Step, facts: Page) -> int:
         """Return the page size that the server used: it may cap what was asked for, but an echo may make no sense."""
         asked, echoed = self._asked(step), facts.page_size
         return min(asked, echoed or asked)

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import codecs
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import requests
-import tenacity
+from msgspec.structs import replace
 from urllib3.exceptions import HTTPError
 
 from airflow_batch_provider import backoff
-from airflow_batch_provider.apis.endpoint import Vendor
+from airflow_batch_provider.apis.auth import is_static
 from airflow_batch_provider.apis.problem import Problem
-from airflow_batch_provider.apis.request import Request
-from airflow_batch_provider.client.errors import FailureMapping
+from airflow_batch_provider.apis.request import Answer, Request
+from airflow_batch_provider.apis.vendor import Vendor
+from airflow_batch_provider.client.errors import ErrorMapping
+from airflow_batch_provider.client.rate_limit import RateLimiter
 from airflow_batch_provider.client.session import Session
 from airflow_batch_provider.client.settings import Settings
-from airflow_batch_provider.exceptions import RateLimitedError, TransientError
+from airflow_batch_provider.exceptions import (
+    AmbiguousRequestError,
+    BatchProviderError,
+    RateLimitedError,
+    TransientError,
+)
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds of Retry-After that are waited for; if a vendor asks for more, the task fails and says so."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""The longest pauses after the first attempt and after any, if the vendor does not ask for one."""
+
+UNAUTHORIZED = 401
 
 
 class Client:
@@ -30,84 +45,105 @@ class Client:
 
     :param vendor: whose API it is
     :param settings: how to reach it
-    :param rate_limiter: when requests may be sent; one of its own, by the settings, if left out
+    :param rate_limiter: when requests may be sent; by default one of its own, by the settings
     """
 
-    def __init__(self, vendor: Vendor, settings: Settings, rate_limiter: backoff.RateLimiter | None = None) -> None:
+    def __init__(self, vendor: Vendor, settings: Settings, rate_limiter: RateLimiter | None = None) -> None:
         self.vendor = vendor
         self.settings = settings
-        self.failures = FailureMapping(vendor, settings)
+        self.errors = ErrorMapping(vendor, settings)
+        self._renews = not is_static(settings.auth)
         self._session = self._open_session()
-        self.rate_limiter = rate_limiter or backoff.RateLimiter(settings.requests_per_minute)
+        self.rate_limiter = rate_limiter or RateLimiter(settings.requests_per_minute)
         if not settings.verify_tls:
             log.warning(
                 "Connection %r does not verify the certificate of %s (verify_tls is false): "
-                "whoever stands in between can read the API key and change what is exported",
+                "anyone in between can read the API key and change what is exported",
                 settings.connection_id,
                 settings.base_url,
             )
 
     def _open_session(self) -> Session:
+        headers = self.vendor.headers
+        if not self._renews:
+            headers = {**headers, **self.settings.auth(Request("/"), self.settings.credentials, False)}
         try:
-            return Session(self.settings)
+            return Session(self.settings, headers)
         except (requests.RequestException, HTTPError, ValueError) as exception:
-            failure = self.failures.of_exception(exception, "/")
-        raise failure  # outside the handler: what was caught may hold the key
+            error = self.errors.of_exception(exception, Request("/"))
+        raise error  # outside the handler: what was caught may contain the key
 
-    def get(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
+    def send(self, request: Request, read: Callable[[Answer], T | Problem]) -> T:
         """Send a request, as often as it takes within the connection's ``max_attempts``.
 
-        :param request: what to ask
-        :param read: reads a body with status 200, or says what is wrong with it
+        A request that is not repeatable is sent again only if it certainly took no effect.
+
+        :param request: what to send
+        :param read: reads a successful answer, or returns what is wrong with it
+        :raises AmbiguousRequestError: a request that is not repeatable may have taken effect, or not
         :raises TransientError: it may pass, but did not within the attempts
-        :raises FatalError: it would not pass
+        :raises FatalError: it would fail again
         """
         try:
-            return self._attempt(request, read)  # without tenacity, which would be a twentieth of what a page costs
-        except TransientError as failure:
-            first = [failure]
+            return self._attempt(request, read)  # without tenacity, which would take a twentieth of a page's time
+        except TransientError as error:
+            first = [error]
 
         def attempt() -> T:
             if first:
                 raise first.pop()
             return self._attempt(request, read)
 
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_pass_soon),
-            stop=tenacity.stop_after_attempt(self.settings.max_attempts),
-            wait=backoff.wait,
-            sleep=backoff.pause,
-            before_sleep=self._log_retry,
-            reraise=True,
-        )
-        return retrying(attempt)
+        return backoff.retrying(
+            attempts=self.settings.max_attempts, may_pass=_may_pass_soon, wait=_wait, log=self._log_retry
+        )(attempt)
 
-    def _attempt(self, request: Request, read: Callable[[bytes], T | Problem]) -> T:
-        self.rate_limiter.wait_for_turn()
+    def _attempt(self, request: Request, read: Callable[[Answer], T | Problem]) -> T:
         try:
-            status, headers, body = self._session.get(request.target)
+            answer = self._exchange(request)
         except (requests.RequestException, HTTPError) as exception:
-            failure = self.failures.of_exception(exception, request.path)
+            error = self.errors.of_exception(exception, request)
         except ValueError as exception:  # a negative chunk, a Location that is no URL, a length of 5,000 digits
-            failure = self.failures.of_invalid_answer(exception, request.path)
+            error = self.errors.of_invalid_answer(exception, request)
         else:
-            body = body.removeprefix(codecs.BOM_UTF8)
-            answer = read(body) if status == 200 else self.vendor.refusal(status, body)
-            if not isinstance(answer, Problem):
-                return answer
-            retry_after = backoff.parse_retry_after(headers.get("Retry-After"))
-            failure = self.failures.of_problem(answer, request.path, status, retry_after)
-        raise failure  # outside the handler: what was caught holds the request, and so the key
+            if answer.body.startswith(codecs.BOM_UTF8):
+                answer = replace(answer, body=answer.body.removeprefix(codecs.BOM_UTF8))
+            is_success = answer.status == 200 or (request.method != "GET" and 200 <= answer.status < 300)
+            found = read(answer) if is_success else self.vendor.error_response(answer.status, answer.body)
+            if not isinstance(found, Problem):
+                return found
+            error = self._error_of(found, request, answer)
+        raise error  # outside the handler: what was caught contains the request, and so the key
 
-    def _log_retry(self, state: tenacity.RetryCallState) -> None:
-        assert state.outcome
-        assert state.next_action
+    def _exchange(self, request: Request) -> Answer:
+        """Send a request once; if the vendor answers 401, once more with headers that were renewed."""
+        self.rate_limiter.wait_for_turn()
+        if not self._renews:
+            return self._session.send(request, {})
+        answer = self._session.send(request, self._auth_headers(request, renew=False))
+        if answer.status != UNAUTHORIZED:
+            return answer
+        self.rate_limiter.wait_for_turn()
+        return self._session.send(request, self._auth_headers(request, renew=True))
+
+    def _auth_headers(self, request: Request, *, renew: bool) -> Mapping[str, str]:
+        headers = self.settings.auth(request, self.settings.credentials, renew)
+        self.errors.hide(headers.values())
+        return headers
+
+    def _error_of(self, problem: Problem, request: Request, answer: Answer) -> BatchProviderError:
+        retry_after = backoff.parse_retry_after(answer.headers.get("Retry-After"))
+        error = self.errors.of_problem(problem, request, answer.status, retry_after)
+        is_definite = request.is_repeatable or 300 <= answer.status < 500
+        return error if is_definite else self.errors.ambiguous(error, request)
+
+    def _log_retry(self, attempt: int, seconds: float, error: BaseException) -> None:
         log.warning(
             "Attempt %d of %d failed, the next one is in %.1f s: %s",
-            state.attempt_number,
+            attempt,
             self.settings.max_attempts,
-            state.next_action.sleep,
-            state.outcome.exception(),
+            seconds,
+            error,
         )
 
     def close(self) -> None:
@@ -115,7 +151,14 @@ class Client:
         self._session.close()
 
 
+def _wait(attempt: int, error: BaseException) -> float:
+    """Return the seconds before the next attempt: what the vendor asked for, else exponential with full jitter."""
+    if isinstance(error, RateLimitedError) and error.retry_after:  # 0 asks for nothing
+        return error.retry_after
+    return backoff.delay(attempt, FIRST_PAUSE, LONGEST_PAUSE, least=0.0)
+
+
 def _may_pass_soon(error: BaseException) -> bool:
-    if isinstance(error, RateLimitedError) and (error.retry_after or 0) > backoff.LONGEST_RETRY_AFTER:
+    if isinstance(error, RateLimitedError) and (error.retry_after or 0) > LONGEST_RETRY_AFTER:
         return False
-    return isinstance(error, TransientError)
+    return isinstance(error, TransientError) and not isinstance(error, AmbiguousRequestError)

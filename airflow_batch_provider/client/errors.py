@@ -1,20 +1,24 @@
-"""The one place where what went wrong becomes an exception of ours, with a sentence that says what to mend."""
+"""Maps what went wrong to our exceptions, each with a sentence that says what to fix."""
 
 from __future__ import annotations
 
 import re
 import ssl
+from collections import deque
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
-from airflow_batch_provider.apis.endpoint import Vendor
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.client.bounds import AnswerTooLongError
 from airflow_batch_provider.client.session import BodyTooLarge, RedirectElsewhere
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import (
+    AmbiguousRequestError,
     AuthenticationError,
     BatchProviderError,
     ConnectionSettingsError,
@@ -53,8 +57,12 @@ CLASSES: dict[ProblemKind, tuple[type[BatchProviderError], str]] = {
 }
 
 
-class FailureMapping:
-    """Makes exceptions for one vendor and connection. The key never appears in one, even if a vendor repeats it.
+MOST_SECRETS = 8
+"""Headers of a callable auth that are remembered, to keep them out of messages: each request may have its own."""
+
+
+class ErrorMapping:
+    """Makes exceptions for one vendor and connection. No secret appears in one, even if a vendor repeats it.
 
     :param vendor: whose answers they are
     :param settings: the connection to name in them
@@ -63,62 +71,91 @@ class FailureMapping:
     def __init__(self, vendor: Vendor, settings: Settings) -> None:
         self._vendor = vendor
         self._settings = settings
-        written = (settings.api_key, quote(settings.api_key, safe=""))
-        self._key = re.compile("|".join(map(re.escape, written)), re.IGNORECASE)  # hosts come in lower case
+        self._hidden: deque[str] = deque(maxlen=MOST_SECRETS)
+        self._secrets = self._pattern()
+
+    def hide(self, values: Iterable[str]) -> None:
+        """Keep the values of authentication headers out of messages from now on."""
+        new = [value for value in values if value.strip() and value not in self._hidden]
+        if new:
+            self._hidden.extend(new)
+            self._secrets = self._pattern()
+
+    def _pattern(self) -> re.Pattern[str]:
+        # Of "Bearer <token>" the token alone is a secret too.
+        secrets = {self._settings.credentials.secret, *self._hidden, *(value.split()[-1] for value in self._hidden)}
+        written = sorted(
+            {form for secret in secrets for form in (secret, quote(secret, safe=""))}, key=len, reverse=True
+        )
+        return re.compile("|".join(map(re.escape, filter(None, written))) or r"(?!)", re.IGNORECASE)
 
     def of_problem(
-        self, problem: Problem, path: str, status: int, retry_after: float | None = None
+        self, problem: Problem, request: Request, status: int, retry_after: float | None = None
     ) -> BatchProviderError:
-        """Return the exception for what an answer says."""
+        """Return the exception for a problem that an answer reports."""
         error_class, hint = CLASSES[problem.kind]
-        code = self._tell(problem.code) if problem.code else None
+        code = self._clean(problem.code) if problem.code else None
         facts = f"HTTP {status}" + (f", code {code}" if code else "")
         if retry_after is not None and problem.kind in {ProblemKind.RATE_LIMITED, ProblemKind.TRANSIENT}:
             error_class = RateLimitedError
             facts += f", to be asked again in {retry_after:.0f} s"
-        error = self._error(error_class, f"answered {facts}: {self._tell(problem.message)}", hint, path, status, code)
+        happened = f"answered {facts}: {self._clean(problem.message)}"
+        error = self._error(error_class, happened, hint, request, status, code)
         if isinstance(error, RateLimitedError):
             error.retry_after = retry_after
         return error
 
     def of_exception(
-        self, exception: requests.RequestException | HTTPError | ValueError, path: str
+        self, exception: requests.RequestException | HTTPError | ValueError, request: Request
     ) -> BatchProviderError:
         """Return the exception for a request that was not answered, or not to the end."""
-        if isinstance(exception, RedirectElsewhere):
-            happened = f"redirects to {self._tell(str(exception))}, where the API key may not go"
-            return self._error(UnexpectedResponseError, happened, CLASSES[ProblemKind.WRONG_SHAPE][1], path)
-        if isinstance(exception, BodyTooLarge):
-            happened = f"answered with {exception}"
-            return self._error(UnexpectedResponseError, happened, CLASSES[ProblemKind.WRONG_SHAPE][1], path)
+        wrong_host = CLASSES[ProblemKind.WRONG_SHAPE][1]
         cause = _innermost(exception)
-        if isinstance(cause, AnswerTooLongError):
-            return self._error(
-                UnexpectedResponseError, f"answered with {cause}", CLASSES[ProblemKind.WRONG_SHAPE][1], path
-            )
-        if isinstance(cause, ssl.SSLCertVerificationError):
+        if isinstance(exception, RedirectElsewhere):
+            happened = f"redirects to {self._clean(str(exception))}, where the API key may not go"
+            error = self._error(UnexpectedResponseError, happened, wrong_host, request)
+        elif isinstance(exception, BodyTooLarge) or isinstance(cause, AnswerTooLongError):
+            what = exception if isinstance(exception, BodyTooLarge) else cause
+            error = self._error(UnexpectedResponseError, f"answered with {what}", wrong_host, request)
+        elif isinstance(cause, ssl.SSLCertVerificationError):
             hint = "Check host of connection {connection!r} ({base_url}) and the machine's certificates"
-            return self._error(
-                ConnectionSettingsError,
-                f"showed a certificate that does not verify: {self._tell(_say(cause))}",
-                hint,
-                path,
-            )
-        # What requests raises about a URL is a ValueError too.
-        if isinstance(exception, (ValueError, requests.TooManyRedirects)):
+            happened = f"showed a certificate that does not verify: {self._clean(_describe(cause))}"
+            return self._error(ConnectionSettingsError, happened, hint, request)
+        elif isinstance(
+            exception, (ValueError, requests.TooManyRedirects)
+        ):  # requests' errors about URLs are ValueErrors
             hint = "Check host of connection {connection!r}: {base_url}"
-            return self._error(ConnectionSettingsError, f"cannot be asked: {self._tell(_say(cause))}", hint, path)
-        hint = "Check host of connection {connection!r} ({base_url}) and the network; it may also pass"
-        return self._error(TransientError, f"did not answer: {self._tell(_say(cause))}", hint, path)
+            happened = f"cannot be asked: {self._clean(_describe(cause))}"
+            return self._error(ConnectionSettingsError, happened, hint, request)
+        else:
+            hint = "Check host of connection {connection!r} ({base_url}) and the network; it may also pass"
+            happened = f"did not answer: {self._clean(_describe(cause))}"
+            error = self._error(TransientError, happened, hint, request)
+        return error if request.is_repeatable or _was_not_sent(exception) else self.ambiguous(error, request)
 
-    def of_invalid_answer(self, exception: ValueError, path: str) -> BatchProviderError:
-        """Return the exception for an answer that breaks the rules of HTTP so that the library stumbles."""
-        happened = f"gave an answer that is no HTTP: {self._tell(_say(exception))}"
-        return self._error(UnexpectedResponseError, happened, CLASSES[ProblemKind.WRONG_SHAPE][1], path)
+    def of_invalid_answer(self, exception: ValueError, request: Request) -> BatchProviderError:
+        """Return the exception for an answer that breaks the rules of HTTP."""
+        happened = f"gave an answer that is no HTTP: {self._clean(_describe(exception))}"
+        error = self._error(UnexpectedResponseError, happened, CLASSES[ProblemKind.WRONG_SHAPE][1], request)
+        return error if request.is_repeatable else self.ambiguous(error, request)
 
-    def _tell(self, text: str) -> str:
-        """Return what a vendor says so that it can be told: without the key, printable, and short."""
-        line = " ".join(self._key.sub("***", text).encode("utf-8", "backslashreplace").decode().split())
+    def ambiguous(self, error: BatchProviderError, request: Request) -> AmbiguousRequestError:
+        """Return the exception for a request that is sent once, and may have taken effect although it failed.
+
+        :param error: how it failed
+        """
+        return AmbiguousRequestError(
+            f"{error} It may have taken effect all the same, so it was not sent again. Look at {self._vendor.title} "
+            "before you start it again.",
+            vendor=self._vendor.name,
+            endpoint=request.address,
+            status=error.status,
+            code=error.code,
+        )
+
+    def _clean(self, text: str) -> str:
+        """Return a vendor's text as it may be shown: without secrets, printable, and short."""
+        line = " ".join(self._secrets.sub("***", text).encode("utf-8", "backslashreplace").decode().split())
         return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "..."
 
     def _error(
@@ -126,20 +163,18 @@ class FailureMapping:
         error_class: type[BatchProviderError],
         happened: str,
         hint: str,
-        path: str,
+        request: Request,
         status: int | None = None,
         code: str | None = None,
     ) -> BatchProviderError:
-        endpoint = f"GET {path}"
         hint = hint.format(connection=self._settings.connection_id, base_url=self._settings.base_url)
-        message = f"{self._vendor.title} {happened} ({endpoint}). {hint}."
-        return error_class(
-            message,
-            vendor=self._vendor.name,
-            endpoint=endpoint,
-            status=status,
-            code=code,
-        )
+        message = f"{self._vendor.title} {happened} ({request.address}). {hint}."
+        return error_class(message, vendor=self._vendor.name, endpoint=request.address, status=status, code=code)
+
+
+def _was_not_sent(exception: BaseException) -> bool:
+    """Return whether no byte of a request can have reached the vendor: there was no connection."""
+    return isinstance(exception, (ConnectTimeoutError, NewConnectionError, ProxyError))
 
 
 def _innermost(exception: BaseException) -> BaseException:
@@ -155,6 +190,6 @@ def _innermost(exception: BaseException) -> BaseException:
     return seen[-1]
 
 
-def _say(exception: BaseException) -> str:
+def _describe(exception: BaseException) -> str:
     name = type(exception).__name__
     return f"{name}: {exception}" if str(exception) else name

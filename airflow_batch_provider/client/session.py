@@ -10,7 +10,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
 from airflow_batch_provider import __version__
+from airflow_batch_provider.apis.request import Answer, Request
 from airflow_batch_provider.client.bounds import bounded
+from airflow_batch_provider.client.multipart import encode_body
 from airflow_batch_provider.client.settings import Settings
 
 LARGEST_BODY = 64 * 1024 * 1024
@@ -23,6 +25,9 @@ LONGEST_ANSWER = 600.0
 """Seconds for an answer as a whole; the read timeout begins anew with each byte."""
 
 MOST_REDIRECTS = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REDIRECTS_OF_ANY_METHOD = frozenset({307, 308})
+"""The others would make a GET of it."""
 
 
 class RedirectElsewhere(requests.RequestException):
@@ -34,16 +39,17 @@ class BodyTooLarge(requests.RequestException):
 
 
 class Session:
-    """Sends GET requests below one base URL.
+    """Sends requests below one base URL.
 
     ``requests`` prepares them, with what the environment says of proxies and certificates, and opens the pool of
     connections; all of this once. Each request then goes to that pool as it is: to look into the environment and to
     prepare anew for each would be most of the cost of a page.
 
-    :param settings: where to send them, and with which key
+    :param settings: where to send them
+    :param headers: headers that every request has
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, headers: Mapping[str, str]) -> None:
         with requests.Session() as session:
             options = session.merge_environment_settings(settings.base_url, {}, True, settings.verify_tls, None)
             session.trust_env = False  # otherwise ~/.netrc could replace the Authorization header
@@ -54,7 +60,7 @@ class Session:
                     headers={
                         "Accept": "application/json",
                         "User-Agent": f"airflow-batch-provider/{__version__}",
-                        **settings.headers,
+                        **headers,
                     },
                 )
             )
@@ -76,28 +82,32 @@ class Session:
         asked = self._adapter.request_url(prepared, options["proxies"])
         self._before_path = "" if asked.startswith("/") else _origin(self._base_url)
 
-    def get(self, target: str) -> tuple[int, Mapping[str, str], bytes]:
+    def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
         """Send one request and read the whole answer.
 
-        :param target: path and query, encoded
-        :return: status, headers, body
+        :param request: what to send
+        :param headers: the headers of this request alone
         :raises requests.RequestException: the answer is not to be read
         :raises urllib3.exceptions.HTTPError: nothing answered, the body broke off or does not decompress
         """
-        path = self._path + target
+        path = self._path + request.path
+        path = self._path + request.target if request.link is None else self._within_origin(path, request.link)
+        redirects = _REDIRECTS if request.method == "GET" else _REDIRECTS_OF_ANY_METHOD
         for _ in range(MOST_REDIRECTS):
-            status, headers, body = self._send(path)
-            location = headers.get("Location") if status in {301, 302, 303, 307, 308} else None
+            answer = self._send(request, path, headers)
+            location = answer.headers.get("Location") if answer.status in redirects else None
             if not location:
-                return status, headers, body
+                return answer
             path = self._within_origin(path, location)
         raise requests.TooManyRedirects(f"more than {MOST_REDIRECTS} redirects")
 
-    def _send(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+    def _send(self, request: Request, path: str, headers: Mapping[str, str]) -> Answer:
+        body, body_headers = encode_body(request) if request.method != "GET" else (None, {})
         response = self._pool.urlopen(
-            "GET",
+            request.method,
             self._before_path + path,
-            headers=self._headers,
+            body=body,
+            headers={**self._headers, **headers, **body_headers} if headers or body_headers else self._headers,
             retries=False,
             redirect=False,
             assert_same_host=False,
@@ -106,12 +116,12 @@ class Session:
             decode_content=False,
         )
         try:
-            body = _read(response)
+            content = _read(response)
         except BaseException:
             response.close()
             raise
         response.release_conn()
-        return response.status, response.headers, body
+        return Answer(response.status, response.headers, content)
 
     def _within_origin(self, path: str, location: str) -> str:
         """Return the path that a redirect leads to; the key goes nowhere else."""

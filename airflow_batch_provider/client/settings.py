@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from airflow_batch_provider.apis.auth import Auth, Credentials
+from airflow_batch_provider.apis.extra import COMMON_EXTRAS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to reach a vendor.
+    """How to reach a vendor. The common extras of a connection are fields of the same names, with the same defaults.
 
     :param connection_id: the Airflow connection it comes from, named in errors
     :param base_url: scheme, host and an optional path, without a slash at the end
-    :param api_key: the secret
-    :param key_header: the request header that carries the key
-    :param key_prefix: what stands before the key in it
+    :param auth: how requests are authenticated
+    :param credentials: the login and the secret for that
     :param requests_per_minute: the most requests to send per minute, None for no limit
     :param max_concurrency: the most connections to open
     :param connect_timeout: seconds to wait for a connection
@@ -25,22 +27,16 @@ class Settings:
 
     connection_id: str
     base_url: str
-    api_key: str = field(repr=False)
-    key_header: str
-    key_prefix: str = ""
-    requests_per_minute: int | None = None
-    max_concurrency: int = 8
-    connect_timeout: float = 10.0
-    read_timeout: float = 60.0
-    max_attempts: int = 6
-    verify_tls: bool = True
+    auth: Auth
+    credentials: Credentials
+    requests_per_minute: int | None = COMMON_EXTRAS["requests_per_minute"].default
+    max_concurrency: int = COMMON_EXTRAS["max_concurrency"].default
+    connect_timeout: float = COMMON_EXTRAS["connect_timeout"].default
+    read_timeout: float = COMMON_EXTRAS["read_timeout"].default
+    max_attempts: int = COMMON_EXTRAS["max_attempts"].default
+    verify_tls: bool = COMMON_EXTRAS["verify_tls"].default
 
     @property
     def source(self) -> str:
-        """Tells where and as whom is read, without giving the key away: a cursor means nothing elsewhere."""
-        return hashlib.blake2b(f"{self.base_url} {self.api_key}".encode(), digest_size=16).hexdigest()
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The header with the key."""
-        return {self.key_header: self.key_prefix + self.api_key}
+        """A hash of where and as whom is read, which does not reveal the key: a cursor means nothing elsewhere."""
+        return hashlib.blake2b(f"{self.base_url} {self.credentials.secret}".encode(), digest_size=16).hexdigest()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from airflow_batch_provider.apis.body import Rows
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError, RequestRefusedError
 from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints
 from airflow_batch_provider.export.manifest import Manifest

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from airflow_batch_provider.apis.body import Rows
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.exceptions import UnexpectedResponseError
 from airflow_batch_provider.export.manifest import Part
 from airflow_batch_provider.export.staging import Staging

@@ -16,7 +16,7 @@ from airflow_batch_provider.stores.parallel import for_each
 
 log = logging.getLogger(__name__)
 
-PART_NAME = re.compile(r"part-\d{5,}-[0-9a-f]{12}\.[a-z.]+")
+PART_NAME = re.compile(r"part-\d{5,}-[0-9a-f]{12}\.[a-z0-9.]+")
 _MOST_RACES = 20
 
 

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from airflow_batch_provider.exceptions import ExportDamagedError, ExportReplacedError
 from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, Part, read_manifest
-from airflow_batch_provider.formats.libraries import require_library
+from airflow_batch_provider.formats.registry import require_library
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

@@ -1,1 +1,1 @@
-"""How rows become files, and files rows."""
+"""The file formats of an export, each with its writing and its reading, and their compressions."""

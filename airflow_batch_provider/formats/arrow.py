@@ -1,7 +1,7 @@
-"""JSON to Arrow: fast where Arrow's own parser takes the rows as they are documented, exact everywhere.
+"""JSON to Arrow: fast if the rows are as documented, exact in any case.
 
-That parser fails on whatever the documentation does not say: an unknown or repeated field, a value of another type, an
-integer beyond 64 bits, a lone surrogate. So what it takes is exact, and rows among which it fails are read one by one.
+Arrow's own parser fails on everything that is not as documented: an unknown or repeated field, a value of another type,
+an integer beyond 64 bits, a lone surrogate. So what it accepts is exact; rows that it rejects are checked one by one.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from airflow_batch_provider.apis.body import Line
 from airflow_batch_provider.apis.columns import TIMESTAMP, Column, ColumnType, ListOf, Scalar, Struct
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
-from airflow_batch_provider.formats.fitting import MismatchError, fit
+from airflow_batch_provider.formats.type_check import TypeMismatchError, check_type
 
 _TIMES = pa.timestamp("us", "UTC")
 _TYPES = {Scalar.TEXT: pa.string(), Scalar.INTEGER: pa.int64(), Scalar.BOOLEAN: pa.bool_(), Scalar.TIMESTAMP: _TIMES}
@@ -28,31 +28,31 @@ _LAST_TIME = pa.scalar(datetime.max.replace(tzinfo=UTC), _TIMES)
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:
     """Return the schema of a file, the same for any rows."""
-    return pa.schema([*((column.name, _type(column.kind)) for column in columns), (EXTRA, pa.string())])
+    return pa.schema([*((column.name, _arrow_type(column.type)) for column in columns), (EXTRA, pa.string())])
 
 
-def _type(kind: ColumnType) -> pa.DataType:
-    match kind:
+def _arrow_type(column_type: ColumnType) -> pa.DataType:
+    match column_type:
         case Struct():
-            return pa.struct([(field.name, _type(field.kind)) for field in kind.fields])
+            return pa.struct([(field.name, _arrow_type(field.type)) for field in column_type.fields])
         case ListOf():
-            return pa.list_(pa.field("element", _type(kind.element)))
-    return _TYPES[kind]
+            return pa.list_(pa.field("element", _arrow_type(column_type.element)))
+    return _TYPES[column_type]
 
 
 class ArrowReader:
     """Reads rows of JSON into tables.
 
     :param columns: the documented fields
-    :param mismatches: counts what its column cannot hold
+    :param mismatches: counts values of another type than documented
     """
 
     def __init__(self, columns: Sequence[Column], mismatches: Mismatches) -> None:
         self._columns = columns
         self._names = {column.name for column in columns}
-        self._misfits = mismatches
+        self._mismatches = mismatches
         self.schema = schema_of(columns)
-        self._times = [index for index, column in enumerate(columns) if column.kind is TIMESTAMP]
+        self._times = [index for index, column in enumerate(columns) if column.type is TIMESTAMP]
         as_text = self.schema
         for index in self._times:
             as_text = as_text.set(index, as_text.field(index).with_type(pa.string()))
@@ -66,11 +66,11 @@ class ArrowReader:
             return self._table(lines, pa.nulls(len(lines), pa.string()))
         except pa.ArrowInvalid:
             rows = [raw_fields(line) for line in lines]
-        try:  # it may be no more than a field that the vendor added
+        try:  # the vendor may only have added a field
             extras = [_text(extra(row, row.keys() - self._names)) for row in rows]
             return self._table([self._documented(row) for row in rows], pa.array(extras, pa.string()))
         except pa.ArrowInvalid:
-            return pa.Table.from_pylist([self._fitted(row) for row in rows], self.schema)
+            return pa.Table.from_pylist([self._checked(row) for row in rows], self.schema)
 
     def _table(self, lines: Sequence[Line], extras: pa.Array) -> pa.Table:
         rows = b"\n".join(lines)
@@ -86,18 +86,15 @@ class ArrowReader:
         fields = [b'"%b":%b' % (name.encode(), row[name]) for name in self._names if name in row]
         return b"{" + b",".join(fields) + b"}"
 
-    def _fitted(self, fields: Mapping[str, bytes]) -> dict[str, Any]:
+    def _checked(self, fields: Mapping[str, bytes]) -> dict[str, Any]:
         kept = fields.keys() - self._names
         row: dict[str, Any] = {}
         for column in self._columns:
             try:
                 value = msgspec.json.decode(fields.get(column.name, NULL))
-                row[column.name], is_whole = fit(value, column.kind)
-            except (
-                MismatchError,
-                msgspec.DecodeError,
-            ):  # msgspec decodes neither a lone surrogate nor a float beyond a double
-                self._misfits.add(column.name)
+                row[column.name], is_whole = check_type(value, column.type)
+            except (TypeMismatchError, msgspec.DecodeError):  # msgspec rejects lone surrogates and huge floats
+                self._mismatches.add(column.name)
                 is_whole = False
             if not is_whole:
                 kept.add(column.name)
@@ -110,9 +107,9 @@ def _text(content: bytes | None) -> str | None:
 
 
 def _times(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Read times.
+    """Parse times.
 
-    :raises pa.ArrowInvalid: one is not a time that microseconds hold exactly, or only some have an offset
+    :raises pa.ArrowInvalid: one is not a time, or finer than a microsecond, or only some have an offset
     """
     if texts.null_count == len(texts):
         return texts.cast(_TIMES)
@@ -121,5 +118,5 @@ def _times(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     except pa.ArrowInvalid:
         times = pc.binary_join_element_wise(texts, "Z", "").cast(_TIMES)
     if pc.min(times).value < _FIRST_TIME.value or pc.max(times).value > _LAST_TIME.value:
-        raise pa.ArrowInvalid("there is a time that Python cannot hold")
+        raise pa.ArrowInvalid("a time is out of Python's range")
     return times

@@ -1,9 +1,14 @@
-"""How the bytes of a file are made smaller: the same bytes give the same file, however they come."""
+"""The compressions of an export's files. The same bytes give the same file, however they are split over calls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from io import BufferedReader
+from typing import IO, Protocol, cast
+
+import msgspec
+
+from airflow_batch_provider.formats.libraries import Library
 
 GZIP_LEVEL = 1
 """ISA-L's level 1: an eleventh of zlib's level 6 in CPU, 3 % larger on LlamaCloud's rows."""
@@ -17,10 +22,10 @@ _GZIP_WINDOW = 31
 
 
 class Compressor(Protocol):
-    """A stream of bytes made smaller."""
+    """Compresses a stream of bytes."""
 
     def compress(self, data: bytes | memoryview, /) -> bytes:
-        """Return what is ready."""
+        """Take bytes, and return what is ready."""
         ...
 
     def flush(self) -> bytes:
@@ -28,20 +33,23 @@ class Compressor(Protocol):
         ...
 
 
-class Uncompressed:
-    """The bytes as they are."""
+class Compression(msgspec.Struct, frozen=True):
+    """A way to compress a whole file. Both callables import their library, which parsing a DAG must not cost.
 
-    def compress(self, data: bytes | memoryview, /) -> bytes:
-        """See :class:`Compressor`."""
-        return bytes(data)
+    :param ending: the end of a file's name
+    :param compressor: makes the compressor of a file
+    :param decompress: opens a compressed file to read what was compressed
+    :param library: the library that it needs, if an extra installs it
+    """
 
-    def flush(self) -> bytes:
-        """See :class:`Compressor`."""
-        return b""
+    ending: str
+    compressor: Callable[[], Compressor]
+    decompress: Callable[[IO[bytes]], IO[bytes]]
+    library: Library | None = None
 
 
 class InBlocks:
-    """Hands bytes on in blocks of one size: where ISA-L ends a deflate block depends on what each call brings.
+    """Passes bytes on in blocks of one size: where ISA-L ends a deflate block depends on how its input is split.
 
     :param compressor: takes the blocks
     """
@@ -52,7 +60,7 @@ class InBlocks:
         self._size = 0
 
     def compress(self, data: bytes | memoryview, /) -> bytes:
-        """See :class:`Compressor`."""
+        """Take bytes, and return what is ready."""
         self._waiting.append(data)
         self._size += len(data)
         if self._size < BLOCK:
@@ -64,7 +72,7 @@ class InBlocks:
         return b"".join([self._compressor.compress(blocks[start : start + BLOCK]) for start in range(0, whole, BLOCK)])
 
     def flush(self) -> bytes:
-        """See :class:`Compressor`."""
+        """Return the rest."""
         return self._compressor.compress(b"".join(self._waiting)) + self._compressor.flush()
 
 
@@ -75,15 +83,35 @@ def _gzip() -> Compressor:
     return InBlocks(isal_zlib.compressobj(GZIP_LEVEL, wbits=_GZIP_WINDOW))
 
 
+def _gunzip(file: IO[bytes]) -> IO[bytes]:
+    from isal import igzip
+
+    return cast(IO[bytes], igzip.open(file, "rb"))  # type: ignore[no-untyped-call]
+
+
 def _zstd() -> Compressor:
     from zstandard import ZstdCompressor
 
     return InBlocks(ZstdCompressor(level=ZSTD_LEVEL).compressobj())
 
 
-COMPRESSIONS: dict[str | None, tuple[str, Callable[[], Compressor]]] = {
-    "gzip": (".gz", _gzip),
-    "zstd": (".zst", _zstd),
-    None: ("", Uncompressed),
+def _unzstd(file: IO[bytes]) -> IO[bytes]:
+    from zstandard import ZstdDecompressor
+
+    return BufferedReader(ZstdDecompressor().stream_reader(file, closefd=False))
+
+
+class _Uncompressed:
+    def compress(self, data: bytes | memoryview, /) -> bytes:
+        return bytes(data)
+
+    def flush(self) -> bytes:
+        return b""
+
+
+COMPRESSIONS: dict[str | None, Compression] = {
+    "gzip": Compression(".gz", _gzip, _gunzip),
+    "zstd": Compression(".zst", _zstd, _unzstd, Library("zstandard", "zstd")),
+    None: Compression("", _Uncompressed, lambda file: file),
 }
-"""By name: the end of the file's name, and what makes a compressor."""
+"""By name, the default one first."""

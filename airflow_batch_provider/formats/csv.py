@@ -1,87 +1,80 @@
-r"""CSV as of RFC 4180, in UTF-8, with a header: CRLF ends a record, null is an empty field, an empty text is ``""``.
+r"""CSV of RFC 4180, in UTF-8, with a header: CRLF ends a record, null is an empty field, an empty text is ``""``.
 
-Python's :mod:`csv` cannot tell null from an empty text before 3.12. Text is always quoted, so that a JSON text without
-an escape is a CSV field as it stands.
+Python's :mod:`csv` cannot distinguish null from an empty text before 3.12. Text is always quoted, so a JSON text
+without an escape is a CSV field as it is.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
 
 import msgspec
 
-from airflow_batch_provider.apis.body import Line
 from airflow_batch_provider.apis.columns import Column, ColumnType, Scalar, Struct
-from airflow_batch_provider.formats.compression import Compressor
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
+from airflow_batch_provider.formats.registry import Encoder
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+"""A spreadsheet takes a text that starts with one of these for a formula."""
 
 _END = b"\r\n"
 _TEXT = msgspec.json.Decoder(str)
+_FIELD = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(?:,|\r\n)')
 
 
 class CsvEncoder:
     """Encodes a CSV file.
 
     :param columns: the documented fields
-    :param compressor: of this file alone
-    :param mismatches: counts what its column cannot hold
-    :param escape_formulas: whether a text that a spreadsheet would run gets an apostrophe in front
+    :param mismatches: counts values of another type than documented
+    :param escape_formulas: whether to put an apostrophe before a text that a spreadsheet would run
     """
 
-    def __init__(
-        self, columns: Sequence[Column], compressor: Compressor, mismatches: Mismatches, escape_formulas: bool
-    ) -> None:
+    def __init__(self, columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> None:
         self._columns = columns
         self._names = {column.name for column in columns}
-        self._compressor = compressor
-        self._misfits = mismatches
+        self._mismatches = mismatches
         self._escape_formulas = escape_formulas
         self._header = ",".join([*(column.name for column in columns), EXTRA]).encode() + _END
 
-    @property
-    def mismatches(self) -> Counter[str]:
-        """See :class:`~.formats.PartEncoder`."""
-        return self._misfits.counts
-
     def add(self, lines: Sequence[Line]) -> bytes:
-        """See :class:`~.formats.PartEncoder`."""
+        """Return the rows as records, after the header in the first call."""
         header, self._header = self._header, b""
-        return self._compressor.compress(header + b"".join([self._record(line) for line in lines]))
+        return header + b"".join([self._record(line) for line in lines])
 
     def finish(self) -> bytes:
-        """See :class:`~.formats.PartEncoder`."""
-        return self.add(()) + self._compressor.flush()
+        """Return the header if there were no rows."""
+        return self.add(())
 
     def _record(self, line: Line) -> bytes:
         fields = raw_fields(line)
         kept = fields.keys() - self._names
         cells = []
         for column in self._columns:
-            cell = self._cell(fields.get(column.name, NULL), column.kind)
+            cell = self._cell(fields.get(column.name, NULL), column.type)
             if cell is None:
-                self._misfits.add(column.name)
+                self._mismatches.add(column.name)
                 kept.add(column.name)
             cells.append(cell or b"")
         others = extra(fields, kept)
         cells.append(_quoted(others) if others else b"")
         return b",".join(cells) + _END
 
-    def _cell(self, raw: bytes, kind: ColumnType) -> bytes | None:
-        """Return a field, or None where the value is not of its kind."""
+    def _cell(self, raw: bytes, column_type: ColumnType) -> bytes | None:
+        """Return a field, or None if the value is of another type."""
         if raw == NULL:
             return b""
-        match kind:
+        match column_type:
             case Scalar.TEXT | Scalar.TIMESTAMP:
                 return self._text(raw) if raw.startswith(b'"') else None
             case Scalar.INTEGER:
                 return raw if raw.removeprefix(b"-").isdigit() else None
             case Scalar.BOOLEAN:
                 return raw if raw in (b"true", b"false") else None
-        return _quoted(raw) if raw.startswith(b"{" if isinstance(kind, Struct) else b"[") else None
+        return _quoted(raw) if raw.startswith(b"{" if isinstance(column_type, Struct) else b"[") else None
 
     def _text(self, raw: bytes) -> bytes | None:
         if b"\\" not in raw and not self._escape_formulas:
@@ -89,7 +82,7 @@ class CsvEncoder:
         try:
             text = _TEXT.decode(raw)
         except msgspec.DecodeError:
-            return None  # it holds a lone surrogate, which UTF-8 cannot
+            return None  # a lone surrogate, which UTF-8 cannot encode
         if self._escape_formulas and text.startswith(FORMULA_STARTS):
             text = f"'{text}"
         return _quoted(text.encode())
@@ -97,3 +90,38 @@ class CsvEncoder:
 
 def _quoted(content: bytes) -> bytes:
     return b'"' + content.replace(b'"', b'""') + b'"'
+
+
+def new_encoder(columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> Encoder:
+    """Return the encoder of a new file. Parameters are those of :class:`CsvEncoder`."""
+    return CsvEncoder(columns, mismatches, escape_formulas)
+
+
+def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file. Values are text, null is None."""
+    names = next(file).decode().rstrip("\r\n").split(",")
+    for record in _records(file):
+        yield dict(zip(names, _fields(record), strict=True))
+
+
+def count_rows(file: IO[bytes]) -> int:
+    """Return how many rows a file contains."""
+    next(file)
+    return sum(1 for _ in _records(file))
+
+
+def _records(lines: Iterator[bytes]) -> Iterator[bytes]:
+    record = b""
+    for line in lines:
+        record += line
+        if record.count(b'"') % 2 == 0:  # else the line break is part of a text
+            yield record
+            record = b""
+    if record:
+        raise ValueError("the last record does not end")
+
+
+def _fields(record: bytes) -> Iterator[str | None]:
+    for field in _FIELD.finditer(record):
+        quoted, bare = field.groups()
+        yield bare.decode() or None if quoted is None else quoted.replace(b'""', b'"').decode()

@@ -1,4 +1,4 @@
-"""What CSV and Parquet share: a row's fields as they came, and what does not fit into a column."""
+"""What formats with columns share: a row's fields as the vendor wrote them, and the column for all other values."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from airflow_batch_provider.apis.body import Line
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.apis.surrogates import hide_lone_surrogates
 
 log = logging.getLogger(__name__)
 
 EXTRA = "_extra"
-"""The last column: a JSON object with what the documented columns do not hold, null where they hold everything."""
+"""The last column: a JSON object with what the documented columns do not contain, null if they contain everything."""
 
 NULL = b"null"
 
@@ -23,7 +23,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def raw_fields(line: Line) -> dict[str, bytes]:
-    """Return the fields of a row, each value as the vendor wrote it; of a repeated name the last."""
+    """Return the fields of a row, each value as the vendor wrote it. The last of a repeated field counts."""
     try:
         return {name: bytes(raw) for name, raw in _FIELDS.decode(line).items()}
     except msgspec.DecodeError:
@@ -37,8 +37,8 @@ def raw_fields(line: Line) -> dict[str, bytes]:
 def extra(fields: Mapping[str, bytes], names: Collection[str]) -> bytes | None:
     """Return the value of :data:`EXTRA`.
 
-    :param fields: the row, as of :func:`raw_fields`
-    :param names: which of them it takes
+    :param fields: the row, from :func:`raw_fields`
+    :param names: the fields to include
     """
     if not names:
         return None
@@ -47,22 +47,22 @@ def extra(fields: Mapping[str, bytes], names: Collection[str]) -> bytes | None:
 
 
 class Mismatches:
-    """Counts the values that their columns cannot hold, and warns of each such column once.
+    """Counts the values whose type is not as documented, and warns once of each column that has one.
 
-    :param told: the columns that were warned of already, shared by all files of an export
+    :param warned: the columns already warned of, shared by all files of an export
     """
 
-    def __init__(self, told: set[str]) -> None:
-        self._told = told
+    def __init__(self, warned: set[str]) -> None:
+        self._warned = warned
         self.counts: Counter[str] = Counter()
 
     def add(self, column: str) -> None:
-        """Count a value, which is now in :data:`EXTRA`."""
+        """Count a value, which :data:`EXTRA` contains instead."""
         self.counts[column] += 1
-        if column not in self._told:
-            self._told.add(column)
+        if column not in self._warned:
+            self._warned.add(column)
             log.warning(
-                "Field %r holds values that are not as documented; its column is null there, and %s keeps them",
+                "Field %r has values of another type than documented; its column is null there, and %s contains them",
                 column,
                 EXTRA,
             )

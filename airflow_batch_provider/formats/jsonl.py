@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
 
-from airflow_batch_provider.apis.body import Line
-from airflow_batch_provider.formats.compression import Compressor
+from airflow_batch_provider.apis.columns import Column
+from airflow_batch_provider.apis.page import Line
+from airflow_batch_provider.formats.fields import Mismatches
+from airflow_batch_provider.formats.registry import Encoder
 
 
 class JsonLinesEncoder:
-    """Encodes a file of JSON Lines.
-
-    :param compressor: of this file alone
-    """
-
-    def __init__(self, compressor: Compressor) -> None:
-        self._compressor = compressor
-
-    @property
-    def mismatches(self) -> Counter[str]:
-        """See :class:`~.formats.PartEncoder`; there are no columns that could not hold a value."""
-        return Counter()
+    """Encodes a file of JSON Lines."""
 
     def add(self, lines: Sequence[Line]) -> bytes:
-        """See :class:`~.formats.PartEncoder`."""
-        return self._compressor.compress(b"\n".join([*lines, b""]))
+        """Return the rows as lines."""
+        return b"\n".join([*lines, b""])
 
     def finish(self) -> bytes:
-        """See :class:`~.formats.PartEncoder`."""
-        return self._compressor.flush()
+        """Return nothing: every line is complete."""
+        return b""
+
+
+def new_encoder(columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> Encoder:
+    """Return the encoder of a new file. It needs none of the parameters: any row is a line."""
+    return JsonLinesEncoder()
+
+
+def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file."""
+    return map(json.loads, file)
+
+
+def count_rows(file: IO[bytes]) -> int:
+    """Return how many rows a file contains."""
+    return sum(1 for _ in file)

@@ -1,27 +1,31 @@
-"""The libraries that an extra installs: whoever lacks one hears of it before any work begins."""
+"""The libraries that an extra of this package installs; a missing one is reported before any work begins."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
+import msgspec
+
 from airflow_batch_provider.exceptions import InvalidParameterError
 
 
-def require_library(format_name: str, compression: str | None) -> None:
-    """Check that the library is there which writes and reads a kind of file.
+class Library(msgspec.Struct, frozen=True):
+    """A library that is not installed with the package.
 
-    :param format_name: a format of exports
-    :param compression: its compression
-    :raises InvalidParameterError: it is not; says what to install
+    :param module: what is imported
+    :param extra: the extra that installs it
     """
-    if format_name == "parquet":
-        _require("pyarrow", "parquet", "file_format='parquet'")
-    elif compression == "zstd":
-        _require("zstandard", "zstd", "compression='zstd'")
 
+    module: str
+    extra: str
 
-def _require(library: str, extra: str, value: str) -> None:
-    if not find_spec(library):
-        raise InvalidParameterError(
-            f"{value} needs {library}; install it with: pip install 'airflow-batch-provider[{extra}]'"
-        )
+    def require(self, value: str) -> None:
+        """Check that the library is installed.
+
+        :param value: the parameter's value that needs it, for the message
+        :raises InvalidParameterError: it is not installed; says how to install it
+        """
+        if not find_spec(self.module):
+            raise InvalidParameterError(
+                f"{value} needs {self.module}; install it with: pip install 'airflow-batch-provider[{self.extra}]'"
+            )

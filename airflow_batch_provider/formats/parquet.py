@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import RawIOBase
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from airflow_batch_provider.apis.body import Line
 from airflow_batch_provider.apis.columns import Column
+from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.arrow import ArrowReader
 from airflow_batch_provider.formats.compression import ZSTD_LEVEL
 from airflow_batch_provider.formats.fields import Mismatches
+from airflow_batch_provider.formats.registry import Encoder
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 BYTES_PER_TABLE = 1 << 20
-"""Bytes of JSON that are read at once; more would only take more memory."""
+"""Bytes of JSON that are parsed in one go; more would only take more memory."""
 
 BYTES_PER_ROW_GROUP = 16 << 20
-"""Bytes of JSON in a row group but the last."""
+"""Bytes of JSON in each row group but the last."""
+
+ROWS_PER_READ = 1000
 
 
 class _Outgoing(RawIOBase):
-    """What the Parquet library has written and nobody has taken yet."""
+    """A file in memory: what the Parquet library has written since it was last emptied."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -52,17 +54,16 @@ class _Outgoing(RawIOBase):
 
 
 class ParquetEncoder:
-    """Encodes a Parquet file. Tables and row groups are cut by the rows themselves, not by the calls that bring them.
+    """Encodes a Parquet file. The rows alone decide where tables and row groups end, not how they are split over calls.
 
     :param columns: the documented fields
-    :param mismatches: counts what its column cannot hold
+    :param mismatches: counts values of another type than documented
     """
 
     def __init__(self, columns: Sequence[Column], mismatches: Mismatches) -> None:
-        self._misfits = mismatches
         self._reader = ArrowReader(columns, mismatches)
         self._file = _Outgoing()
-        # Ids and times hardly repeat; what does, Zstandard makes small as well, and the file smaller for it.
+        # Ids and times hardly repeat, and Zstandard alone compresses the rest better than with a dictionary.
         self._writer = pq.ParquetWriter(
             self._file,
             self._reader.schema,
@@ -75,22 +76,17 @@ class ParquetEncoder:
         self._tables: list[pa.Table] = []
         self._table_bytes = 0
 
-    @property
-    def mismatches(self) -> Counter[str]:
-        """See :class:`~.formats.PartEncoder`."""
-        return self._misfits.counts
-
     def add(self, lines: Sequence[Line]) -> bytes:
-        """See :class:`~.formats.PartEncoder`."""
+        """Take rows, and return what of the file is ready."""
         for line in lines:
-            self._lines.append(bytes(line))  # a copy: these rows wait for others, their pages should not
+            self._lines.append(bytes(line))  # a copy, so that a waiting row does not keep its page in memory
             self._line_bytes += len(line)
             if self._line_bytes >= BYTES_PER_TABLE:
                 self._end_table()
         return self._file.take()
 
     def finish(self) -> bytes:
-        """See :class:`~.formats.PartEncoder`."""
+        """Return the rest of the file."""
         self._end_table()
         self._end_row_group()
         self._writer.close()
@@ -111,3 +107,19 @@ class ParquetEncoder:
         rows = pa.concat_tables(self._tables)
         self._writer.write_table(rows, row_group_size=len(rows))
         self._tables, self._table_bytes = [], 0
+
+
+def new_encoder(columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> Encoder:
+    """Return the encoder of a new file. There are no formulas in Parquet."""
+    return ParquetEncoder(columns, mismatches)
+
+
+def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file, as Python values."""
+    for batch in pq.ParquetFile(file).iter_batches(ROWS_PER_READ):
+        yield from batch.to_pylist()
+
+
+def count_rows(file: IO[bytes]) -> int:
+    """Return how many rows a file contains."""
+    return int(pq.ParquetFile(file).metadata.num_rows)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_batch_provider.apis.batch_state import BatchKind
-from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource, Vendor
+from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource
 from airflow_batch_provider.apis.parameter import Violation, first_missing, first_violation
 from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
 from airflow_batch_provider.hooks.connection import read_extras, read_settings
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from airflow_batch_provider.client.client import Client
     from airflow_batch_provider.listing.pages import NewRows
 
-T = TypeVar("T")
 
 Documents = Iterator[dict[str, Any]]
 """The vendor's own objects, one by one, unchanged."""
@@ -118,13 +118,13 @@ class BatchApiHook(BaseHook):
         pages = self.read_pages(listing, self.request_for(listing, values))
         return (document for page in pages for document in documents(page.rows))
 
-    def get_resource(self, resource: Resource[T], **values: Any) -> T:
+    def get_resource(self, resource: Resource, **values: Any) -> dict[str, Any]:
         """Return one object of the vendor, unchanged.
 
         :param resource: what to read
         :param values: its parameters
         """
-        return self.get_conn().get(self.request_for(resource, values), resource.read)
+        return self.get_conn().send(self.request_for(resource, values), resource.read)
 
     def test_connection(self) -> tuple[bool, str]:
         """Read one page of the probe and tell whether it worked, as Airflow's UI and CLI ask for it."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_batch_provider.apis.endpoint import Vendor
-from airflow_batch_provider.connections import COMMON_EXTRAS, Extra
+from airflow_batch_provider.apis.auth import Credentials
+from airflow_batch_provider.apis.extra import COMMON_EXTRAS, Extra
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.exceptions import ConnectionSettingsError
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def read_extras(vendor: Vendor, connection_id: str, extras: Mapping[str, Any]) -
     :param extras: its extras as they were saved
     :raises ConnectionSettingsError: an extra is unknown, or not of its type
     """
-    known = {**vendor.extras, **COMMON_EXTRAS}
+    known = vendor.all_extras
     unknown = sorted(set(extras) - set(known))
     if unknown:
         raise ConnectionSettingsError(
@@ -92,16 +94,19 @@ def read_settings(vendor: Vendor, connection: Connection, extras: Mapping[str, A
     """
     from airflow_batch_provider.client.settings import Settings
 
-    key_header, key_prefix = vendor.key_headers.get(
-        extras.get("auth_header", ""), (vendor.key_header, vendor.key_prefix)
-    )
+    common = {name: extras[name] for name in COMMON_EXTRAS if name in extras}
+    if unknown := sorted(common.keys() - {field.name for field in fields(Settings)}):
+        raise ConnectionSettingsError(
+            f"Extra {unknown[0]!r} of connection {connection.conn_id!r} is declared for every connection, "
+            "but client/settings.py has no field for it.",
+            vendor=vendor.name,
+        )
     return Settings(
         connection_id=str(connection.conn_id),
         base_url=_base_url(vendor, connection, extras),
-        api_key=_api_key(vendor, connection),
-        key_header=key_header,
-        key_prefix=key_prefix,
-        **{name: extras[name] for name in COMMON_EXTRAS if name in extras},
+        auth=vendor.auths.get(extras.get("auth_header", ""), vendor.auth),
+        credentials=Credentials(_api_key(vendor, connection), connection.login or ""),
+        **common,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_batch_provider.connections import COMMON_EXTRAS, Extra
+from airflow_batch_provider.apis.extra import Extra
+from airflow_batch_provider.connection_form import connection_type
 
 if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 def form_fields(hook: type[BatchApiHook]) -> dict[str, Any]:
     """Return a field for every extra of the hook's connections."""
-    return {name: _field(extra) for name, extra in {**hook.vendor.extras, **COMMON_EXTRAS}.items()}
+    return {name: _field(extra) for name, extra in hook.vendor.all_extras.items()}
 
 
 def _field(extra: Extra) -> Any:
@@ -24,16 +25,12 @@ def _field(extra: Extra) -> Any:
     return kind(
         extra.label,
         validators=[any_of(list(extra.choices))] if extra.choices else None,
-        description=extra.description,
-        default=True if extra.type == "boolean" else None,
+        description=extra.help,
+        default=extra.default if extra.type == "boolean" else None,
     )
 
 
 def form_labels(hook: type[BatchApiHook]) -> dict[str, Any]:
     """Return how the fields that all connections have are hidden, named and explained."""
-    from airflow_batch_provider.get_provider_info import get_provider_info
-
-    (entry,) = [
-        entry for entry in get_provider_info()["connection-types"] if entry["connection-type"] == hook.conn_type
-    ]
-    return {name.replace("-", "_"): value for name, value in entry["ui-field-behaviour"].items()}
+    behaviour = connection_type(hook.vendor)["ui-field-behaviour"]
+    return {name.replace("-", "_"): value for name, value in behaviour.items()}

@@ -70,7 +70,7 @@ class PlaymentHook(BatchApiHook):
         raise NotFoundError(
             f"TELUS/Playment: the project has no batch {batch_id!r}. Check project_id and batch_id.",
             vendor=self.vendor.name,
-            endpoint=f"GET {playment.BATCHES.path}",
+            endpoint=playment.BATCHES.address,
         )
 
     def get_job_result(self, project_id: str | None, job_id: str) -> dict[str, Any]:

@@ -81,13 +81,14 @@ def _output(exported: Exported) -> OutputDataset:
     from openlineage.client.facet_v2 import output_statistics_output_dataset
 
     from airflow_batch_provider.formats.fields import EXTRA
+    from airflow_batch_provider.formats.registry import FORMATS
 
     manifest = exported.manifest
     statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
         rowCount=manifest.rows, size=manifest.bytes, fileCount=len(manifest.parts)
     )
     namespace, name = destination_dataset(exported.destination, exported.account)
-    extra = () if manifest.format == "jsonl" else (Column(EXTRA, TEXT),)
+    extra = (Column(EXTRA, TEXT),) if FORMATS[manifest.format].has_columns else ()
     return OutputDataset(
         namespace=namespace,
         name=name,
@@ -99,16 +100,16 @@ def _output(exported: Exported) -> OutputDataset:
 def _schema(columns: Iterable[Column]) -> schema_dataset.SchemaDatasetFacet:
     from openlineage.client.facet_v2 import schema_dataset
 
-    return schema_dataset.SchemaDatasetFacet(fields=[_field(column.name, column.kind) for column in columns])
+    return schema_dataset.SchemaDatasetFacet(fields=[_field(column.name, column.type) for column in columns])
 
 
-def _field(name: str, kind: ColumnType) -> schema_dataset.SchemaDatasetFacetFields:
+def _field(name: str, column_type: ColumnType) -> schema_dataset.SchemaDatasetFacetFields:
     """Return a field, nested as OpenLineage writes it: an array has one field that stands for each element."""
     from openlineage.client.facet_v2 import schema_dataset
 
-    if isinstance(kind, ListOf):
-        return schema_dataset.SchemaDatasetFacetFields(name, "array", fields=[_field("_element", kind.element)])
-    if isinstance(kind, Struct):
-        fields = [_field(column.name, column.kind) for column in kind.fields]
+    if isinstance(column_type, ListOf):
+        return schema_dataset.SchemaDatasetFacetFields(name, "array", fields=[_field("_element", column_type.element)])
+    if isinstance(column_type, Struct):
+        fields = [_field(column.name, column.type) for column in column_type.fields]
         return schema_dataset.SchemaDatasetFacetFields(name, "struct", fields=fields)
-    return schema_dataset.SchemaDatasetFacetFields(name, str(kind))
+    return schema_dataset.SchemaDatasetFacetFields(name, str(column_type))

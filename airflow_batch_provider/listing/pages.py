@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from airflow_batch_provider.apis.body import Rows
-from airflow_batch_provider.apis.endpoint import Listing, Page
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.page import Page, Rows
 from airflow_batch_provider.apis.paging import Step, Taken
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.client.client import Client
@@ -171,7 +171,7 @@ class _Reading:
             return Page(Rows())
 
     def _ask(self, step: Step) -> Page:
-        return self._client.get(step.request, self._listing.page)
+        return self._client.send(step.request, self._listing.page)
 
     def _take(self, step: Step, page: Page) -> tuple[NewRows, Step | None]:
         place, current, paging = self._place, self._place.current, self._listing.paging
@@ -257,7 +257,7 @@ class _Reading:
             f"{self._client.vendor.title}: the listing {self._listing.name} {happened}, "
             "so it cannot be read whole now.",
             vendor=self._client.vendor.name,
-            endpoint=f"GET {self._listing.path}",
+            endpoint=self._listing.address,
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
-from airflow_batch_provider.apis.endpoint import Page
+from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.paging import Paging, Step
 
 PAGES_PER_CONNECTION = 2

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Integer, Violation
 from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.formats.registry import COMPRESSION_NAMES, FORMATS
 from airflow_batch_provider.lineage.assets import announce, declare_outlet, withhold
 from airflow_batch_provider.lineage.openlineage import Exported, operator_lineage
 from airflow_batch_provider.links.export_page import PublishedExportLink
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook
     from airflow_batch_provider.stores.destination import Store
 
-FILE_FORMATS = Choice(("jsonl", "csv", "parquet"))
-COMPRESSIONS = Choice(("default", "gzip", "zstd"))
+FILE_FORMATS = Choice(tuple(FORMATS))
+COMPRESSIONS = Choice(COMPRESSION_NAMES)
 ESCAPE_FORMULAS = Boolean()
 IF_EXISTS = Choice(("replace", "error", "skip"))
 ON_DRIFT = Choice(("retry", "fail", "warn"))
@@ -48,10 +49,10 @@ class ListingExportOperator(BaseOperator):
     :param destination: the folder: a URI such as ``s3://aws_default@raw/playment/{{ ds }}`` or ``file:///data/exports``,
         an absolute path, or an ``ObjectStoragePath``
     :param destination_conn_id: the Airflow connection for a URI that names none
-    :param file_format: ``jsonl`` (default), one object per line as the vendor sent it; ``csv`` or ``parquet`` (with the
-        extra ``parquet``), a column for each field that the vendor documents, and ``_extra`` for the rest
-    :param compression: ``gzip``, ``zstd``, or None for none; ``default`` stands for the format's usual one, ``gzip``
-        for jsonl and csv, ``zstd`` for parquet, which takes no other
+    :param file_format: ``jsonl`` (default), one object per line as the vendor sent it; ``csv`` or ``parquet`` (needs
+        the extra ``parquet``), a column for each documented field, and ``_extra`` for all others
+    :param compression: ``gzip``, ``zstd`` (needs the extra ``zstd``), or None for none; ``default`` is ``gzip`` for
+        jsonl and csv, and ``zstd`` for parquet, which has no other
     :param escape_formulas: in CSV, put an apostrophe before a text that a spreadsheet would run as a formula, which
         then is no longer as the vendor sent it
     :param rows_per_part: rows in each file but the last

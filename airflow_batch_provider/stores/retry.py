@@ -7,16 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_before_delay,
-    wait_exponential,
-    wait_random,
-)
-
 from airflow_batch_provider import backoff
 from airflow_batch_provider.exceptions import BatchProviderError, DestinationError, TransientError
 from airflow_batch_provider.stores.errors import Cause, advice, classify, holds_secrets
@@ -27,8 +17,8 @@ MOST_ATTEMPTS = 8
 SECONDS_OF_ATTEMPTS = 30.0
 """After so long no further attempt begins; each attempt is bounded by itself."""
 
-# The shortest pauses add up to 15 s after five attempts: a store that is away for ten seconds is survived.
-_pauses = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 1)
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 16.0
+"""The shortest pauses add up to 15 s after five attempts: a store that is away for ten seconds is survived."""
 
 Result = TypeVar("Result")
 
@@ -68,13 +58,14 @@ def attempt(operation: Callable[[], Result], what: str, place: Place) -> Result:
     :raises DestinationError: a repetition would fail again
     :raises TransientError: the store failed for too long, or is full
     """
-    retrying = Retrying(
-        sleep=lambda seconds: backoff.pause(seconds),
-        stop=stop_after_attempt(MOST_ATTEMPTS) | stop_before_delay(SECONDS_OF_ATTEMPTS),
-        wait=_pauses,
-        retry=retry_if_exception(_may_pass),
-        before_sleep=_say,
-        reraise=True,
+    retrying = backoff.retrying(
+        attempts=MOST_ATTEMPTS,
+        may_pass=_may_pass,
+        wait=lambda number, error: backoff.delay(number, FIRST_PAUSE, LONGEST_PAUSE),
+        log=lambda number, seconds, error: log.warning(
+            "%s Trying again in %.1f s (attempt %d)", error, seconds, number + 1
+        ),
+        seconds=SECONDS_OF_ATTEMPTS,
     )
     result: Result = retrying(run_once, operation, what, place)
     return result
@@ -107,9 +98,3 @@ def _read(error: Exception, what: str, place: Place) -> Exception:
 
 def _may_pass(error: BaseException) -> bool:
     return isinstance(error, TransientError) and not isinstance(error, _FullError)
-
-
-def _say(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    seconds = state.next_action.sleep if state.next_action else 0.0
-    log.warning("%s Trying again in %.1f s (attempt %d)", error, seconds, state.attempt_number + 1)

@@ -1,1 +1,9 @@
-"""What each vendor's API is: all its facts in one file, pure."""
+"""What each vendor's API is: all its facts in one file, pure; nothing here sends a request or knows Airflow."""
+
+from __future__ import annotations
+
+from airflow_batch_provider.apis.vendor import Vendor
+from airflow_batch_provider.vendors import llamacloud, playment, talkifai
+
+VENDORS: tuple[Vendor, ...] = (playment.VENDOR, llamacloud.VENDOR, talkifai.VENDOR)
+"""The vendors of this package."""

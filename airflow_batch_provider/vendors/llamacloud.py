@@ -7,20 +7,18 @@ official SDK ``llama-cloud`` (v1 beta: 1.0.0 to 2.13.0, v2: 2.8.0 on), read in N
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import msgspec
-
+from airflow_batch_provider.apis.auth import KeyHeader
 from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome, StateFields, outcome_of
-from airflow_batch_provider.apis.body import PageBody, Token, whole_number
+from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
-from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.paging import CursorPaging
 from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter, Timestamp
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import OffsetPaging
-from airflow_batch_provider.connections import EXTRAS
-
-T = TypeVar("T")
 
 REGION_URLS = {
     "us": "https://api.cloud.llamaindex.ai",
@@ -31,10 +29,16 @@ VENDOR = Vendor(
     name="llamacloud",
     title="LlamaCloud",
     base_url=REGION_URLS["us"],
-    key_header="Authorization",
-    key_prefix="Bearer ",
+    auth=KeyHeader("Authorization", "Bearer "),
     pasted_paths=("/api/v1", "/api/v2", "/api"),
-    extras=EXTRAS["llamacloud"],
+    key_hint="llx-...",
+    docs_url="https://developers.llamaindex.ai",
+    hook="airflow_batch_provider.hooks.llamacloud.LlamaCloudHook",
+    extras={
+        "region": Extra("Region", "Keys belong to one region; us if empty.", choices=tuple(REGION_URLS)),
+        "project_id": Extra("Project id", "Used where a task names no project; the key's default project if empty."),
+        "organization_id": Extra("Organization id", "Used where a task names no organization."),
+    },
     region_urls=REGION_URLS,
 )
 
@@ -61,26 +65,6 @@ _PROJECT = Parameter("project_id", Identifier(), "project_id")
 _ORGANIZATION = Parameter("organization_id", Identifier(), "organization_id")
 
 
-class _BatchesBody(PageBody[T], Generic[T], kw_only=True):
-    rows: list[T] = msgspec.field(name="items")
-    next_token: Token = msgspec.field(name="next_page_token", default=None)
-    total_size: Any = None
-
-    @property
-    def total(self) -> int | None:
-        return whole_number(self.total_size)
-
-
-class _BatchProcessingJobsBody(PageBody[T], Generic[T], kw_only=True):
-    # There is a next_page_token too, but no parameter that takes it.
-    rows: list[T] = msgspec.field(name="items")
-    total_size: Any = None
-
-    @property
-    def total(self) -> int | None:
-        return whole_number(self.total_size)
-
-
 # No maximum of page_size is declared; its siblings in the same API declare 1 to 100.
 BATCHES = Listing(
     vendor=VENDOR,
@@ -95,7 +79,7 @@ BATCHES = Listing(
         _PROJECT,
         _ORGANIZATION,
     ),
-    bodies=(_BatchesBody,),
+    bodies=(Body(rows="items", next_token="next_page_token", total="total_size"),),
     paging=CursorPaging("page_token"),
     columns=columns(
         id=TEXT,
@@ -124,7 +108,8 @@ BATCH_PROCESSING_JOBS = Listing(
         _PROJECT,
         _ORGANIZATION,
     ),
-    bodies=(_BatchProcessingJobsBody,),
+    # There is a next_page_token too, but no parameter that takes it.
+    bodies=(Body(rows="items", total="total_size"),),
     paging=OffsetPaging("offset", "limit"),
     created_field="created_at",
     columns=columns(
@@ -149,19 +134,7 @@ BATCH_PROCESSING_JOBS = Listing(
 )
 
 
-def _with_id(document: Any) -> dict[str, Any]:
-    if not isinstance(document, dict) or "id" not in document:
-        raise LookupError("id")
-    return document
-
-
-def _job(document: dict[str, Any]) -> dict[str, Any]:
-    # Nested beside progress_percentage, unlike the list and the answer to a creation.
-    _with_id(document["job"])
-    return document
-
-
-BATCH: Resource[dict[str, Any]] = Resource(
+BATCH = Resource(
     vendor=VENDOR,
     name="llamacloud.batch",
     path="/api/v2/batches/{batch_id}",
@@ -171,15 +144,14 @@ BATCH: Resource[dict[str, Any]] = Resource(
         _PROJECT,
         _ORGANIZATION,
     ),
-    unwrap=_with_id,
 )
 
-BATCH_PROCESSING_JOB: Resource[dict[str, Any]] = Resource(
+BATCH_PROCESSING_JOB = Resource(
     vendor=VENDOR,
     name="llamacloud.batch_processing_job",
     path="/api/v1/beta/batch-processing/{job_id}",
     parameters=(Parameter("job_id", Identifier(), required=True), _PROJECT, _ORGANIZATION),
-    unwrap=_job,
+    id="job.id",  # nested beside progress_percentage, unlike the list and the answer to a creation
 )
 
 

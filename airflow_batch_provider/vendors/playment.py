@@ -7,28 +7,29 @@ Sources: the vendor's pages "Get project details", "Get batch jobs", "Get job re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import msgspec
-
+from airflow_batch_provider.apis.auth import KeyHeader
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, StateFields
-from airflow_batch_provider.apis.body import PageBody, Token
+from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, columns
-from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
 from airflow_batch_provider.apis.problem import ProblemKind
-from airflow_batch_provider.connections import EXTRAS
-
-T = TypeVar("T")
+from airflow_batch_provider.apis.vendor import Vendor
 
 VENDOR = Vendor(
     name="playment",
     title="TELUS/Playment",
     base_url="https://api.playment.io",
-    key_header="x-api-key",
+    auth=KeyHeader("x-api-key"),
     pasted_paths=("/v1",),
-    extras=EXTRAS["playment"],
+    key_hint="GT Studio: Settings > API Keys",
+    docs_url="https://annotationdocs.telusinternational.com",
+    hook="airflow_batch_provider.hooks.playment.PlaymentHook",
+    extras={"project_id": Extra("Project id", "Used where a task names no project.")},
     # Every failure is documented as HTTP 400, a bad key and the vendor's own passing faults included.
     kinds_by_code={
         "auth-failure": ProblemKind.AUTHENTICATION,
@@ -49,42 +50,12 @@ _BATCH = Parameter("batch_id", Identifier(), required=True)
 _JOB = Parameter("job_id", Identifier(), required=True)
 
 
-class _Project(msgspec.Struct, Generic[T]):
-    # A batch list of null stands for none: the vendor's services write an empty list so.
-    batches: list[T] | None
-
-
-class _ProjectBody(PageBody[T], Generic[T], kw_only=True):
-    data: _Project[T]
-
-    @property
-    def rows(self) -> Sequence[T]:
-        return self.data.batches or ()
-
-
-class _Batch(msgspec.Struct, Generic[T]):
-    jobs: list[T] | None
-    next_page_token: Token = None
-
-
-class _BatchBody(PageBody[T], Generic[T], kw_only=True):
-    data: _Batch[T]
-
-    @property
-    def rows(self) -> Sequence[T]:
-        return self.data.jobs or ()
-
-    @property
-    def next_token(self) -> str | int | None:
-        return self.data.next_page_token
-
-
 BATCHES = Listing(
     vendor=VENDOR,
     name="playment.batches",
     path="/v1/projects/{project_id}/details",
     parameters=(_PROJECT,),
-    bodies=(_ProjectBody,),
+    bodies=(Body(rows="data.batches", null_is_empty=True),),  # the vendor writes an empty list as null
     paging=WholePaging(),
     columns=columns(
         id=TEXT,
@@ -107,7 +78,7 @@ BATCH_JOBS = Listing(
     name="playment.batch_jobs",
     path="/v1/projects/{project_id}/batch/{batch_id}",
     parameters=(_PROJECT, _BATCH),
-    bodies=(_BatchBody,),
+    bodies=(Body(rows="data.jobs", next_token="data.next_page_token", null_is_empty=True),),
     paging=CursorPaging("page_token"),
     columns=columns(
         id=TEXT,
@@ -123,27 +94,22 @@ BATCH_JOBS = Listing(
 )
 
 
-def _data(document: dict[str, Any]) -> dict[str, Any]:
-    data: dict[str, Any] = document["data"]
-    if not isinstance(data, dict):
-        raise TypeError("data is not an object")
-    return data
-
-
-PROJECT: Resource[dict[str, Any]] = Resource(
+PROJECT = Resource(
     vendor=VENDOR,
     name="playment.project",
     path="/v1/projects/{project_id}/details",
     parameters=(_PROJECT,),
-    unwrap=_data,
+    at=("data",),
+    id=None,
 )
 
-JOB_RESULT: Resource[dict[str, Any]] = Resource(
+JOB_RESULT = Resource(
     vendor=VENDOR,
     name="playment.job_result",
     path="/v1/projects/{project_id}/jobs/{job_id}",
     parameters=(_PROJECT, _JOB),
-    unwrap=_data,
+    at=("data",),
+    id=None,
 )
 
 

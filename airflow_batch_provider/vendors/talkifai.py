@@ -7,32 +7,36 @@ endpoint pages, and the connection can say otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
-
-import msgspec
-
+from airflow_batch_provider.apis.auth import KeyHeader
 from airflow_batch_provider.apis.batch_state import BatchKind, Outcome, StateFields
-from airflow_batch_provider.apis.body import PageBody, whole_number
+from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
-from airflow_batch_provider.apis.endpoint import Listing, Resource, Vendor
+from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging
-from airflow_batch_provider.connections import EXTRAS
 
-T = TypeVar("T")
-
-KEY_HEADERS = {"bearer": ("Authorization", "Bearer "), "x-api-key": ("x-api-key", "")}
-"""Header and prefix of the key: the endpoint pages say Bearer, the authentication page says x-api-key."""
+AUTHS = {"bearer": KeyHeader("Authorization", "Bearer "), "x-api-key": KeyHeader("x-api-key")}
+"""The endpoint pages document Bearer, the authentication page documents x-api-key."""
 
 VENDOR = Vendor(
     name="talkifai",
     title="TalkifAI",
     base_url="https://api.talkifai.dev",
-    key_header=KEY_HEADERS["bearer"][0],
-    key_prefix=KEY_HEADERS["bearer"][1],
-    extras=EXTRAS["talkifai"],
-    key_headers=KEY_HEADERS,
+    auth=AUTHS["bearer"],
+    key_hint="Studio: Settings > API Keys",
+    docs_url="https://docs.talkifai.dev",
+    hook="airflow_batch_provider.hooks.talkifai.TalkifAIHook",
+    extras={
+        "organization_id": Extra("Organization id", "Used where a task names no organization."),
+        "auth_header": Extra(
+            "API key header",
+            "How the key is sent: as a Bearer token (the default), or in x-api-key.",
+            choices=tuple(AUTHS),
+        ),
+    },
+    auths=AUTHS,
 )
 
 OUTCOMES = {
@@ -45,37 +49,6 @@ OUTCOMES = {
 }
 
 
-class _JobsBody(PageBody[T], Generic[T], kw_only=True):
-    rows: list[T] = msgspec.field(name="batchJobs")
-    reported_total: Any = msgspec.field(default=None, name="total")
-    reported_size: Any = msgspec.field(default=None, name="pageSize")
-
-    @property
-    def total(self) -> int | None:
-        return whole_number(self.reported_total)
-
-    @property
-    def page_size(self) -> int | None:
-        return whole_number(self.reported_size)
-
-
-class _WrappedJobsBody(PageBody[T], Generic[T], kw_only=True):
-    # The vendor's introduction wraps every answer in {"success", "data"}; the endpoint pages do not.
-    data: _JobsBody[T]
-
-    @property
-    def rows(self) -> Sequence[T]:
-        return self.data.rows
-
-    @property
-    def total(self) -> int | None:
-        return self.data.total
-
-    @property
-    def page_size(self) -> int | None:
-        return self.data.page_size
-
-
 BATCH_JOBS = Listing(
     vendor=VENDOR,
     name="talkifai.batch_jobs",
@@ -86,7 +59,11 @@ BATCH_JOBS = Listing(
         Parameter("page", Integer(1), "page", default=1),
         Parameter("page_size", Integer(1, 100), "pageSize", default=100),
     ),
-    bodies=(_JobsBody, _WrappedJobsBody),
+    bodies=(
+        Body(rows="batchJobs", total="total", page_size="pageSize"),
+        # The vendor's introduction wraps every answer in {"success", "data"}; the endpoint pages do not.
+        Body(rows="data.batchJobs", total="data.total", page_size="data.pageSize"),
+    ),
     paging=NumberPaging("page", "pageSize"),
     total_is_exact=True,
     created_field="createdAt",
@@ -114,15 +91,8 @@ BATCH_JOBS = Listing(
 )
 
 
-def _job(document: dict[str, Any]) -> dict[str, Any]:
-    job = document if "id" in document or "success" not in document else document["data"]
-    if not isinstance(job, dict) or "id" not in job:
-        raise LookupError("id")
-    return job
-
-
 # One contact, the least that can be asked for: contacts are personal data, and come by the thousand.
-BATCH_JOB: Resource[dict[str, Any]] = Resource(
+BATCH_JOB = Resource(
     vendor=VENDOR,
     name="talkifai.batch_job",
     path="/batch/jobs/{batch_job_id}",
@@ -130,7 +100,7 @@ BATCH_JOB: Resource[dict[str, Any]] = Resource(
         Parameter("batch_job_id", Identifier(), required=True),
         Parameter("contacts_page_size", Integer(1, 500), "contactsPageSize", default=1),
     ),
-    unwrap=_job,
+    at=("", "data"),
 )
 
 

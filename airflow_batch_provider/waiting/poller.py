@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from airflow.providers.common.compat.sdk import Stats
 
 from airflow_batch_provider.apis.batch_state import BatchState
-from airflow_batch_provider.backoff import LONGEST_HOLD
+from airflow_batch_provider.client.rate_limit import LONGEST_HOLD
 from airflow_batch_provider.exceptions import BatchProviderError, FatalError, RateLimitedError, TransientError
 from airflow_batch_provider.waiting.reader import Listed, StateReader
 

@@ -12,8 +12,8 @@ from airflow.providers.common.compat.connection import get_async_connection, get
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 
 from airflow_batch_provider.apis.batch_state import BatchKind
-from airflow_batch_provider.backoff import shared_rate_limiter
 from airflow_batch_provider.client.client import Client
+from airflow_batch_provider.client.rate_limit import shared_rate_limiter
 from airflow_batch_provider.exceptions import ConnectionSettingsError, TransientError
 from airflow_batch_provider.hooks.connection import read_extras, read_settings
 from airflow_batch_provider.waiting.poller import Poller

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
-from airflow_batch_provider.apis.body import Rows
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.apis.parameter import first_missing
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError
@@ -57,7 +57,7 @@ class StateReader:
         if self.kind.single is None:
             return self.among(batch_id, self.whole().states)
         values = {**self.scope, **self.kind.single_values, self.kind.id_parameter: batch_id}
-        return self.kind.state(self.client.get(self.kind.single.request(values), self.kind.single.read))
+        return self.kind.state(self.client.send(self.kind.single.request(values), self.kind.single.read))
 
     def among(self, batch_id: str, states: Mapping[str, BatchState]) -> BatchState:
         """Return a batch's state out of those of a listing that holds all batches."""
@@ -67,7 +67,7 @@ class StateReader:
                 f"{self.client.vendor.title}: there is no batch {batch_id!r} in {self.kind.listing.name} of "
                 f"{dict(self.scope)}. Check the ids of the task.",
                 vendor=self.client.vendor.name,
-                endpoint=f"GET {self.kind.listing.path}",
+                endpoint=self.kind.listing.address,
             )
         return state
 

@@ -102,27 +102,27 @@ def parquet_rows(content: bytes) -> list[dict[str, Any]]:
     return rows
 
 
-def csv_holds(cell: str | None, value: Any, kind: ColumnType) -> bool:
+def csv_holds(cell: str | None, value: Any, column_type: ColumnType) -> bool:
     """Whether a field of CSV is a value."""
     if value is None or cell is None:
         return value is None and cell is None
-    match kind:
+    match column_type:
         case Scalar.TEXT | Scalar.TIMESTAMP:
             return isinstance(value, str) and not isinstance(value, Number) and cell == value
         case Scalar.INTEGER:
             return isinstance(value, Number) and cell == str(value) and cell.lstrip("-").isdigit()
         case Scalar.BOOLEAN:
             return isinstance(value, bool) and cell == str(value).lower()
-    return isinstance(value, dict if isinstance(kind, Struct) else list) and typed(parse(cell)) == typed(value)
+    return isinstance(value, dict if isinstance(column_type, Struct) else list) and typed(parse(cell)) == typed(value)
 
 
-def parquet_holds(cell: Any, value: Any, kind: ColumnType) -> bool:
+def parquet_holds(cell: Any, value: Any, column_type: ColumnType) -> bool:
     """Whether a value of Parquet is all of a value of JSON."""
     if value is None or cell is None:
         return value is None and cell is None
-    match kind:
+    match column_type:
         case Struct(fields=fields):
-            known = {field.name: field.kind for field in fields}
+            known = {field.name: field.type for field in fields}
             return (
                 isinstance(value, dict)
                 and value.keys() <= known.keys()
@@ -141,7 +141,7 @@ def parquet_holds(cell: Any, value: Any, kind: ColumnType) -> bool:
             return isinstance(value, bool) and cell is value
     if not isinstance(value, str) or isinstance(value, Number) or not is_text(value):
         return False
-    return cell == (time_of(value) if kind is Scalar.TIMESTAMP else value)
+    return cell == (time_of(value) if column_type is Scalar.TIMESTAMP else value)
 
 
 def is_right(cells: dict[str, Any], row: dict[str, Any], columns: tuple[Column, ...], holds: Any) -> None:
@@ -159,6 +159,6 @@ def is_right(cells: dict[str, Any], row: dict[str, Any], columns: tuple[Column, 
         value, cell = row.get(column.name), cells[column.name]
         if column.name in extra:
             assert typed(extra[column.name]) == typed(value), column
-            assert not holds(cell, value, column.kind), column
+            assert not holds(cell, value, column.type), column
         else:
-            assert holds(cell, value, column.kind), (column, cell, value)
+            assert holds(cell, value, column.type), (column, cell, value)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from airflow_batch_provider.apis.problem import Problem
+from airflow_batch_provider.apis.request import Answer
 from airflow_batch_provider.exceptions import UnexpectedResponseError
 from airflow_batch_provider.export.parts import PartWriter
 from airflow_batch_provider.export.staging import Staging
@@ -24,7 +25,7 @@ def deeper(frames: int, job: Callable[[], object]) -> object:
 @pytest.mark.parametrize("name", ["csv", "parquet"])
 def test_what_was_read_is_written_however_full_the_stack_is_or_refused(name: str, depth: int, tmp_path: Path) -> None:
     body = f'{{"batchJobs":[{{"id":"a","new":{"[" * depth}1{"]" * depth}}}]}}'.encode()
-    page = talkifai.BATCH_JOBS.page(body)
+    page = talkifai.BATCH_JOBS.page(Answer(200, {}, body))
     if isinstance(page, Problem):
         assert depth > 800
         return

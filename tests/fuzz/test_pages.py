@@ -18,10 +18,13 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.endpoint import Listing, Page
+from airflow_batch_provider.apis import request as api_request
+from airflow_batch_provider.apis.auth import Credentials
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.client.errors import FailureMapping
+from airflow_batch_provider.client.errors import ErrorMapping
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.export.export import export
@@ -55,8 +58,9 @@ KEY = "sk-Zm9v+YmFy/QmF6=="
 
 def settings_for(listing: Listing, url: str = "http://127.0.0.1:9") -> Settings:
     vendor = listing.vendor
-    header = {"key_header": vendor.key_header, "key_prefix": vendor.key_prefix}
-    return Settings(connection_id="c", base_url=url, api_key=KEY, max_attempts=1, read_timeout=10, **header)
+    return Settings(
+        connection_id="c", base_url=url, auth=vendor.auth, credentials=Credentials(KEY), max_attempts=1, read_timeout=10
+    )
 
 
 def assert_ours(error: BaseException) -> None:
@@ -88,11 +92,13 @@ def assert_right(listing: Listing, lines: list[bytes], rows: list[dict[str, Any]
 def test_a_page_is_read_right_or_refused(name: str, data: st.DataObject) -> None:
     listing = LISTINGS[name]
     body, is_good = data.draw(pages(name))
-    page = listing.page(body)
+    page = listing.page(api_request.Answer(200, {}, body))
     if isinstance(page, Problem):
         event(f"refused: {page.kind.value}")
         assert not is_good
-        assert_ours(FailureMapping(listing.vendor, settings_for(listing)).of_problem(page, "/x", 200))
+        assert_ours(
+            ErrorMapping(listing.vendor, settings_for(listing)).of_problem(page, api_request.Request("/x"), 200)
+        )
         return
     event("as documented" if is_good else "bent, but read")
     rows = rows_in(name, body)

@@ -10,7 +10,7 @@ from pytest_mock import MockerFixture
 
 from airflow_batch_provider.export import read_export
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
-from tests.fourth_vendor.acme import AcmeExportJobsOperator, AcmeJobSensor
+from tests.fourth_vendor.operators import AcmeExportJobsOperator, AcmeJobSensor
 from tests.fourth_vendor.server import serving
 from tests.integration.dag_runs import run_dag
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-from airflow_batch_provider import backoff
+from airflow_batch_provider.client import rate_limit
 from tests.unit.connected import connect, key, shared_connect, shared_server, start
 
 __all__ = ["connect", "key", "shared_connect", "shared_server", "start"]
@@ -17,4 +17,4 @@ settings.load_profile("unit")
 @pytest.fixture(autouse=True)
 def _own_paces(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the vendor asked one test to wait for does not hold up the next one."""
-    monkeypatch.setattr(backoff, "_shared_rate_limiters", {})
+    monkeypatch.setattr(rate_limit, "_shared_rate_limiters", {})

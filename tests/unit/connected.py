@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.apis.endpoint import Vendor
+from airflow_batch_provider.apis.auth import Credentials
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.settings import Settings
 from tests.vendor_server import Script, VendorServer, serve
@@ -26,9 +27,8 @@ def make_client(vendor: Vendor, url: str, **settings: Any) -> Client:
             **{
                 "connection_id": "my_connection",
                 "base_url": url,
-                "api_key": KEY,
-                "key_header": vendor.key_header,
-                "key_prefix": vendor.key_prefix,
+                "auth": vendor.auth,
+                "credentials": Credentials(settings.pop("api_key", KEY)),
                 **settings,
             }
         ),

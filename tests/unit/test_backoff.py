@@ -2,15 +2,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from types import SimpleNamespace
 
 import pytest
-import tenacity
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batch_provider import backoff
-from airflow_batch_provider.exceptions import RateLimitedError, TransientError
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
@@ -52,63 +49,10 @@ def test_a_retry_after_date_is_never_in_the_past(moment: datetime) -> None:
     assert seconds == max(timedelta(), moment.replace(microsecond=0) - NOW).total_seconds()
 
 
-def after(attempt: int, error: Exception) -> float:
-    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
-    state.attempt_number = attempt
-    state.set_exception((type(error), error, None))
-    return backoff.wait(state)
-
-
-def limited(seconds: float | None) -> RateLimitedError:
-    error = RateLimitedError("later")
-    error.retry_after = seconds
-    return error
-
-
-@pytest.mark.parametrize("error", [TransientError("x"), limited(None)])
-@pytest.mark.parametrize("attempt", [1, 2, 3, 6, 50])
-def test_the_wait_is_bounded_and_jittered(attempt: int, error: Exception) -> None:
-    waits = [after(attempt, error) for _ in range(50)]
-    assert 0 <= min(waits) < max(waits) <= min(backoff.LONGEST_BACKOFF, 2**attempt)
-
-
-@pytest.mark.parametrize("seconds", [0.5, 7.0, 60.0])
-def test_the_wait_is_what_the_vendor_asked_for(seconds: float) -> None:
-    assert after(5, limited(seconds)) == seconds
-
-
-class Clock(SimpleNamespace):
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(backoff, "time", clock)
-    return clock
-
-
-def test_requests_are_spaced_evenly(clock: Clock, pauses: list[float]) -> None:
-    rate_limiter = backoff.RateLimiter(60)
-    for _ in range(4):
-        rate_limiter.wait_for_turn()
-    assert pauses == [1.0, 2.0, 3.0]  # from one standing clock; each would have slept so long
-
-
-def test_a_quiet_minute_is_not_saved_up_for_a_burst(clock: Clock, pauses: list[float]) -> None:
-    rate_limiter = backoff.RateLimiter(60)
-    rate_limiter.wait_for_turn()
-    clock.now += 60
-    rate_limiter.wait_for_turn()
-    rate_limiter.wait_for_turn()
-    assert pauses == [1.0]
-
-
-def test_no_limit_means_no_pause(pauses: list[float]) -> None:
-    rate_limiter = backoff.RateLimiter(None)
-    for _ in range(100):
-        rate_limiter.wait_for_turn()
-    assert pauses == []
+@pytest.mark.parametrize("attempt", [1, 2, 3, 6, 50, 10_000])
+@pytest.mark.parametrize("least", [0.0, 0.5, 1.0])
+def test_a_delay_doubles_up_to_its_cap_with_jitter(attempt: int, least: float) -> None:
+    longest = min(30.0, 2.0 ** min(attempt - 1, 10))
+    delays = [backoff.delay(attempt, 1.0, 30.0, least=least) for _ in range(50)]
+    assert least * longest <= min(delays) <= max(delays) <= longest
+    assert (len(set(delays)) > 1) is (least < 1)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airflow_batch_provider.connections import EXTRAS
 from airflow_batch_provider.sandbox import Settings, serve
 from airflow_batch_provider.testing import connections
+from airflow_batch_provider.vendors import VENDORS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -21,14 +21,14 @@ def test_every_extra_of_a_connection_is_documented() -> None:
     page = (ROOT / "docs" / "connections.md").read_text()
     first_cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("|")]
     documented = set(re.findall(r"`([a-z_]+)`", "\n".join(first_cells)))
-    assert documented == {name for extras in EXTRAS.values() for name in extras}
+    assert documented == {name for vendor in VENDORS for name in vendor.all_extras}
 
 
 MODULES = [
     path
     for kind in ("operators", "sensors")
     for path in sorted((ROOT / "airflow_batch_provider" / kind).glob("[a-z]*.py"))
-    if path.stem in EXTRAS
+    if path.stem in {vendor.name for vendor in VENDORS}
 ]
 
 

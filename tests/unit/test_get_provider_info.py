@@ -15,11 +15,12 @@ import jsonschema
 import pytest
 from airflow.sdk import BaseOperator, BaseOperatorLink
 
-from airflow_batch_provider.connections import EXTRAS
 from airflow_batch_provider.get_provider_info import get_provider_info
+from airflow_batch_provider.vendors import VENDORS
 from tests.airflow_versions import forms_from_metadata
 
 INFO = get_provider_info()
+EXTRAS = {vendor.name: vendor.all_extras for vendor in VENDORS}
 CONNECTION_TYPES = {entry["connection-type"]: entry for entry in INFO["connection-types"]}
 
 

@@ -24,6 +24,7 @@ OURS = [
 RETRIED = {
     exceptions.TransientError,
     exceptions.RateLimitedError,
+    exceptions.AmbiguousRequestError,
     exceptions.IncompleteListingError,
     exceptions.ExportReplacedError,
 }

@@ -2,28 +2,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Generic
+from typing import Any
 
-import msgspec
 import pytest
 
-from airflow_batch_provider.apis.body import NO_STATUS, PageBody, Row, RowKey, T, Token, read_rows, whole_number
+from airflow_batch_provider.apis.body import LONGEST_TOKEN, NO_STATUS, Body, read_page, whole_number
+from airflow_batch_provider.apis.declaration import DeclarationError
+from airflow_batch_provider.apis.page import Page, Row
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
-Shapes = Sequence[type[PageBody[Any]]]
+Shapes = Sequence[Body]
 SHAPE = llamacloud.BATCHES.bodies
 
 
 def read(row: str | bytes) -> Row:
     text = row if isinstance(row, bytes) else row.encode()
-    answer = read_rows(SHAPE, b'{"items":[' + text + b"]}")
+    answer = read_page(SHAPE, b'{"items":[' + text + b"]}")
     assert not isinstance(answer, Problem), answer
-    return answer[1][0]
+    return answer.rows[0]
 
 
 def refused(body: bytes, shape: Shapes = SHAPE) -> ProblemKind:
-    answer = read_rows(shape, body)
+    answer = read_page(shape, body)
     assert isinstance(answer, Problem), answer
     return answer.kind
 
@@ -153,9 +154,9 @@ EACH_SHAPE = pytest.mark.parametrize(("shape", "body"), SHAPES.values(), ids=SHA
 
 @EACH_SHAPE
 def test_each_listing_finds_its_rows(shape: Shapes, body: str) -> None:
-    answer = read_rows(shape, body.format('[{"id":"a"},{"id":"b"}]').encode())
+    answer = read_page(shape, body.format('[{"id":"a"},{"id":"b"}]').encode())
     assert not isinstance(answer, Problem), answer
-    assert [row.id for row in answer[1]] == ["a", "b"]
+    assert [row.id for row in answer.rows] == ["a", "b"]
 
 
 @EACH_SHAPE
@@ -173,9 +174,9 @@ def test_each_listing_refuses_a_body_without_its_list(shape: Shapes, body: str, 
 @pytest.mark.parametrize("name", ["playment.batches", "playment.batch_jobs"])
 def test_playment_may_write_an_empty_list_as_null(name: str) -> None:
     shape, body = SHAPES[name]
-    answer = read_rows(shape, body.format("null").encode())
+    answer = read_page(shape, body.format("null").encode())
     assert not isinstance(answer, Problem), answer
-    assert list(answer[1]) == []
+    assert list(answer.rows) == []
 
 
 @pytest.mark.parametrize(
@@ -196,29 +197,104 @@ def test_a_count_that_makes_no_sense_is_none(value: object, expected: int | None
     ],
 )
 def test_an_odd_total_never_fails_a_page(shape: Shapes, body: str, total: str) -> None:
-    answer = read_rows(shape, body.format(total).encode())
+    answer = read_page(shape, body.format(total).encode())
     assert not isinstance(answer, Problem), answer
-    assert answer[0].total is None
+    assert answer.total is None
 
 
-class _OtherKey(RowKey):
-    id: str | int = msgspec.field(name="uuid")
-    status: Any = msgspec.field(name="phase", default=None)
+def page_of(body: Body, content: str) -> Page:
+    answer = read_page((body,), content.encode())
+    assert not isinstance(answer, Problem), answer
+    return answer
 
 
-class _OtherBody(PageBody[T], Generic[T], kw_only=True):
-    row_key = _OtherKey
-    rows: list[T] = msgspec.field(name="things")
-    next_token: Token = msgspec.field(name="after", default=None)
+OTHER = Body(rows="things", next_token="after", id="uuid", status="phase")
 
 
 def test_a_vendor_may_call_id_and_status_otherwise() -> None:
-    answer = read_rows((_OtherBody,), b'{"things":[{"uuid":"a","phase":"done","id":5}],"after":"x"}')
-    assert not isinstance(answer, Problem), answer
-    page, rows = answer
-    assert list(rows) == [Row("a", "done", b'{"uuid":"a","phase":"done","id":5}')]
+    page = page_of(OTHER, '{"things":[{"uuid":"a","phase":"done","id":5}],"after":"x"}')
+    assert list(page.rows) == [Row("a", "done", b'{"uuid":"a","phase":"done","id":5}')]
     assert page.next_token == "x"
 
 
 def test_a_row_without_the_id_of_its_vendor_is_of_the_wrong_shape() -> None:
-    assert refused(b'{"things":[{"id":"a"}]}', (_OtherBody,)) is ProblemKind.WRONG_SHAPE
+    assert refused(b'{"things":[{"id":"a"}]}', (OTHER,)) is ProblemKind.WRONG_SHAPE
+
+
+DEEP = Body(
+    rows="data.page.jobs",
+    next_token="data.page.after",
+    next_link="links.next",
+    more="meta.has_more",
+    total="meta.counts.all",
+    page_size="meta.per-page",
+    id="job.id",
+    status="job.state.word",
+)
+
+
+def test_everything_may_lie_deep() -> None:
+    page = page_of(
+        DEEP,
+        '{"data":{"page":{"jobs":[{"job":{"id":"a","state":{"word":"done"}}}],"after":7}},'
+        '"links":{"next":"/jobs?after=7"},"meta":{"has_more":true,"counts":{"all":9},"per-page":1}}',
+    )
+    assert next(iter(page.rows))[:2] == ("a", "done")
+    assert page == Page(page.rows, 7, 9, 1, "/jobs?after=7", True)
+
+
+@pytest.mark.parametrize("meta", ["", ',"meta":null', ',"meta":{"counts":null}', ',"links":{}'])
+@pytest.mark.parametrize("state", ["", ',"state":null', ',"state":{}'])
+def test_what_lies_deep_may_be_absent_but_for_rows_and_ids(meta: str, state: str) -> None:
+    page = page_of(DEEP, f'{{"data":{{"page":{{"jobs":[{{"job":{{"id":"a"{state}}}}}]}}}}{meta}}}')
+    assert page == Page(page.rows)
+    assert next(iter(page.rows))[:2] == ("a", NO_STATUS)
+
+
+@pytest.mark.parametrize("body", ['{"data":{"page":{}}}', '{"data":{"page":{"jobs":[{}]}}}', '{"data":null}', "[]"])
+def test_rows_and_ids_that_lie_deep_must_be_there(body: str) -> None:
+    assert refused(body.encode(), (DEEP,)) is ProblemKind.WRONG_SHAPE
+
+
+def test_a_body_may_be_a_bare_array() -> None:
+    page = page_of(Body(), '[{"id":"a","status":"done"},\n {"id":"b"}]')
+    assert list(page.rows) == [Row("a", "done", b'{"id":"a","status":"done"}'), Row("b", NO_STATUS, b'{"id":"b"}')]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_a_body_may_be_json_lines(end: str) -> None:
+    page = page_of(Body(is_lines=True), '{"id":"a","x":1.10}\n{"id":"b"}' + end)
+    assert [row.json for row in page.rows] == [b'{"id":"a","x":1.10}', b'{"id":"b"}']
+
+
+def test_json_lines_may_hold_lone_surrogates_and_be_empty() -> None:
+    assert (
+        json.loads(page_of(Body(is_lines=True), '{"id":"a"}\n{"id":"b","x":"\\ud800"}').rows[1].json)["x"] == "\ud800"
+    )
+    assert len(page_of(Body(is_lines=True), "").rows) == 0
+
+
+@pytest.mark.parametrize("lines", ['{"id":"a"}\n{"id":', '{"id":"a"}\n{}', '{"id":"a"}\n7'])
+def test_broken_json_lines_are_a_broken_page(lines: str) -> None:
+    assert refused(lines.encode(), (Body(is_lines=True),)) in {ProblemKind.NOT_JSON, ProblemKind.WRONG_SHAPE}
+
+
+def test_a_token_beyond_any_request_is_of_the_wrong_shape() -> None:
+    body = json.dumps({"things": [], "after": "x" * (LONGEST_TOKEN + 1)})
+    assert refused(body.encode(), (OTHER,)) is ProblemKind.WRONG_SHAPE
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "an empty part of a path": {"rows": "data..jobs"},
+    "a path that ends in a dot": {"rows": "jobs", "id": "id."},
+    "facts beside a bare array": {"next_token": "after"},
+    "rows of JSON lines": {"rows": "jobs", "is_lines": True},
+    "a fact within the rows": {"rows": "jobs", "total": "jobs.total"},
+    "rows within a fact": {"rows": "page.jobs", "next_token": "page"},
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_declaration_fails_when_it_is_made(case: str) -> None:
+    with pytest.raises(DeclarationError, match="Body: "):
+        Body(**WRONG[case])

@@ -8,10 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Page, Resource
-from airflow_batch_provider.apis.parameter import first_missing, first_violation
+from airflow_batch_provider.apis.auth import KeyHeader
+from airflow_batch_provider.apis.body import Body
+from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource
+from airflow_batch_provider.apis.page import Page
+from airflow_batch_provider.apis.paging import CursorPaging, Paging, WholePaging
+from airflow_batch_provider.apis.parameter import Identifier, Integer, Parameter, first_missing, first_violation
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.request import Answer
+from airflow_batch_provider.apis.vendor import Vendor
+from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
+
+
+def answer_of(body: bytes) -> Answer:
+    return Answer(200, {}, body)
+
 
 LISTINGS: tuple[tuple[Listing, dict[str, Any], str], ...] = (
     (playment.BATCHES, {"project_id": "p"}, "/v1/projects/p/details"),
@@ -20,7 +32,7 @@ LISTINGS: tuple[tuple[Listing, dict[str, Any], str], ...] = (
     (llamacloud.BATCH_PROCESSING_JOBS, {}, "/api/v1/beta/batch-processing"),
     (talkifai.BATCH_JOBS, {"organization_id": "o"}, "/batch/jobs"),
 )
-RESOURCES: tuple[tuple[Resource[Any], dict[str, Any], str], ...] = (
+RESOURCES: tuple[tuple[Resource, dict[str, Any], str], ...] = (
     (playment.PROJECT, {"project_id": "p"}, "/v1/projects/p/details"),
     (playment.JOB_RESULT, {"project_id": "p", "job_id": "j"}, "/v1/projects/p/jobs/j"),
     (llamacloud.BATCH, {"batch_id": "b"}, "/api/v2/batches/b"),
@@ -81,7 +93,7 @@ def test_any_value_survives_the_query(value: str) -> None:
 
 
 def test_a_token_that_has_no_utf8_is_a_problem_of_the_page() -> None:
-    page = llamacloud.BATCHES.page(b'{"items":[{"id":"a"}],"next_page_token":"\\ud800"}')
+    page = llamacloud.BATCHES.page(answer_of(b'{"items":[{"id":"a"}],"next_page_token":"\\ud800"}'))
     assert isinstance(page, Problem)
 
 
@@ -120,7 +132,7 @@ REFUSAL = b'{"error":{"code":"x","message":"no"},"success":false}'
 def test_success_false_is_a_refusal_although_the_list_is_missing(
     listing: Listing, values: dict[str, Any], path: str
 ) -> None:
-    assert listing.page(REFUSAL) == Problem(ProblemKind.REFUSED, "no", "x")
+    assert listing.page(answer_of(REFUSAL)) == Problem(ProblemKind.REFUSED, "no", "x")
 
 
 @pytest.mark.parametrize(
@@ -132,26 +144,26 @@ def test_success_false_is_a_refusal_although_the_list_is_missing(
     ],
 )
 def test_success_false_is_a_refusal_although_there_is_a_list(listing: Listing, body: bytes) -> None:
-    assert listing.page(body) == Problem(ProblemKind.REFUSED, "no")
+    assert listing.page(answer_of(body)) == Problem(ProblemKind.REFUSED, "no")
 
 
 def test_a_passing_fault_may_come_with_status_200() -> None:
     body = b'{"error":{"code":"FS_0000","message":"later"},"success":false}'
-    problem = playment.BATCH_JOBS.page(body)
+    problem = playment.BATCH_JOBS.page(answer_of(body))
     assert isinstance(problem, Problem)
     assert problem.kind is ProblemKind.TRANSIENT
 
 
 def test_playments_token_is_only_looked_for_inside_data() -> None:
-    page = playment.BATCH_JOBS.page(b'{"data":{"jobs":[{"id":"a"}]},"next_page_token":"x","success":true}')
+    page = playment.BATCH_JOBS.page(answer_of(b'{"data":{"jobs":[{"id":"a"}]},"next_page_token":"x","success":true}'))
     assert isinstance(page, Page)
     assert page.next_token is None
 
 
 def test_talkifais_wrapped_list_reads_like_the_bare_one() -> None:
     inner = {"batchJobs": [{"id": "a"}], "total": 3, "page": 1, "pageSize": 1}
-    bare = talkifai.BATCH_JOBS.page(json.dumps(inner).encode())
-    wrapped = talkifai.BATCH_JOBS.page(json.dumps({"success": True, "data": inner}).encode())
+    bare = talkifai.BATCH_JOBS.page(answer_of(json.dumps(inner).encode()))
+    wrapped = talkifai.BATCH_JOBS.page(answer_of(json.dumps({"success": True, "data": inner}).encode()))
     assert isinstance(bare, Page)
     assert bare == wrapped
     assert bare.total == 3
@@ -159,7 +171,7 @@ def test_talkifais_wrapped_list_reads_like_the_bare_one() -> None:
 
 @pytest.mark.parametrize("data", ["null", "{}", "[]", '"x"'])
 def test_talkifais_bare_list_may_have_another_field_called_data(data: str) -> None:
-    assert isinstance(talkifai.BATCH_JOBS.page(f'{{"batchJobs":[],"data":{data}}}'.encode()), Page)
+    assert isinstance(talkifai.BATCH_JOBS.page(answer_of(f'{{"batchJobs":[],"data":{data}}}'.encode())), Page)
 
 
 @pytest.mark.parametrize(
@@ -173,32 +185,100 @@ def test_talkifais_bare_list_may_have_another_field_called_data(data: str) -> No
         (talkifai.BATCH_JOB, '{"success":true,"data":{"id":"j"}}', {"id": "j"}),
     ],
 )
-def test_a_resource_reads_its_documented_answer(resource: Resource[Any], body: str, expected: object) -> None:
-    assert resource.read(body.encode()) == (json.loads(body) if expected is None else expected)
+def test_a_resource_reads_its_documented_answer(resource: Resource, body: str, expected: object) -> None:
+    assert resource.read(answer_of(body.encode())) == (json.loads(body) if expected is None else expected)
 
 
 @pytest.mark.parametrize("resource", [resource for resource, _, _ in RESOURCES], ids=lambda resource: resource.name)
 @pytest.mark.parametrize(
     "body", ["{}", "[]", "null", '"id"', '{"data":null}', '{"job":5}', '{"success":true,"data":[]}']
 )
-def test_a_resource_of_another_shape_is_said_to_be_so(resource: Resource[Any], body: str) -> None:
-    problem = resource.read(body.encode())
+def test_a_resource_of_another_shape_is_said_to_be_so(resource: Resource, body: str) -> None:
+    problem = resource.read(answer_of(body.encode()))
     assert isinstance(problem, Problem)
     assert problem.kind is ProblemKind.WRONG_SHAPE
 
 
 def test_a_job_that_is_a_text_is_of_the_wrong_shape() -> None:
-    assert isinstance(llamacloud.BATCH_PROCESSING_JOB.read(b'{"job":"hidden"}'), Problem)
+    assert isinstance(llamacloud.BATCH_PROCESSING_JOB.read(answer_of(b'{"job":"hidden"}')), Problem)
 
 
 @pytest.mark.parametrize("resource", [resource for resource, _, _ in RESOURCES], ids=lambda resource: resource.name)
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"id":', b"\xff", b'{"id":"\xff"}', b'{"a":' * 10**5])
-def test_a_resource_that_is_not_json_is_said_to_be_so(resource: Resource[Any], body: bytes) -> None:
-    problem = resource.read(body)
+def test_a_resource_that_is_not_json_is_said_to_be_so(resource: Resource, body: bytes) -> None:
+    problem = resource.read(answer_of(body))
     assert isinstance(problem, Problem)
     assert problem.kind is ProblemKind.NOT_JSON
 
 
 @pytest.mark.parametrize("resource", [resource for resource, _, _ in RESOURCES], ids=lambda resource: resource.name)
-def test_a_resource_that_says_success_false_is_a_refusal(resource: Resource[Any]) -> None:
-    assert resource.read(REFUSAL) == Problem(ProblemKind.REFUSED, "no", "x")
+def test_a_resource_that_says_success_false_is_a_refusal(resource: Resource) -> None:
+    assert resource.read(answer_of(REFUSAL)) == Problem(ProblemKind.REFUSED, "no", "x")
+
+
+TESTS = Vendor(name="tests", title="Tests", base_url="https://api.tests.example", auth=KeyHeader("x-key"))
+
+
+def test_lists_repeat_their_query_key_and_paths_may_keep_slashes() -> None:
+    endpoint = Endpoint(
+        vendor=TESTS,
+        name="tests.files",
+        path="/folders/{folder}/files/{file}",
+        parameters=(
+            Parameter("folder", Identifier(may_contain_slashes=True), required=True),
+            Parameter("file", Identifier(), required=True),
+            Parameter("ids", Identifier(), "id", repeated=True),
+        ),
+    )
+    values = {"folder": "a b/c", "file": "d/e", "ids": ["x", "y z"]}
+    assert endpoint.request(values).target == "/folders/a%20b/c/files/d%2Fe?id=x&id=y%20z"
+    assert endpoint.given(values) == {"folder": "a b/c", "file": "d/e", "ids": ["x", "y z"]}
+
+
+def more_listing(paging: Paging) -> Listing:
+    parameters = tuple(
+        Parameter(name, Integer(0), name, default=default) for name, default in (("page", 1), ("size", 10))
+    )
+    return Listing(
+        vendor=TESTS,
+        name="tests.jobs",
+        path="/jobs",
+        parameters=parameters,
+        bodies=(Body(rows="jobs", next_token="after", more="has_more"),),
+        paging=paging,
+    )
+
+
+PAGINGS = {
+    "cursor": CursorPaging("after"),
+    "none": WholePaging(),
+    "numbers": NumberPaging("page", "size"),
+    "offset": OffsetPaging("page", "size"),
+}
+MORE: dict[str, tuple[str, str, bool]] = {
+    "more and a cursor": ("cursor", '{"jobs":[{"id":1}],"has_more":true,"after":"x"}', True),
+    "more and a null cursor": ("cursor", '{"jobs":[{"id":1}],"has_more":true,"after":null}', False),
+    "more and no cursor": ("cursor", '{"jobs":[{"id":1}],"has_more":true}', False),
+    "more and a blank cursor": ("cursor", '{"jobs":[{"id":1}],"has_more":true,"after":" "}', False),
+    "more without paging": ("none", '{"jobs":[{"id":1}],"has_more":true,"after":"x"}', False),
+    "more rows by number": ("numbers", '{"jobs":[{"id":1}],"has_more":true}', True),
+    "more, but none by number": ("numbers", '{"jobs":[],"has_more":true}', False),
+    "more, but none by offset": ("offset", '{"jobs":[],"has_more":true}', False),
+    "nothing said": ("cursor", '{"jobs":[{"id":1}]}', True),
+    "no more": ("none", '{"jobs":[{"id":1}],"has_more":false}', True),
+}
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_more_rows_without_a_way_to_them_are_an_error(case: str) -> None:
+    paging, body, is_page = MORE[case]
+    answer = more_listing(PAGINGS[paging]).page(answer_of(body.encode()))
+    assert isinstance(answer, Page) is is_page, answer
+    if isinstance(answer, Problem):
+        assert "there are more rows" in answer.message
+
+
+def test_no_more_rows_end_a_listing_whatever_the_cursor() -> None:
+    page = more_listing(PAGINGS["cursor"]).page(answer_of(b'{"jobs":[{"id":1}],"has_more":false,"after":"x"}'))
+    assert isinstance(page, Page)
+    assert page.next_token is None

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_batch_provider.apis.body import Rows
-from airflow_batch_provider.apis.endpoint import Page
+from airflow_batch_provider.apis.page import Page, Rows
 from airflow_batch_provider.apis.paging import CursorPaging, Step, Taken, WholePaging
 from airflow_batch_provider.apis.request import Request
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_batch_provider.apis.moment import Clock
 from airflow_batch_provider.apis.parameter import (
     Choice,
     Identifier,
@@ -118,3 +119,37 @@ def test_missing_is_only_what_is_required() -> None:
     missing = first_missing(PARAMETERS, {})
     assert missing is not None
     assert str(missing).startswith("batch_id is missing; ")
+
+
+IDS = Parameter("job_ids", Identifier(), "job_ids", repeated=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        (["a", 7], ("a", "7")),
+        (("a",), ("a",)),
+        ("a", ("a",)),
+        ([], None),
+        (["a", " "], None),
+        ({"a": 1}, None),
+    ],
+)
+def test_a_repeated_parameter_takes_a_list(value: object, encoded: tuple[str, ...] | None) -> None:
+    assert IDS.encode(value) == encoded
+
+
+def test_a_wrong_element_of_a_list_is_named_with_what_is_allowed() -> None:
+    assert "allowed is a list, each a text" in str(first_violation((IDS,), {"job_ids": [""]}))
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [("a/b", "a/b"), ("a", "a"), ("a/../b", None), ("./a", None), ("/a", None), ("a//b", None), ("a/", None)],
+)
+def test_an_id_that_may_contain_slashes_stays_below_its_path(value: str, encoded: str | None) -> None:
+    assert Identifier(may_contain_slashes=True).encode(value) == encoded
+
+
+def test_a_timestamp_may_be_sent_as_unix_seconds() -> None:
+    assert Timestamp(Clock.UNIX_SECONDS).encode("2026-01-31T12:30:05Z") == "1769862605"

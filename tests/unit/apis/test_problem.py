@@ -99,12 +99,12 @@ def test_any_value_in_an_envelope_is_no_crash(value: object) -> None:
 )
 def test_playments_codes_tell_more_than_its_400(codes: tuple[str, ...], kind: ProblemKind) -> None:
     for code in codes:
-        problem = playment.VENDOR.refusal(400, f'{{"error":{{"code":"{code}","message":"m"}}}}'.encode())
+        problem = playment.VENDOR.error_response(400, f'{{"error":{{"code":"{code}","message":"m"}}}}'.encode())
         assert (problem.kind, problem.code) == (kind, code)
 
 
 def test_an_unknown_code_leaves_the_meaning_to_the_status() -> None:
-    assert playment.VENDOR.refusal(503, b'{"error":{"code":"new","message":"m"}}').kind is ProblemKind.TRANSIENT
+    assert playment.VENDOR.error_response(503, b'{"error":{"code":"new","message":"m"}}').kind is ProblemKind.TRANSIENT
 
 
 @pytest.mark.parametrize(

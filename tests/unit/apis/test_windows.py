@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.body import Rows
-from airflow_batch_provider.apis.endpoint import Page
+from airflow_batch_provider.apis.page import Page, Rows
 from airflow_batch_provider.apis.paging import Paging, Step, Taken
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging

@@ -29,7 +29,7 @@ def ask(url: str) -> None:
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before = resident("VmRSS")
     try:
-        page = client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
+        page = client.send(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
         told = f"{len(page.rows)} rows"
     except BatchProviderError as error:
         told = f"{type(error).__name__}: {error}"

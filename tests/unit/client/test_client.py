@@ -9,7 +9,8 @@ from email.utils import format_datetime
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_batch_provider.apis.endpoint import Listing, Page
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import (
@@ -40,7 +41,7 @@ EACH = pytest.mark.parametrize(
 def ask(client: Client, listing: Listing) -> Page:
     """Read the first page."""
     request = listing.request({"project_id": "p", "batch_id": "b", "organization_id": "o"})
-    return client.get(request, listing.page)
+    return client.send(request, listing.page)
 
 
 def good(listing: Listing, how: How = How.PLAIN) -> Answer:
@@ -347,11 +348,11 @@ def test_the_key_is_in_no_exception_and_no_log(
     server = start(in_turn(echoes(key)[echo]))
     client = connect(listing.vendor, server.url, max_attempts=2)
     error = failure_of(client, listing)
-    assert key in server.asked[0].headers[listing.vendor.key_header]
+    assert key in server.asked[0].headers[listing.vendor.auth.header]
     assert key not in told(error)
     assert any(record.name.startswith("urllib3") for record in caplog.records)
     assert key not in "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
-    for thing in (client, client.settings, client.failures, client.vendor):
+    for thing in (client, client.settings, client.errors, client.vendor):
         assert key not in repr(thing) + str(thing)
 
 
@@ -380,5 +381,5 @@ def test_a_reader_that_finds_a_passing_problem_is_asked_again(start: Start, conn
     server = start(in_turn(Answer()))
     answers: list[Problem | str] = [Problem(ProblemKind.TRANSIENT, "not yet"), "done"]
     client = connect(llamacloud.VENDOR, server.url)
-    assert client.get(llamacloud.BATCHES.request({}), lambda body: answers.pop(0)) == "done"
+    assert client.send(llamacloud.BATCHES.request({}), lambda body: answers.pop(0)) == "done"
     assert len(server.asked) == 2

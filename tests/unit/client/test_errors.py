@@ -8,15 +8,21 @@ import urllib3
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_batch_provider import exceptions
+from airflow_batch_provider.apis.auth import Credentials, KeyHeader
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
-from airflow_batch_provider.client.errors import CLASSES, LONGEST_MESSAGE, FailureMapping
+from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.client.errors import CLASSES, LONGEST_MESSAGE, ErrorMapping
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.vendors import llamacloud
 
-MAPPING = FailureMapping(
+MAPPING = ErrorMapping(
     llamacloud.VENDOR,
     Settings(
-        connection_id="{my} conn", base_url="http://h/{x}", api_key="S3CRET", key_header="Authorization", read_timeout=1
+        connection_id="{my} conn",
+        base_url="http://h/{x}",
+        auth=KeyHeader("Authorization"),
+        credentials=Credentials("S3CRET"),
+        read_timeout=1,
     ),
 )
 
@@ -24,7 +30,7 @@ MAPPING = FailureMapping(
 @pytest.mark.parametrize("kind", ProblemKind)
 def test_every_kind_of_problem_has_a_class_and_a_hint(kind: ProblemKind) -> None:
     assert kind in CLASSES
-    error = MAPPING.of_problem(Problem(kind, "because {of} S3CRET", "C_1"), "/a/{b}", 418)
+    error = MAPPING.of_problem(Problem(kind, "because {of} S3CRET", "C_1"), Request("/a/{b}"), 418)
     assert type(error) is CLASSES[kind][0]
     assert (error.vendor, error.endpoint, error.status, error.code) == ("llamacloud", "GET /a/{b}", 418, "C_1")
     for part in ("LlamaCloud", "GET /a/{b}", "HTTP 418", "C_1", "because {of} ***"):
@@ -33,7 +39,7 @@ def test_every_kind_of_problem_has_a_class_and_a_hint(kind: ProblemKind) -> None
 
 
 def test_a_long_message_is_cut_and_stays_one_line() -> None:
-    message = str(MAPPING.of_problem(Problem(ProblemKind.REFUSED, "word\n" * 1000), "/", 400))
+    message = str(MAPPING.of_problem(Problem(ProblemKind.REFUSED, "word\n" * 1000), Request("/"), 400))
     assert message.count("word") in range(LONGEST_MESSAGE // 5 - 3, LONGEST_MESSAGE // 5 + 1)
     assert "\n" not in message
 
@@ -52,14 +58,14 @@ def test_a_long_message_is_cut_and_stays_one_line() -> None:
     ],
 )
 def test_airflow_retries_only_what_may_pass(kind: ProblemKind, passes: bool) -> None:
-    error = MAPPING.of_problem(Problem(kind, "m"), "/", 500)
+    error = MAPPING.of_problem(Problem(kind, "m"), Request("/"), 500)
     assert isinstance(error, exceptions.TransientError) is passes
     assert isinstance(error, AirflowFailException) is not passes
 
 
 @pytest.mark.parametrize("kind", [ProblemKind.TRANSIENT, ProblemKind.RATE_LIMITED])
 def test_what_says_when_to_come_back_is_a_rate_limit(kind: ProblemKind) -> None:
-    error = MAPPING.of_problem(Problem(kind, "m"), "/", 503, 90.0)
+    error = MAPPING.of_problem(Problem(kind, "m"), Request("/"), 503, 90.0)
     assert isinstance(error, exceptions.RateLimitedError)
     assert error.retry_after == 90.0
 
@@ -68,7 +74,7 @@ def test_what_says_when_to_come_back_is_a_rate_limit(kind: ProblemKind) -> None:
     "kind", [ProblemKind.AUTHENTICATION, ProblemKind.NOT_FOUND, ProblemKind.REFUSED, ProblemKind.WRONG_SHAPE]
 )
 def test_a_retry_after_makes_nothing_pass_that_will_not(kind: ProblemKind) -> None:
-    assert isinstance(MAPPING.of_problem(Problem(kind, "m"), "/", 404, 5.0), AirflowFailException)
+    assert isinstance(MAPPING.of_problem(Problem(kind, "m"), Request("/"), 404, 5.0), AirflowFailException)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,7 @@ def test_a_retry_after_makes_nothing_pass_that_will_not(kind: ProblemKind) -> No
     ],
 )
 def test_an_exception_of_the_network_may_pass(exception: requests.RequestException) -> None:
-    error = MAPPING.of_exception(exception, "/a")
+    error = MAPPING.of_exception(exception, Request("/a"))
     assert type(error) is exceptions.TransientError
     assert "{my} conn" in str(error)
     assert error.endpoint == "GET /a"
@@ -104,7 +110,7 @@ def test_an_exception_of_the_network_may_pass(exception: requests.RequestExcepti
     ],
 )
 def test_an_exception_that_the_connection_causes_will_not_pass(exception: requests.RequestException) -> None:
-    error = MAPPING.of_exception(exception, "/a")
+    error = MAPPING.of_exception(exception, Request("/a"))
     assert type(error) is exceptions.ConnectionSettingsError
     assert "{my} conn" in str(error)
 
@@ -113,7 +119,7 @@ def test_the_innermost_reason_is_told() -> None:
     reason = urllib3.exceptions.NewConnectionError(None, "outer")  # type: ignore[arg-type]
     reason.__cause__ = ConnectionRefusedError(111, "Connection refused")
     outer = urllib3.exceptions.MaxRetryError(None, "http://h/?signature=abc", reason)  # type: ignore[arg-type]
-    message = str(MAPPING.of_exception(requests.ConnectionError(outer), "/a"))
+    message = str(MAPPING.of_exception(requests.ConnectionError(outer), Request("/a")))
     assert "ConnectionRefusedError" in message
     assert "signature" not in message
 
@@ -121,7 +127,7 @@ def test_the_innermost_reason_is_told() -> None:
 def test_a_circle_of_causes_comes_to_an_end() -> None:
     first, second = requests.ConnectionError("first"), OSError("second")
     first.__context__, second.__context__ = second, first
-    assert "second" in str(MAPPING.of_exception(first, "/a"))
+    assert "second" in str(MAPPING.of_exception(first, Request("/a")))
 
 
 def test_every_error_is_one_of_ours_and_of_airflows() -> None:

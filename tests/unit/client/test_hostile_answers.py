@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from airflow_batch_provider import backoff
 from airflow_batch_provider.apis.body import LONGEST_TOKEN
 from airflow_batch_provider.apis.endpoint import Listing
-from airflow_batch_provider.apis.problem import LARGEST_REFUSAL
+from airflow_batch_provider.apis.problem import LARGEST_ERROR_BODY
+from airflow_batch_provider.client.client import LONGEST_RETRY_AFTER
 from airflow_batch_provider.exceptions import (
     BatchProviderError,
     FatalError,
@@ -64,7 +65,7 @@ def failure_of(script: Script, connect: Connect) -> BatchProviderError:
     with attack(script) as server:
         client = connect(llamacloud.VENDOR, server.url, max_attempts=2)
         with pytest.raises(BatchProviderError) as failure:
-            client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
+            client.send(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
     return failure.value
 
 
@@ -121,7 +122,7 @@ def test_a_failure_of_many_values_is_not_parsed(asked_apart: AskedApart) -> None
     body = b'{"detail":[' + b"[]," * (4 * MIB) + b"0]}"
     told, mebibytes = asked_apart(say(answer(body, 400)))
     assert told.startswith("RequestRefusedError")
-    assert len(body) > LARGEST_REFUSAL
+    assert len(body) > LARGEST_ERROR_BODY
     assert mebibytes < 4 * len(body) / MIB
 
 
@@ -156,11 +157,11 @@ def long_token(listing: Listing, length: int) -> bytes:
 def test_a_token_too_long_to_be_sent_back_is_refused(listing: Listing, connect: Connect) -> None:
     request = listing.request({"project_id": "p", "batch_id": "b"})
     with attack(say(answer(long_token(listing, LONGEST_TOKEN)))) as server:
-        token = connect(listing.vendor, server.url).get(request, listing.page).next_token
+        token = connect(listing.vendor, server.url).send(request, listing.page).next_token
         assert len(str(token)) == LONGEST_TOKEN
         server.script = say(answer(long_token(listing, LONGEST_TOKEN + 1)))
         with pytest.raises(UnexpectedResponseError, match="next_page_token"):
-            connect(listing.vendor, server.url).get(request, listing.page)
+            connect(listing.vendor, server.url).send(request, listing.page)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def test_a_bent_answer_is_read_or_an_error_of_ours(place: int, piece: bytes, cut
     server.script = say(whole[:place] + piece + whole[place + cut :])
     client = make_client(llamacloud.VENDOR, server.url, max_attempts=1, read_timeout=5)
     try:
-        page = client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
+        page = client.send(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
     except BatchProviderError as error:
         told = str(error)
     else:
@@ -271,7 +272,7 @@ def test_no_redirect_takes_the_key_elsewhere(location: str, server: HostileServe
     server.script = script
     client = make_client(llamacloud.VENDOR, server.url, max_attempts=1)
     with suppress(BatchProviderError):
-        client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
+        client.send(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
     client.close()
     assert elsewhere.asked == []
     assert len(heads) <= 2
@@ -282,7 +283,7 @@ def test_a_key_in_the_host_of_a_redirect_is_not_told(connect: Connect) -> None:
     with attack(say(answer(b"", 302, Location=f"http://{key}.x.invalid/"))) as server:
         client = connect(llamacloud.VENDOR, server.url, api_key=key)
         with pytest.raises(UnexpectedResponseError) as failure:
-            client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
+            client.send(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page)
     assert key.casefold() not in str(failure.value).casefold()
 
 
@@ -290,7 +291,7 @@ def test_a_key_in_the_host_of_a_redirect_is_not_told(connect: Connect) -> None:
 def test_a_retry_after_never_holds_a_task_for_long(value: str, connect: Connect, pauses: list[float]) -> None:
     error = failure_of(say(answer(b"{}", 429, Retry_After=value)), connect)
     assert isinstance(error, TransientError)
-    assert all(seconds <= backoff.LONGEST_RETRY_AFTER for seconds in pauses)
+    assert all(seconds <= LONGEST_RETRY_AFTER for seconds in pauses)
 
 
 @given(st.text(max_size=40) | st.binary(max_size=40).map(lambda raw: raw.decode("latin-1")))

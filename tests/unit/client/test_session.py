@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from airflow_batch_provider.apis.endpoint import Vendor
 from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.client import session
 from airflow_batch_provider.exceptions import (
     BatchProviderError,
@@ -26,22 +27,22 @@ OK = Answer(200, b'{"ok":1}')
 ASK = Request("/x", {"a": "b"})
 
 
-def body(content: bytes) -> bytes:
-    return content
+def body(answer: Any) -> bytes:
+    return bytes(answer.body)
 
 
 @VENDORS
 def test_the_key_travels_in_the_vendors_header_only(vendor: Vendor, start: Start, connect: Connect, key: str) -> None:
     server = start(in_turn(OK))
-    connect(vendor, server.url).get(ASK, body)
+    connect(vendor, server.url).send(ASK, body)
     headers = dict(server.asked[0].headers)
-    assert headers.pop(vendor.key_header) == vendor.key_prefix + key
+    assert headers.pop(vendor.auth.header) == vendor.auth.prefix + key
     assert key not in str(headers) + server.asked[0].target
 
 
 def test_requests_say_who_asks_and_for_what(start: Start, connect: Connect) -> None:
     server = start(in_turn(OK))
-    connect(llamacloud.VENDOR, server.url).get(ASK, body)
+    connect(llamacloud.VENDOR, server.url).send(ASK, body)
     headers = server.asked[0].headers
     assert headers["Accept"] == "application/json"
     assert headers["User-Agent"].startswith("airflow-batch-provider/")
@@ -50,7 +51,7 @@ def test_requests_say_who_asks_and_for_what(start: Start, connect: Connect) -> N
 @pytest.mark.parametrize("base", ["", "/", "/prefix", "/prefix/v9/"])
 def test_a_path_in_the_base_url_stands_before_every_path(base: str, start: Start, connect: Connect) -> None:
     server = start(in_turn(OK))
-    connect(llamacloud.VENDOR, server.url + base).get(ASK, body)
+    connect(llamacloud.VENDOR, server.url + base).send(ASK, body)
     assert server.asked[0].target == base.rstrip("/") + "/x?a=b"
 
 
@@ -58,10 +59,10 @@ def test_a_path_in_the_base_url_stands_before_every_path(base: str, start: Start
 def test_odd_text_arrives_as_it_was_sent(text: str, start: Start, connect: Connect) -> None:
     server = start(in_turn(OK))
     client = connect(playment.VENDOR, server.url)
-    client.get(Request("/x", {"page_token": text}), body)
+    client.send(Request("/x", {"page_token": text}), body)
     assert server.asked[0].query == {"page_token": text}
     values = {"project_id": f"{text}-1"}
-    client.get(playment.BATCHES.request(values), body)
+    client.send(playment.BATCHES.request(values), body)
     assert server.asked[1].target == f"/v1/projects/{quote(values['project_id'], safe='')}/details"
 
 
@@ -70,7 +71,7 @@ def test_every_common_transfer_is_read_whole(how: How, start: Start, connect: Co
     content = b'{"long":"' + b"x" * 200_000 + b'"}'
     server = start(in_turn(Answer(200, content, how=how)))
     client = connect(llamacloud.VENDOR, server.url)
-    assert [client.get(ASK, body), client.get(ASK, body)] == [content, content]
+    assert [client.send(ASK, body), client.send(ASK, body)] == [content, content]
     assert len({asked.connection for asked in server.asked}) == 1
 
 
@@ -80,7 +81,7 @@ def test_a_body_larger_than_any_page_is_not_read(
     monkeypatch.setattr(session, "LARGEST_BODY", 1000)
     server = start(in_turn(Answer(200, b" " * 1_000_000, how=How.GZIP)))
     with pytest.raises(UnexpectedResponseError):
-        connect(llamacloud.VENDOR, server.url).get(ASK, body)
+        connect(llamacloud.VENDOR, server.url).send(ASK, body)
     assert len(server.asked) == 1
 
 
@@ -92,7 +93,7 @@ def test_a_redirect_to_another_origin_is_not_followed(
     elsewhere = start(in_turn(OK))
     server = start(in_turn(redirect(f"{elsewhere.url}/y?signature=abc", status)))
     with pytest.raises(UnexpectedResponseError) as failure:
-        connect(vendor, server.url).get(ASK, body)
+        connect(vendor, server.url).send(ASK, body)
     assert (elsewhere.asked, len(server.asked), pauses) == ([], 1, [])
     assert f"redirects to {elsewhere.url}" in str(failure.value)
     assert "signature" not in str(failure.value)
@@ -103,7 +104,7 @@ def test_another_name_of_the_same_port_is_another_origin(vendor: Vendor, start: 
     server = start(in_turn(OK))
     server.restart(in_turn(redirect(f"http://localhost:{server.server_port}/y")))
     with pytest.raises(UnexpectedResponseError):
-        connect(vendor, server.url).get(ASK, body)
+        connect(vendor, server.url).send(ASK, body)
     assert len(server.asked) == 1
 
 
@@ -112,7 +113,7 @@ def test_a_redirect_without_a_scheme_may_leave_the_origin_too(vendor: Vendor, st
     elsewhere = start(in_turn(OK))
     server = start(in_turn(redirect(f"//127.0.0.1:{elsewhere.server_port}/y")))
     with pytest.raises(UnexpectedResponseError):
-        connect(vendor, server.url).get(ASK, body)
+        connect(vendor, server.url).send(ASK, body)
     assert elsewhere.asked == []
 
 
@@ -121,7 +122,7 @@ def test_the_second_of_two_redirects_may_not_leave_either(vendor: Vendor, start:
     elsewhere = start(in_turn(OK))
     server = start(in_turn(redirect("/y"), redirect(f"{elsewhere.url}/z")))
     with pytest.raises(UnexpectedResponseError):
-        connect(vendor, server.url).get(ASK, body)
+        connect(vendor, server.url).send(ASK, body)
     assert ([asked.path for asked in server.asked], elsewhere.asked) == (["/x", "/y"], [])
 
 
@@ -132,29 +133,29 @@ def test_a_redirect_within_the_origin_is_followed_with_the_key(
 ) -> None:
     server = start(in_turn(OK))
     server.restart(in_turn(redirect((server.url if absolute else "") + "/y?c=d"), OK))
-    assert connect(vendor, server.url).get(ASK, body) == OK.body
+    assert connect(vendor, server.url).send(ASK, body) == OK.body
     assert [asked.target for asked in server.asked] == ["/x?a=b", "/y?c=d"]
-    assert key in server.asked[1].headers[vendor.key_header]
+    assert key in server.asked[1].headers[vendor.auth.header]
 
 
 def test_a_circle_of_redirects_ends_in_a_settings_error(start: Start, connect: Connect) -> None:
     server = start(in_turn(redirect("/x")))
     with pytest.raises(ConnectionSettingsError, match="my_connection"):
-        connect(llamacloud.VENDOR, server.url).get(ASK, body)
+        connect(llamacloud.VENDOR, server.url).send(ASK, body)
     assert len(server.asked) < 50
 
 
 def test_the_fragment_of_a_redirect_is_not_told(start: Start, connect: Connect) -> None:
     server = start(in_turn(redirect("http://login.invalid/#access_token=abc")))
     with pytest.raises(UnexpectedResponseError) as failure:
-        connect(llamacloud.VENDOR, server.url).get(ASK, body)
+        connect(llamacloud.VENDOR, server.url).send(ASK, body)
     assert "access_token" not in str(failure.value)
 
 
 def test_the_credentials_of_a_redirect_are_not_told(start: Start, connect: Connect) -> None:
     server = start(in_turn(redirect("http://user:pa55@login.invalid/")))
     with pytest.raises(UnexpectedResponseError) as failure:
-        connect(llamacloud.VENDOR, server.url).get(ASK, body)
+        connect(llamacloud.VENDOR, server.url).send(ASK, body)
     assert "pa55" not in str(failure.value)
 
 
@@ -168,9 +169,9 @@ def test_netrc_does_not_replace_the_key(
         (tmp_path / name).chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
-    connect(vendor, server.url).get(ASK, body)
+    connect(vendor, server.url).send(ASK, body)
     for asked in server.asked:
-        assert asked.headers[vendor.key_header] == vendor.key_prefix + key
+        assert asked.headers[vendor.auth.header] == vendor.auth.prefix + key
         assert "Basic" not in str(asked.headers)
 
 
@@ -189,7 +190,7 @@ def test_a_proxy_from_the_environment_is_used(
     proxy = start(in_turn(OK))
     no_proxies.setenv(name, proxy.url)
     client = connect(llamacloud.VENDOR, "http://vendor.invalid/prefix")
-    assert client.get(llamacloud.BATCHES.request({"source_directory_id": "a/ä"}), body) == OK.body
+    assert client.send(llamacloud.BATCHES.request({"source_directory_id": "a/ä"}), body) == OK.body
     assert proxy.asked[0].target == (
         "http://vendor.invalid/prefix/api/v2/batches?page_size=100&source_directory_id=a%2F%C3%A4"
     )
@@ -200,14 +201,14 @@ def test_no_proxy_exempts_a_host(exempt: str, start: Start, connect: Connect, no
     server, proxy = start(in_turn(OK)), start(in_turn(OK))
     no_proxies.setenv("http_proxy", proxy.url)
     no_proxies.setenv("NO_PROXY", exempt)
-    connect(llamacloud.VENDOR, server.url).get(ASK, body)
+    connect(llamacloud.VENDOR, server.url).send(ASK, body)
     assert (len(server.asked), proxy.asked) == (1, [])
 
 
 def test_a_vendor_that_does_not_answer_in_time_may_pass(start: Start, connect: Connect, pauses: list[float]) -> None:
     server = start(in_turn(Answer(how=How.SILENT)))
     with pytest.raises(TransientError, match="my_connection"):
-        connect(llamacloud.VENDOR, server.url, read_timeout=0.05, max_attempts=2).get(ASK, body)
+        connect(llamacloud.VENDOR, server.url, read_timeout=0.05, max_attempts=2).send(ASK, body)
     assert (len(server.asked), len(pauses)) == (2, 1)
 
 
@@ -216,7 +217,7 @@ def test_a_refused_connection_names_the_airflow_connection(connect: Connect, pau
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"  # bound, but it does not listen
         with pytest.raises(TransientError, match="my_connection") as failure:
-            connect(llamacloud.VENDOR, url, max_attempts=3).get(ASK, body)
+            connect(llamacloud.VENDOR, url, max_attempts=3).send(ASK, body)
     assert len(pauses) == 2
     assert url in str(failure.value)
     assert "refused" in str(failure.value)
@@ -226,4 +227,4 @@ def test_a_refused_connection_names_the_airflow_connection(connect: Connect, pau
 @pytest.mark.parametrize("url", ["http://a b", "http://*.x"])
 def test_a_base_url_that_is_none_is_a_settings_error(url: str, connect: Connect) -> None:
     with pytest.raises(BatchProviderError):
-        connect(llamacloud.VENDOR, url).get(ASK, body)
+        connect(llamacloud.VENDOR, url).send(ASK, body)

@@ -55,7 +55,7 @@ def server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosti
 
 
 def ask(client: Client) -> int:
-    return len(client.get(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page).rows)
+    return len(client.send(llamacloud.BATCHES.request({}), llamacloud.BATCHES.page).rows)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_key_is_sent(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from airflow_batch_provider.apis.body import Row, Rows
+from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.export import export as exporting
 from airflow_batch_provider.export.manifest import Manifest, TaskRun
 from airflow_batch_provider.export.spec import ExportSpec

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.body import Rows
+from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.exceptions import IncompleteListingError, TransientError
 from airflow_batch_provider.export import progress
 from airflow_batch_provider.export.manifest import TaskRun, read_manifest

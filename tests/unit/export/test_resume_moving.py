@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_batch_provider.apis.request import Answer
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import IncompleteListingError
 from airflow_batch_provider.export.export import export
@@ -31,9 +32,9 @@ class MortalVendor(Vendor):
 
     before: Callable[[], None] = staticmethod(lambda: None)
 
-    def get(self, request: Any, read: Callable[[bytes], Any]) -> Any:
+    def send(self, request: Any, read: Callable[[Answer], Any]) -> Any:
         self.before()
-        return super().get(request, read)
+        return super().send(request, read)
 
 
 @pytest.mark.parametrize("name", LISTINGS)

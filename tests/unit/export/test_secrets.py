@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_batch_provider.apis.auth import Credentials
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import BatchProviderError
@@ -46,7 +47,7 @@ def test_only_parts_hold_what_rows_say_and_nothing_holds_the_key(
     what = Format(file_format, columns=playment.BATCH_JOBS.columns)
     work = ExportSpec(listing=playment.BATCH_JOBS.name, params={}, file_format=what, rows_per_part=2, task_run=TASK_RUN)
     with serve(script) as server:
-        settings = Settings(connection_id="c", base_url=server.url, api_key=KEY, key_header=vendor.key_header)
+        settings = Settings(connection_id="c", base_url=server.url, auth=vendor.auth, credentials=Credentials(KEY))
         client = Client(vendor, settings)
         request = playment.BATCH_JOBS.request({"project_id": "p/1", "batch_id": "b 1"})
         reading = partial(read_pages, client, playment.BATCH_JOBS, request)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_batch_provider.apis.request import Answer
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import (
     ExportExistsError,
@@ -169,13 +170,13 @@ class Expiring(VendorOf):
 
     mark: str = ""
 
-    def get(self, request: Any, read: Callable[[bytes], Any]) -> Any:
+    def send(self, request: Any, read: Callable[[Answer], Any]) -> Any:
         self.before()
         query = dict(request.query)
         if not query.get("page_token", self.mark).startswith(self.mark):
             raise RequestRefusedError("the token has expired")
         self.asked.append(request)
-        return read(PAGES[self.name](Served(self.rows, cap=self.cap, mark=self.mark), query).body)
+        return read(Answer(200, {}, PAGES[self.name](Served(self.rows, cap=self.cap, mark=self.mark), query).body))
 
 
 def test_another_accounts_key_does_not_continue_what_the_first_one_began(
@@ -191,14 +192,14 @@ def test_another_accounts_key_does_not_continue_what_the_first_one_began(
     with serve(by_account) as server:
         connection = {"conn_type": "llamacloud", "host": server.url}
         monkeypatch.setenv("AIRFLOW_CONN_LLAMACLOUD_DEFAULT", json.dumps({**connection, "password": "first"}))
-        get, count = Client.get, Countdown(6)
+        send, count = Client.send, Countdown(6)
 
-        def mortal_get(*arguments: Any) -> Any:
+        def mortal_send(*arguments: Any) -> Any:
             count()
-            return get(*arguments)
+            return send(*arguments)
 
         with mortal(lambda: None), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Client, "get", mortal_get)
+            patch.setattr(Client, "send", mortal_send)
             with pytest.raises(Killed):
                 operator(tmp_path).execute(context())  # type: ignore[arg-type]
         monkeypatch.setenv("AIRFLOW_CONN_LLAMACLOUD_DEFAULT", json.dumps({**connection, "password": "second"}))

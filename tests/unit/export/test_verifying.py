@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.apis.body import Row, Rows
+from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.exceptions import (
     DestinationError,
     ExportDamagedError,
@@ -24,12 +24,13 @@ from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.formats import libraries
-from airflow_batch_provider.formats.format import FORMATS, Format
+from airflow_batch_provider.formats.format import Format
+from airflow_batch_provider.formats.registry import FORMATS
 from airflow_batch_provider.listing.pages import NewRows
 from airflow_batch_provider.vendors import talkifai
 from tests.unit.export.exported import MANIFEST, TASK_RUN, export, ids, local, manifest_of, pages_of, work
 
-COMBINATIONS = [(name, compression) for name, compressions in FORMATS.items() for compression in compressions]
+COMBINATIONS = [(name, compression) for name, known in FORMATS.items() for compression in known.compressions]
 JOBS = [
     {
         "id": "a",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
-from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.request import Answer, Request
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.export.export import Reading
 from airflow_batch_provider.listing.pages import read_pages
@@ -37,11 +37,11 @@ class VendorOf:
         """Who it is, for messages."""
         return LISTINGS[self.name].vendor
 
-    def get(self, request: Request, read: Callable[[bytes], Any]) -> Any:
+    def send(self, request: Request, read: Callable[[Answer], Any]) -> Any:
         """Answer as a client does."""
         self.before()
         self.asked.append(request)
-        return read(PAGES[self.name](Served(self.rows, cap=self.cap), dict(request.query)).body)
+        return read(Answer(200, {}, PAGES[self.name](Served(self.rows, cap=self.cap), dict(request.query)).body))
 
     def reading(self, **options: Any) -> Reading:
         """Return what an export needs to read this."""

@@ -1,4 +1,4 @@
-"""Rows as vendors send them and as they should not, and what must become of them."""
+"""Rows as vendors document them and rows as they should not be, and how to encode them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_batch_provider.apis.columns import Column, ColumnType, ListOf, Scalar, Struct
 from airflow_batch_provider.formats.format import Format
 
-# Good texts first; surrogates only where a test asks for them.
+# Good texts first; surrogates only if a test asks for them.
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     st.sampled_from(["", '"', '""', "a,b", "a\r\nb", "\n", "\\", "=1+1", "-1", "null", "NULL", "ä\u2028東京😀\x00"]),
@@ -37,21 +37,21 @@ BROKEN_TIMES = st.sampled_from(
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 
 
-def values(kind: ColumnType) -> st.SearchStrategy[Any]:
+def values(column_type: ColumnType) -> st.SearchStrategy[Any]:
     """Give values as documented, null among them."""
-    match kind:
+    match column_type:
         case Struct():
-            fields = {field.name: values(field.kind) for field in kind.fields}
+            fields = {field.name: values(field.type) for field in column_type.fields}
             return st.none() | st.fixed_dictionaries({}, optional=fields)
         case ListOf():
-            return st.none() | st.lists(values(kind.element), max_size=3)
+            return st.none() | st.lists(values(column_type.element), max_size=3)
     scalars = {Scalar.TEXT: TEXTS, Scalar.TIMESTAMP: TIMES, Scalar.INTEGER: INTEGERS, Scalar.BOOLEAN: st.booleans()}
-    return st.none() | scalars[kind]
+    return st.none() | scalars[column_type]
 
 
 def documented(columns: Sequence[Column]) -> st.SearchStrategy[dict[str, Any]]:
     """Give rows as documented, fields absent or null among them."""
-    return st.fixed_dictionaries({}, optional={column.name: values(column.kind) for column in columns})
+    return st.fixed_dictionaries({}, optional={column.name: values(column.type) for column in columns})
 
 
 ANYTHING = st.recursive(
@@ -101,12 +101,12 @@ def encode(file_format: Format, lines: Sequence[bytes], cuts: Sequence[int] = ()
 
 
 def is_text(value: str) -> bool:
-    """Whether UTF-8 can hold it."""
+    """Whether UTF-8 can encode it."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def time_of(text: str) -> datetime | None:
-    """Read a time with Python's parser, which drops digits and is told beforehand where it may not."""
+    """Read a time with Python's parser, after a check for the digits that it would drop."""
     _, _, rest = text.partition(".")
     fraction = rest[: len(rest) - len(rest.lstrip("0123456789"))]
     if len(fraction.rstrip("0")) > 6 or text[10:11] not in {"T", " "} or text[-3:] == ":60" or " Z" in text:

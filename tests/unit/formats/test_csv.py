@@ -1,4 +1,4 @@
-"""CSV holds every value in a form that tells null, empty and nested apart."""
+"""CSV contains every value, and null, empty and nested values stay distinct."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def records(content: bytes) -> list[list[str | None]]:
     return found
 
 
-def expected(value: Any, kind: ColumnType) -> tuple[str | None, bool]:
-    """Return a field, and whether the value is of its kind."""
+def expected(value: Any, column_type: ColumnType) -> tuple[str | None, bool]:
+    """Return a field, and whether the value is of its type."""
     if value is None:
         return None, True
-    match kind:
+    match column_type:
         case Scalar.TEXT | Scalar.TIMESTAMP if isinstance(value, str) and is_text(value):
             return value, True
         case Scalar.INTEGER if isinstance(value, int) and not isinstance(value, bool):
@@ -69,7 +69,7 @@ def test_what_is_written_is_read_by_any_reader_of_csv(name: str, data: st.DataOb
     header, *read = list(csv.reader(io.StringIO(content.decode(), newline="")))
     assert header == [*(column.name for column in listing.columns), "_extra"]
     assert read == [
-        [*(expected(row.get(column.name), column.kind)[0] or "" for column in listing.columns), ""] for row in rows
+        [*(expected(row.get(column.name), column.type)[0] or "" for column in listing.columns), ""] for row in rows
     ]
 
 
@@ -84,7 +84,7 @@ def test_no_value_is_lost_however_foreign(name: str, data: st.DataObject) -> Non
     for row, (*cells, extra) in zip(rows, records(content)[1:], strict=True):
         left = {key: value for key, value in row.items() if key not in {column.name for column in listing.columns}}
         for column, cell in zip(listing.columns, cells, strict=True):
-            wanted, fits = expected(row.get(column.name), column.kind)
+            wanted, fits = expected(row.get(column.name), column.type)
             assert cell == wanted
             if not fits:
                 left[column.name] = row[column.name]
@@ -94,7 +94,7 @@ def test_no_value_is_lost_however_foreign(name: str, data: st.DataObject) -> Non
     assert encoder.mismatches.total() == mismatches
 
 
-def test_null_absent_and_empty_are_told_apart() -> None:
+def test_null_and_absent_differ_from_empty() -> None:
     content = csv_of(playment.BATCH_JOBS, [b'{"id": "1", "reference_id": "", "status": null}'])
     assert content.splitlines()[1] == b'"1","",,,,,,,'
 
@@ -147,7 +147,7 @@ def test_no_rows_are_a_header() -> None:
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-def test_a_formula_gets_an_apostrophe_where_asked_for(start: str) -> None:
+def test_a_formula_gets_an_apostrophe_if_asked_for(start: str) -> None:
     lines = lines_of([{"id": f'{start}A1&"x"', "status": f"a{start}", "frames": -5}])
     plain, escaped = (csv_of(playment.BATCH_JOBS, lines, escape_formulas=escape) for escape in (False, True))
     assert records(plain)[1][:4] == [f'{start}A1&"x"', None, f"a{start}", "-5"]

@@ -11,16 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.endpoint import Page
+from airflow_batch_provider.apis.page import Page
+from airflow_batch_provider.apis.request import Answer
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats import libraries, parquet
 from airflow_batch_provider.formats.compression import BLOCK
-from airflow_batch_provider.formats.format import FORMATS, USUAL, Format
+from airflow_batch_provider.formats.format import Format
+from airflow_batch_provider.formats.registry import DEFAULT, FORMATS
 from airflow_batch_provider.vendors import llamacloud, playment
 from tests.listings import LISTINGS
 from tests.unit.formats.rows import encode, lines_of
 
-COMBINATIONS = [(name, compression) for name, compressions in FORMATS.items() for compression in compressions]
+COMBINATIONS = [(name, compression) for name, known in FORMATS.items() for compression in known.compressions]
 COLUMNS = llamacloud.BATCHES.columns
 
 
@@ -36,13 +38,13 @@ COLUMNS = llamacloud.BATCHES.columns
         ("parquet", "zstd", ".parquet"),
     ],
 )
-def test_a_file_name_tells_format_and_compression(name: str, compression: str | None, suffix: str) -> None:
+def test_a_file_name_ends_with_format_and_compression(name: str, compression: str | None, suffix: str) -> None:
     assert Format(name, compression).suffix == suffix
 
 
-@pytest.mark.parametrize(("name", "usual"), [("jsonl", "gzip"), ("csv", "gzip"), ("parquet", "zstd")])
-def test_each_format_has_its_usual_compression(name: str, usual: str) -> None:
-    assert Format(name).compression == Format(name, USUAL).compression == usual
+@pytest.mark.parametrize(("name", "default"), [("jsonl", "gzip"), ("csv", "gzip"), ("parquet", "zstd")])
+def test_each_format_has_a_default_compression(name: str, default: str) -> None:
+    assert Format(name).compression == Format(name, DEFAULT).compression == default
 
 
 @pytest.mark.parametrize("compression", ["gzip", None])
@@ -117,7 +119,7 @@ def test_the_same_rows_give_the_same_bytes_however_they_are_handed_over(
 def test_rows_that_wait_in_an_encoder_keep_no_page_in_memory(name: str) -> None:
     body = json.dumps({"items": [{"id": "a"}], "beside": "x" * 1000}).encode()
     alone = sys.getrefcount(body)
-    page = llamacloud.BATCHES.page(body)
+    page = llamacloud.BATCHES.page(Answer(200, {}, body))
     assert isinstance(page, Page)
     encoder = Format(name, columns=llamacloud.BATCHES.columns).new_part()
     encoder.add(page.rows.lines)
@@ -128,7 +130,7 @@ def test_rows_that_wait_in_an_encoder_keep_no_page_in_memory(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["jsonl", "csv", "parquet"])
 def test_the_same_encoding_has_the_same_identity(name: str) -> None:
-    assert Format(name, USUAL, COLUMNS).identity == Format(name, FORMATS[name][0], COLUMNS).identity
+    assert Format(name, DEFAULT, COLUMNS).identity == Format(name, FORMATS[name].compressions[0], COLUMNS).identity
 
 
 def test_another_encoding_has_another_identity() -> None:
@@ -146,7 +148,7 @@ def test_another_encoding_has_another_identity() -> None:
 
 
 def test_a_column_more_changes_no_file_of_json_lines() -> None:
-    assert Format("jsonl", USUAL, COLUMNS).identity == Format("jsonl").identity
+    assert Format("jsonl", DEFAULT, COLUMNS).identity == Format("jsonl").identity
 
 
 def test_every_listing_has_columns_with_names_of_their_own_and_an_id_first() -> None:
@@ -161,7 +163,7 @@ def test_every_listing_has_columns_with_names_of_their_own_and_an_id_first() -> 
 def test_a_column_is_warned_of_once_in_all_files_and_never_with_its_value(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file_format = Format(name, USUAL, COLUMNS)
+    file_format = Format(name, DEFAULT, COLUMNS)
     for _ in range(2):
         encode(file_format, [b'{"id": {"secret": 1}, "status": "ok"}', b'{"id": ["secret"], "status": 5}'])
     messages = [record.getMessage() for record in caplog.records]
@@ -170,8 +172,8 @@ def test_a_column_is_warned_of_once_in_all_files_and_never_with_its_value(
 
 
 @pytest.mark.parametrize("name", ["csv", "parquet"])
-def test_each_file_counts_what_its_columns_cannot_hold(name: str) -> None:
-    encoder = Format(name, USUAL, COLUMNS).new_part()
+def test_each_file_counts_its_type_mismatches(name: str) -> None:
+    encoder = Format(name, DEFAULT, COLUMNS).new_part()
     encoder.add([b'{"id": 1}', b'{"id": "1", "new": 1}', b'{"id": 2, "status": true, "config": {"new": 1}}'])
     encoder.finish()
     assert encoder.mismatches == {"id": 2, "status": 1}

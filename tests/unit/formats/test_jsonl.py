@@ -1,4 +1,4 @@
-"""JSON Lines hold what the vendor sent, to the byte."""
+"""JSON Lines contain what the vendor sent, to the byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parquet holds typed columns, and loses nothing that does not fit into them."""
+"""Parquet has typed columns, and keeps every value of another type."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def table_of(listing: Listing, lines: list[bytes]) -> pa.Table:
 
 
 class ForeignError(Exception):
-    """The value is not of its kind."""
+    """The value is not of its type."""
 
 
-def expected(value: Any, kind: ColumnType) -> tuple[Any, bool]:
-    """Return a value as its column holds it, and whether that is all of it."""
-    match value, kind:
+def expected(value: Any, column_type: ColumnType) -> tuple[Any, bool]:
+    """Return a value as its column contains it, and whether that is all of it."""
+    match value, column_type:
         case None, _:
             return None, True
         case str(), Scalar.TEXT if is_text(value):
@@ -44,12 +44,12 @@ def expected(value: Any, kind: ColumnType) -> tuple[Any, bool]:
         case int(), Scalar.INTEGER if not isinstance(value, bool) and -(2**63) <= value < 2**63:
             return value, True
         case list(), ListOf():
-            elements = [expected(element, kind.element) for element in value]
+            elements = [expected(element, column_type.element) for element in value]
             return [element for element, _ in elements], all(whole for _, whole in elements)
         case dict(), Struct():
             if not is_text(json.dumps(value, ensure_ascii=False)):
                 raise ForeignError  # cannot be parsed in part
-            fields = {field.name: expected(value.get(field.name), field.kind) for field in kind.fields}
+            fields = {field.name: expected(value.get(field.name), field.type) for field in column_type.fields}
             return (
                 {name: element for name, (element, _) in fields.items()},
                 value.keys() <= fields.keys() and all(whole for _, whole in fields.values()),
@@ -65,7 +65,7 @@ def test_documented_rows_come_back_typed(name: str, data: st.DataObject) -> None
     table = table_of(listing, lines_of(rows, ascii_only=data.draw(st.booleans())))
     assert table.schema.equals(arrow.schema_of(listing.columns))
     assert table.to_pylist() == [
-        {**{column.name: expected(row.get(column.name), column.kind)[0] for column in listing.columns}, "_extra": None}
+        {**{column.name: expected(row.get(column.name), column.type)[0] for column in listing.columns}, "_extra": None}
         for row in rows
     ]
 
@@ -84,7 +84,7 @@ def test_foreign_rows_lose_nothing(name: str, data: st.DataObject) -> None:
         left = {key: value for key, value in row.items() if key not in read or key == "_extra"}
         for column in listing.columns:
             try:
-                wanted, whole = expected(row.get(column.name), column.kind)
+                wanted, whole = expected(row.get(column.name), column.type)
             except ForeignError:
                 wanted, whole = None, False
                 mismatches += 1
@@ -122,7 +122,7 @@ def test_documented_rows_are_read_the_fast_way(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_field_that_the_vendor_added_keeps_the_rows_on_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrow, "fit", lambda value, kind: pytest.fail("a value was looked at alone"))
+    monkeypatch.setattr(arrow, "check_type", lambda value, column_type: pytest.fail("a value was checked alone"))
     lines = [b'{"id": "1", "new": 1.10, "frames": 3}', b'{"id": "2", "other": {"a": [1]}}', b'{"id": "3"}']
     table = table_of(playment.BATCH_JOBS, lines)
     assert table["_extra"].to_pylist() == ['{"new":1.10}', '{"other":{"a": [1]}}', None]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from airflow.sdk import Connection
 
-from airflow_batch_provider.apis.endpoint import Vendor
+from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import ConnectionSettingsError
 from airflow_batch_provider.hooks.connection import read_extras, read_settings
@@ -85,7 +86,8 @@ def test_a_region_of_llamacloud_has_its_own_host(region: str) -> None:
     ],
 )
 def test_the_key_goes_into_one_header(vendor: Vendor, extra: dict[str, Any], headers: dict[str, str]) -> None:
-    assert settings(vendor, extra).headers == headers
+    found = settings(vendor, extra)
+    assert found.auth(Request("/"), found.credentials, False) == headers
 
 
 @pytest.mark.parametrize("password", [None, "", "  "])

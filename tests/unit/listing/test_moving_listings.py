@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from airflow_batch_provider.apis.body import Row
 from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import InOrder, Step, Taken
-from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.request import Answer, Request
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import IncompleteListingError
 from airflow_batch_provider.listing.pages import read_pages
@@ -47,13 +47,13 @@ class Vendor:
     joined: int = 0
     left: set[str] = field(default_factory=set)
 
-    def get(self, request: Request, read: Callable[[bytes], Any]) -> Any:
+    def send(self, request: Request, read: Callable[[Answer], Any]) -> Any:
         """Answer as a client does."""
         for move in self.moves.get(self.requests, ()):
             move(self)
         self.requests += 1
         rows = [_row(self.name, job) for job in self.jobs]
-        return read(PAGES[self.name](Served(rows, cap=self.cap), dict(request.query)).body)
+        return read(Answer(200, {}, PAGES[self.name](Served(rows, cap=self.cap), dict(request.query)).body))
 
     def join(self, place: float) -> None:
         """Create a job anywhere."""

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from airflow_batch_provider.apis.body import Rows
-from airflow_batch_provider.apis.endpoint import Page
+from airflow_batch_provider.apis.page import Page, Rows
 from airflow_batch_provider.apis.paging import CursorPaging, Step
 from airflow_batch_provider.exceptions import AuthenticationError
 from airflow_batch_provider.listing import prefetch

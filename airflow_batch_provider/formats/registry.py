@@ -1,0 +1,123 @@
+"""The file formats of an export: what is known of each without importing it. Parsing a DAG imports this module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from airflow_batch_provider.formats.compression import COMPRESSIONS, Compression
+from airflow_batch_provider.formats.libraries import Library
+
+if TYPE_CHECKING:
+    from airflow_batch_provider.apis.columns import Column
+    from airflow_batch_provider.apis.page import Line
+    from airflow_batch_provider.formats.fields import Mismatches
+
+DEFAULT = "default"
+"""Stands for the default compression of a format; None is no compression."""
+
+
+class Encoder(Protocol):
+    """Encodes the rows of one file. The same rows give the same bytes, however they are split over calls."""
+
+    def add(self, lines: Sequence[Line]) -> bytes:
+        """Take rows, each a JSON object on one line, and return what of the file is ready."""
+        ...
+
+    def finish(self) -> bytes:
+        """Return the rest of the file."""
+        ...
+
+
+class FormatModule(Protocol):
+    """What the module of a format defines, to write and to read. It sees files uncompressed."""
+
+    def new_encoder(self, columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> Encoder:
+        """Return the encoder of a new file.
+
+        :param columns: the documented fields
+        :param mismatches: counts values of another type than documented
+        :param escape_formulas: whether to keep spreadsheets from running a text as a formula
+        """
+        ...
+
+    def iter_rows(self, file: IO[bytes]) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a file."""
+        ...
+
+    def count_rows(self, file: IO[bytes]) -> int:
+        """Return how many rows a file contains."""
+        ...
+
+
+class FileFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """A file format.
+
+    :param module: imports the format's module
+    :param compressed_inside: the compression inside the file, if its readers expect none around it
+    :param has_columns: whether it has a column for each documented field
+    :param can_escape_formulas: whether ``escape_formulas`` makes a difference
+    :param library: the library that it needs, if an extra installs it
+    """
+
+    module: Callable[[], FormatModule]
+    compressed_inside: str | None = None
+    has_columns: bool = True
+    can_escape_formulas: bool = False
+    library: Library | None = None
+
+    @property
+    def compressions(self) -> tuple[str | None, ...]:
+        """The names of the compressions that it may have, the default one first."""
+        return (self.compressed_inside,) if self.compressed_inside else tuple(COMPRESSIONS)
+
+    def around(self, compression: str | None) -> Compression:
+        """Return how a whole file is compressed in an export with this compression."""
+        return COMPRESSIONS[None if self.compressed_inside else compression]
+
+
+def _jsonl() -> FormatModule:
+    from airflow_batch_provider.formats import jsonl
+
+    return jsonl
+
+
+def _csv() -> FormatModule:
+    from airflow_batch_provider.formats import csv
+
+    return csv
+
+
+def _parquet() -> FormatModule:
+    from airflow_batch_provider.formats import parquet
+
+    return parquet
+
+
+FORMATS: dict[str, FileFormat] = {
+    "jsonl": FileFormat(module=_jsonl, has_columns=False),
+    "csv": FileFormat(module=_csv, can_escape_formulas=True),
+    "parquet": FileFormat(module=_parquet, compressed_inside="zstd", library=Library("pyarrow", "parquet")),
+}
+"""By name, which is also how a file's name ends."""
+
+COMPRESSION_NAMES = (DEFAULT, *dict.fromkeys(name for known in FORMATS.values() for name in known.compressions if name))
+"""What a user may ask for beside None; not every format has each."""
+
+
+def require_library(format_name: str, compression: str | None) -> None:
+    """Check that the libraries are installed that write and read a kind of file; unknown kinds need none.
+
+    :param format_name: the format of an export
+    :param compression: its compression
+    :raises InvalidParameterError: one is not installed; says how to install it
+    """
+    file_format = FORMATS.get(format_name)
+    if file_format is None or compression not in file_format.compressions:
+        return
+    if file_format.library:
+        file_format.library.require(f"file_format={format_name!r}")
+    if library := file_format.around(compression).library:
+        library.require(f"compression={compression!r}")

@@ -1,0 +1,46 @@
+"""A file format that this package does not have: what its module would contain, as CONTRIBUTING.md says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+from airflow_batch_provider.apis.columns import Column
+from airflow_batch_provider.apis.page import Line
+from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
+from airflow_batch_provider.formats.registry import Encoder
+
+
+class TsvEncoder:
+    """Encodes a file with tabs between values, each value as JSON."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._names = [column.name for column in columns]
+        self._header = "\t".join([*self._names, EXTRA]).encode() + b"\n"
+
+    def add(self, lines: Sequence[Line]) -> bytes:
+        header, self._header = self._header, b""
+        return header + b"".join([self._record(line) for line in lines])
+
+    def finish(self) -> bytes:
+        return self.add(())
+
+    def _record(self, line: Line) -> bytes:
+        fields = raw_fields(line)
+        others = extra(fields, fields.keys() - set(self._names))
+        return b"\t".join([*(fields.get(name, NULL) for name in self._names), others or NULL]) + b"\n"
+
+
+def new_encoder(columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> Encoder:
+    return TsvEncoder(columns)
+
+
+def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    names = next(file).decode().split()
+    for record in file:
+        yield dict(zip(names, map(json.loads, record.split(b"\t")), strict=True))
+
+
+def count_rows(file: IO[bytes]) -> int:
+    return sum(1 for _ in file) - 1
