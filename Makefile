@@ -101,7 +101,7 @@ test-ui: $(VENV)/.ui ## Try the UI of a local Airflow in a browser (three minute
 	@$(BIN)/python -m pytest tests/ui
 
 .PHONY: screenshots
-screenshots: $(VENV)/.ui ## Take the pictures in docs/images/ anew
+screenshots: $(VENV)/.ui ## Take the pictures in docs/images/ again
 	@SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/ui
 
 # Airflow 3.1 beside the oldest libraries that pyproject.toml allows, and one store: its paths read a URI differently.
@@ -142,7 +142,7 @@ docs: $(VENV)/.docs ## Build the documentation into docs/_build/html and check e
 	@$(BIN)/python docs/check_links.py docs/_build/html
 
 .PHONY: bench-waiting
-bench-waiting: $(VENV)/.demo ## Measure 1,000 waits and write dev/bench/waiting.md (two and a half minutes)
+bench-waiting: $(VENV)/.demo ## Measure 1,000 waits and write dev/bench/waiting.md (two minutes)
 	@$(BIN)/python -m dev.bench.waiting
 
 BENCH_ENVIRONMENTS := dlt llama-cloud plain
@@ -154,18 +154,14 @@ $(BENCH_STAMPS): .venv-bench/%/.installed: dev/bench/requirements-%.txt
 	@.venv-bench/$*/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	@touch $@
 
-# BENCH='--only a,d --runs 1 --jobs 5000' for less of it
+# BENCH='--only cursor,parquet --runs 1 --jobs 5000' for less of it, without writing the report
 .PHONY: bench
-bench: $(VENV)/.dev $(BENCH_STAMPS) ## Measure exports beside their peers and the limit (25 minutes)
+bench: $(VENV)/.dev $(BENCH_STAMPS) ## Compare exports with their peers and the limit, and write dev/bench/results.md (15 minutes)
 	@$(BIN)/python -m dev.bench $(BENCH)
 
-.PHONY: performance-table
-performance-table: $(VENV)/.dev ## Write the computed and measured tables of docs/performance.md anew
-	@$(BIN)/python -m dev.bench.guide
-
 .PHONY: bench-quick
-bench-quick: $(VENV)/.dev ## Measure exports beside HttpOperator and the limit, and warn where they got worse (a minute)
-	@$(BIN)/python -m dev.bench.quick
+bench-quick: $(VENV)/.dev ## Compare exports with HttpOperator, the libraries alone and bare sockets; warn if ours got slower (15 seconds)
+	@$(BIN)/python -m dev.bench --quick
 
 # RELIABILITY='--minutes 30 --seed 2' for more of it, --tries 50 for less
 .PHONY: reliability

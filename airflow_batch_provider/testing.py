@@ -1,4 +1,4 @@
-"""For users' tests of their own DAGs: the vendors' APIs in process, and no waiting.
+"""For users' tests of their DAGs: the vendors' APIs in process, and no pauses.
 
 .. code-block:: python
 
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 from airflow_batch_provider import backoff
@@ -21,7 +22,7 @@ from airflow_batch_provider.sandbox import Sandbox, Settings, serve
 
 @contextmanager
 def sandbox(settings: Settings | None = None) -> Iterator[Sandbox]:
-    """Serve the three vendors' APIs on a free local port, with the default connections leading there.
+    """Serve the three vendors' APIs on a free local port, and point the default connections to it.
 
     :param settings: how many jobs, how slow, how faulty; see :class:`airflow_batch_provider.sandbox.Settings`
     """
@@ -34,18 +35,27 @@ def connections(running: Sandbox) -> dict[str, str]:
 
     :param running: the sandbox
     """
+    return connections_to(running.url, running.how_to)
+
+
+def connections_to(url: str, landing_page: Mapping[str, Any]) -> dict[str, str]:
+    """Return the same for a sandbox that runs in another process.
+
+    :param url: its URL
+    :param landing_page: its answer to ``GET /``, with the keys and ids of the vendors
+    """
     environment = {}
     for vendor in ("playment", "llamacloud", "talkifai"):
-        facts = dict(running.how_to[vendor])
+        facts = landing_page[vendor]
         extra = {name: facts[name] for name in ("project_id", "organization_id") if name in facts}
         environment[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"] = json.dumps(
-            {"conn_type": vendor, "host": running.url, "password": facts["api_key"], "extra": extra}
+            {"conn_type": vendor, "host": url, "password": facts["api_key"], "extra": extra}
         )
     return environment
 
 
 @contextmanager
 def no_backoff() -> Iterator[None]:
-    """Send requests again at once, and as fast as they go, whatever the vendor or the connection asks for."""
+    """Retry immediately and without a rate limit, whatever the vendor or the connection asks for."""
     with mock.patch.object(backoff, "pause"):
         yield

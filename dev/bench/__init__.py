@@ -1,1 +1,1 @@
-"""Exports beside what users would pick instead, and beside the limit that a bare socket sets."""
+"""Exports compared with what users would pick instead, with the libraries alone, and with bare sockets."""

@@ -1,1 +1,1 @@
-"""Exports killed, stopped, starved and overtaken in real processes, on real stores; what becomes of them is counted."""
+"""Exports killed, stopped, starved and overtaken in real processes on real stores, and counts of the outcomes."""

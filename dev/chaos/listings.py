@@ -18,13 +18,13 @@ KINDS = (("leave",), ("join",), ("leave", "join"), ("jump",), ("leave", "join", 
 
 @dataclass(frozen=True)
 class Moving:
-    """What came of one case.
+    """The outcome of one case.
 
     :param name: the listing
     :param kinds: how its jobs move
     :param lost_by_plain: runs in which plain pages lacked a job that was there all the time
-    :param lost_by_ours: the same with ours, which also said nothing
-    :param refused_by_ours: runs in which ours gave up and said so
+    :param lost_by_ours: the same with ours, without an error
+    :param refused_by_ours: runs in which ours failed with an error
     :param requests_of_plain: on average
     :param requests_of_ours: on average
     """

@@ -1,19 +1,18 @@
-"""Writes what a campaign counted as Markdown."""
+"""Writes what an experiment counted as Markdown."""
 
 from __future__ import annotations
 
-import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
-from dev.chaos.campaign import Results, Sum
+from dev.chaos.experiment import Results, Sum
+from dev.chaos.fixtures import ROWS, ROWS_BEFORE, ROWS_PER_PART
 from dev.chaos.listings import JOBS, PAGE, RUNS, Moving
 from dev.chaos.steps import PHASES
 from dev.chaos.trials import FAULTS
-from dev.chaos.worlds import ROWS, ROWS_BEFORE, ROWS_PER_PART
+from dev.markdown import table, versions
 
 _DISTRIBUTIONS = ("apache-airflow", "fsspec", "s3fs", "adlfs", "pyarrow", "requests")
 _STORES = {"local": "local disk", "s3": "S3 (SeaweedFS)", "azure": "Azure (Azurite)"}
@@ -65,11 +64,10 @@ def render(results: Results, listings: Sequence[Moving]) -> str:
 
 
 def _summary(results: Results, total: Sum) -> str:
-    versions = ", ".join(f"{name} {known}" for name in _DISTRIBUTIONS if (known := _version(name)))
     return f"""\
 ## What came of it
 
-{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, Python {platform.python_version()}, {versions};
+{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {versions(*_DISTRIBUTIONS)};
 seed {results.seed}, {results.seconds / 60:.1f} minutes, {len(results.combinations)} combinations of listing and format.
 
 * **{total.trials} trials**: {total.missing} rows missing, {total.twice} rows twice.
@@ -110,14 +108,14 @@ def _cells(results: Results) -> str:
         )
         for cell, one in cells
     )
-    return f"## Faults\n\n{_table(head, lines, texts=3)}\n"
+    return f"## Faults\n\n{table(head, lines, texts=3)}\n"
 
 
 def _findings(results: Results) -> str:
     if not results.findings:
         return "## What should not have been\n\nNothing.\n"
     lines = ((what, count) for what, count in sorted(results.findings.items()))
-    return f"## What should not have been\n\n{_table('what | trials', lines, texts=1)}\n"
+    return f"## What should not have been\n\n{table('what | trials', lines, texts=1)}\n"
 
 
 def _moving(listings: Sequence[Moving]) -> str:
@@ -144,23 +142,10 @@ Two of the listings are paged by offset or page number, so a job that leaves pul
 boundary, past the reader. Simulated: {JOBS} jobs, {PAGE} a page, four moves at random moments and places, {RUNS} runs a
 case, each read both ways; lost is a job that was there all the time and is not in what was read without an error.
 
-{_table(head, lines, texts=2)}
+{table(head, lines, texts=2)}
 """
 
 
-def _table(head: str, rows: Iterable[Iterable[object]], texts: int) -> str:
-    columns = [column.strip() for column in head.split("|")]
-    line = [*["---"] * texts, *["---:"] * (len(columns) - texts)]
-    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (columns, line, *rows))
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
 def _commit() -> str:
-    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return told.stdout.strip() or "unknown"
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"

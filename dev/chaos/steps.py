@@ -89,7 +89,7 @@ class Steps:
             for name in _OPERATIONS:
                 if name in vars(owner):
                     self._around(owner, name, self._phase_of_operation(name))
-        self._around(Client, "get", lambda arguments: READING if self.counts[FIRST_PAGE] > 1 else FIRST_PAGE)
+        self._around(Client, "send", lambda arguments: READING if self.counts[FIRST_PAGE] > 1 else FIRST_PAGE)
         self._around(NewFile, "write", lambda arguments: WRITING)
         self._around(NewFile, "close", lambda arguments: FINISHING)
         self._around(Store, "_upload", lambda arguments: FINISHING)

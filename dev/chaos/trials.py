@@ -1,4 +1,4 @@
-"""One trial: an export is there, a try of the next one is struck, and further tries finish it."""
+"""One trial: an export is there, a fault strikes an attempt at the next one, and further attempts finish it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow_batch_provider.export import verify_export
-from dev.chaos.nursery import End, Nursery, Try
-from dev.chaos.steps import ERROR, INTERRUPT, KILL, STOP, TIMEOUT, Fault
-from dev.chaos.worlds import (
+from dev.chaos.attempts import Attempt, End, ForkServer
+from dev.chaos.fixtures import (
     FALSE_ALARM,
     REPLACED,
     ROWS,
@@ -31,6 +30,7 @@ from dev.chaos.worlds import (
     rows,
     rows_of,
 )
+from dev.chaos.steps import ERROR, INTERRUPT, KILL, STOP, TIMEOUT, Fault
 
 KILL_AT_ANY_TIME = "SIGKILL, at any time"
 KILL_IN_TRANSFER = "SIGKILL while bytes are under way"
@@ -44,7 +44,7 @@ UNTARGETED = (KILL_AT_ANY_TIME, KILL_IN_TRANSFER, TWINS)
 
 SECONDS_AWAY = 10.0
 SECONDS_UNTIL_BLOCKED = 8.0
-_MOST_TRIES = 4
+_MOST_ATTEMPTS = 4
 _HARMLESS = {WHOLE, REPLACED, FALSE_ALARM}
 _YESTERDAY = {"logical_date": "2026-02-28T00:00:00+00:00"}
 _TOMORROW = {"logical_date": "2026-03-02T00:00:00+00:00"}
@@ -52,7 +52,7 @@ _TOMORROW = {"logical_date": "2026-03-02T00:00:00+00:00"}
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What an export takes that nobody disturbs.
+    """What an undisturbed export takes.
 
     :param requests: to the vendor
     :param steps: by phase
@@ -64,25 +64,25 @@ class Undisturbed:
 
 @dataclass
 class Outcome:
-    """What came of a trial.
+    """The outcome of a trial.
 
-    :param struck: whether the fault happened at all; the try may have ended before
-    :param survived: whether the try that was struck succeeded all the same
-    :param tries: how many it took after that one
-    :param resumed: whether the published export goes on where an earlier try had ended
-    :param saved: requests that the try after the struck one did not need
+    :param struck: whether the fault happened at all; the attempt may have ended before
+    :param survived: whether the attempt that was struck succeeded all the same
+    :param attempts: how many it took after that one
+    :param resumed: whether the published export resumes where an earlier attempt had ended
+    :param saved: requests that the attempt after the struck one did not need
     :param missing: rows that are not there in the end
     :param twice: rows that are there twice
     :param left_over: files of no export that are there in the end
     :param left_for_good: ... and after the next run, which cleans up after this one
-    :param blocked: whether the next try could not go on while the stopped one was there
+    :param blocked: whether the next attempt was blocked while the stopped one was there
     :param saw: what a reader saw in the meantime
-    :param errors: how tries ended that did not succeed
+    :param errors: how attempts ended that did not succeed
     """
 
     struck: bool = False
     survived: bool = False
-    tries: int = 0
+    attempts: int = 0
     resumed: bool = False
     saved: int = 0
     missing: int = 0
@@ -106,9 +106,9 @@ class Outcome:
 
 @dataclass
 class Trial:
-    """The surroundings of one trial.
+    """One trial.
 
-    :param nursery: runs the tries
+    :param server: runs the attempts
     :param vendor: what is exported
     :param destination: where to
     :param file_format: how
@@ -116,15 +116,15 @@ class Trial:
     :param parameters: of the operator, beside these
     """
 
-    nursery: Nursery
+    server: ForkServer
     vendor: Vendor
     destination: Destination
     file_format: str = "jsonl"
     disk: Path | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
-    def one(self, fault: Fault | None = None, task_run: Mapping[str, Any] | None = None) -> Try:
-        """Return a try."""
+    def attempt(self, fault: Fault | None = None, task_run: Mapping[str, Any] | None = None) -> Attempt:
+        """Return an attempt."""
         environment = {**self.vendor.connections(), **self.destination.environment}
         if self.disk:
             environment["TMPDIR"] = str(self.disk)
@@ -135,7 +135,7 @@ class Trial:
             **SCOPES[self.vendor.name],
             **self.parameters,
         }
-        return Try(
+        return Attempt(
             listing=self.vendor.name,
             parameters=parameters,
             environment=environment,
@@ -144,20 +144,20 @@ class Trial:
         )
 
     def undisturbed(self) -> Undisturbed:
-        """Run an export that nobody disturbs, in place of another one."""
+        """Run an undisturbed export that replaces another one."""
         self._publish_yesterdays()
-        end = self.nursery.run(self.one())
+        end = self.server.run(self.attempt())
         assert end.succeeded, end
         return Undisturbed(self.vendor.requests, end.result["steps"])
 
     def _publish_yesterdays(self) -> None:
         self.vendor.hold(rows(ROWS_BEFORE, "before"))
-        end = self.nursery.run(self.one(task_run=_YESTERDAY))
+        end = self.server.run(self.attempt(task_run=_YESTERDAY))
         assert end.succeeded, end
         self.vendor.hold(rows(ROWS, "now"))
 
     def run(self, name: str, phase: str, nth: int, usual: Undisturbed, seconds: float = 0.0) -> Outcome:
-        """Let a fault strike and see what comes of it.
+        """Let a fault strike and return the outcome.
 
         :param name: one of :data:`FAULTS`
         :param phase: where it strikes
@@ -173,11 +173,11 @@ class Trial:
                 outcome.survived = end.succeeded
                 while not end.succeeded:
                     outcome.errors.append(str(end.result.get("message") or end.signal))
-                    outcome.tries += 1
-                    if outcome.tries > _MOST_TRIES:
-                        raise AssertionError(f"no try succeeds: {outcome.errors}")
+                    outcome.attempts += 1
+                    if outcome.attempts > _MOST_ATTEMPTS:
+                        raise AssertionError(f"no attempt succeeds: {outcome.errors}")
                     self.vendor.forget()
-                    end = self.nursery.run(self.one())
+                    end = self.server.run(self.attempt())
                     self._note_resuming(outcome, usual)
             outcome.saw = reader.saw
             found, expected = rows_of(self.destination), ids(ROWS, "now")
@@ -189,12 +189,12 @@ class Trial:
         return outcome
 
     def _left_after_next_run(self) -> set[str]:
-        end = self.nursery.run(self.one(task_run=_TOMORROW))
+        end = self.server.run(self.attempt(task_run=_TOMORROW))
         assert end.succeeded, end
         return self.destination.left_over()
 
     def _note_resuming(self, outcome: Outcome, usual: Undisturbed) -> None:
-        if outcome.tries == 1:
+        if outcome.attempts == 1:
             outcome.saved = usual.requests - self.vendor.requests
         with contextlib.suppress(Exception):
             outcome.resumed = verify_export(self.destination.reader_uri).resumed
@@ -205,29 +205,29 @@ class Trial:
         if name == KILL_IN_TRANSFER:
             return self._killed(outcome, lambda kill: self._on_piece(nth, kill))
         if name == TWINS:
-            processes = [self.nursery.start(self.one()) for _ in range(2)]
-            ends = [self.nursery.wait(process) for process in processes]
+            processes = [self.server.start(self.attempt()) for _ in range(2)]
+            ends = [self.server.wait(process) for process in processes]
             outcome.struck = True
             outcome.errors += [str(end.result["message"]) for end in ends if not end.succeeded]
             return max(ends, key=lambda end: end.succeeded)
         if name in {KILL, INTERRUPT, TIMEOUT, ERROR}:
-            end = self.nursery.run(self.one(Fault(name, phase, nth)))
+            end = self.server.run(self.attempt(Fault(name, phase, nth)))
             outcome.struck = not end.succeeded
             return end
-        process = self.nursery.start(self.one(Fault(STOP, phase, nth)))
-        end = self.nursery.wait(process)
+        process = self.server.start(self.attempt(Fault(STOP, phase, nth)))
+        end = self.server.wait(process)
         outcome.struck = end.is_stopped
         if not end.is_stopped:
             return end
         if name == ZOMBIE:
             return self._overtake(process, outcome, usual)
         with self._without_store() if name == AWAY else self._without_room():
-            self.nursery.go_on(process)
-            return self.nursery.wait(process)
+            self.server.resume(process)
+            return self.server.wait(process)
 
     def _killed(self, outcome: Outcome, arrange: Callable[[Callable[[], None]], None]) -> End:
-        """Run a try that this process kills."""
-        process = self.nursery.start(self.one())
+        """Run an attempt that this process kills."""
+        process = self.server.start(self.attempt())
         is_over = threading.Event()
 
         def kill() -> None:
@@ -236,7 +236,7 @@ class Trial:
                     os.kill(process, signal.SIGKILL)
 
         arrange(kill)
-        end = self.nursery.wait(process)
+        end = self.server.wait(process)
         is_over.set()
         outcome.struck = not end.succeeded
         if self.destination.proxy:
@@ -256,22 +256,22 @@ class Trial:
         self.destination.proxy.on_bytes = count
 
     def _overtake(self, zombie: int, outcome: Outcome, usual: Undisturbed) -> End:
-        """Let the next try finish, then the one that was stopped."""
+        """Let the next attempt finish, then the one that was stopped."""
         self.vendor.forget()
 
         def wake() -> None:
             outcome.blocked = True
-            self.nursery.go_on(zombie)
+            self.server.resume(zombie)
 
         timer = threading.Timer(SECONDS_UNTIL_BLOCKED, wake)
         timer.start()
-        end = self.nursery.run(self.one())
+        end = self.server.run(self.attempt())
         timer.cancel()
-        outcome.tries = 1
+        outcome.attempts = 1
         self._note_resuming(outcome, usual)
         if not outcome.blocked:
-            self.nursery.go_on(zombie)
-        woken = self.nursery.wait(zombie)
+            self.server.resume(zombie)
+        woken = self.server.wait(zombie)
         if not woken.succeeded:
             outcome.errors.append(f"{woken.result.get('error')}: {woken.result.get('message')}")
         return end

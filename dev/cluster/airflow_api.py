@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as it takes to start a DAG and to watch it."""
+"""What it takes of Airflow's REST API to start a DAG and watch it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AirflowApi:
         self._url = url
         self._session = requests.Session()
         self._session.trust_env = False
-        # A machine at its limit answers late; everything asked here may be asked again.
+        # A machine at its limit answers late; every request here may be retried.
         self._session.mount(url, HTTPAdapter(max_retries=Retry(3, connect=0, allowed_methods=None)))
         password = json.loads((home / PASSWORDS).read_text())["admin"]
         token = self._call("POST", "/auth/token", {"username": "admin", "password": password})["access_token"]
@@ -50,16 +50,16 @@ class AirflowApi:
         return runs
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Return the task instances of a run, each at its latest try."""
+        """Return the task instances of a run, each at its latest attempt."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances?limit=100"
         instances: list[dict[str, Any]] = self._call("GET", path)["task_instances"]
         return instances
 
-    def tries(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> list[dict[str, Any]]:
-        """Return every try of a task instance."""
+    def attempts(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> list[dict[str, Any]]:
+        """Return every attempt of a task instance."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/{map_index}/tries"
-        tries: list[dict[str, Any]] = self._call("GET", path)["task_instances"]
-        return sorted(tries, key=lambda one: one["try_number"])
+        attempts: list[dict[str, Any]] = self._call("GET", path)["task_instances"]
+        return sorted(attempts, key=lambda one: one["try_number"])
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
         answer = self._session.request(method, self._url + path, json=body, timeout=60)

@@ -1,7 +1,7 @@
-"""Reads docker-compose.yaml as what a machine without a container engine is to run.
+"""Reads docker-compose.yaml for a machine without a container engine.
 
-Nothing is said twice: programs, arguments, environment, health checks and order are the file's. What differs is only
-where things are: ports are free ones of 127.0.0.1, and folders lie below one of the run's own.
+Programs, arguments, environment, health checks and order are the file's. Only locations differ: ports are free ones of
+127.0.0.1, and folders are below one of the run's own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from dev.paths import ROOT
+
 FILE = ROOT / "docker-compose.yaml"
 
 ENTRYPOINTS = {"airflow-batch-provider": ("airflow",), "postgres": (), "redis": (), "chrislusf/seaweedfs": ()}
@@ -36,8 +37,8 @@ class Service:
     :param image: the image that it would run in, without tag
     :param command: program and arguments
     :param environment: variables
-    :param health: the command that tells by its exit code whether the service is well; None where there is none
-    :param needs: what must be so before it starts: names of services, and ``service_healthy`` or
+    :param health: the command whose exit code shows whether the service is healthy; None if there is none
+    :param depends_on: conditions of other services before it starts: their names, and ``service_healthy`` or
         ``service_completed_successfully``
     :param ports: what stands for its own ports here
     :param folders: its volumes here
@@ -48,7 +49,7 @@ class Service:
     command: Sequence[str]
     environment: Mapping[str, str]
     health: Sequence[str] | None
-    needs: Mapping[str, str]
+    depends_on: Mapping[str, str]
     ports: Mapping[str, int]
     folders: Sequence[Path]
 
@@ -59,7 +60,7 @@ class Service:
 
     @property
     def checks_slowly(self) -> bool:
-        """Whether it takes seconds of a core to tell its health."""
+        """Whether a health check takes seconds of a core."""
         return self.health is not None and self.health[0] == "celery"
 
 
@@ -99,32 +100,32 @@ def services(document: Any, free: Mapping[str, Mapping[str, int]], folder: Path)
     :param free: a free port of 127.0.0.1 for each port of each service
     :param folder: what named volumes lie below
     """
-    return {name: _service(name, said, free, folder) for name, said in document["services"].items()}
+    return {name: _service(name, spec, free, folder) for name, spec in document["services"].items()}
 
 
-def _service(name: str, said: Mapping[str, Any], free: Mapping[str, Mapping[str, int]], folder: Path) -> Service:
-    image = said["image"].rpartition(":")[0]
+def _service(name: str, spec: Mapping[str, Any], free: Mapping[str, Mapping[str, int]], folder: Path) -> Service:
+    image = spec["image"].rpartition(":")[0]
     if image not in ENTRYPOINTS:
         raise ComposeError(f"{name}: no program is known that stands for the image {image}")
-    volumes = dict(_volume(volume, folder) for volume in said.get("volumes", []))
+    volumes = dict(_volume(volume, folder) for volume in spec.get("volumes", []))
     here = _Here(name, free, volumes)
-    entrypoint = _words(said["entrypoint"]) if "entrypoint" in said else ENTRYPOINTS[image]
-    command = [*entrypoint, *_words(said.get("command", []))]
-    test = said.get("healthcheck", {}).get("test")
+    entrypoint = _words(spec["entrypoint"]) if "entrypoint" in spec else ENTRYPOINTS[image]
+    command = [*entrypoint, *_words(spec.get("command", []))]
+    test = spec.get("healthcheck", {}).get("test")
     return Service(
         name=name,
         image=image,
         command=[here.text(word) for word in command],
-        environment={key: here.text(str(value)) for key, value in said.get("environment", {}).items()},
+        environment={key: here.text(str(value)) for key, value in spec.get("environment", {}).items()},
         health=[here.text(word) for word in _check(name, test)] if test else None,
-        needs={other: how["condition"] for other, how in said.get("depends_on", {}).items()},
+        depends_on={other: how["condition"] for other, how in spec.get("depends_on", {}).items()},
         ports=free[name],
         folders=list(volumes.values()),
     )
 
 
-def _words(said: str | Sequence[str]) -> Sequence[str]:
-    return shlex.split(said) if isinstance(said, str) else said
+def _words(spec: str | Sequence[str]) -> Sequence[str]:
+    return shlex.split(spec) if isinstance(spec, str) else spec
 
 
 def _check(name: str, test: str | Sequence[str]) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""How services tell each other apart that are containers in docker-compose.yaml, and here share a machine."""
+"""The host names of services, which are containers in docker-compose.yaml and share a machine here."""
 
 from __future__ import annotations
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from dev.cluster.compose import ROOT, Service, ports, read, services
-from dev.local.sessions import members
+from dev.cluster.compose import Service, ports, read, services
+from dev.paths import ROOT
+from dev.processes import members
 from tests.integration.seaweedfs import free_ports
 
 SECONDS_TO_START = 600
@@ -25,7 +26,7 @@ SECONDS_BETWEEN_CHECKS = 1
 SECONDS_FOR_A_CHECK = 120
 POSTGRES_USER = "postgres"
 
-# An engine gives each container a network of its own; here, what opens ports unasked is told to open none.
+# A container engine gives each container its own network; here, services must not open further ports.
 ARGUMENTS = {
     "redis": ["--bind", "127.0.0.1"],
     "postgres": ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
@@ -41,35 +42,35 @@ class Cluster:
 
     :param folder: what their data, homes and logs lie below
     :param settings: the file's variables
-    :param say: takes a line about what goes on
+    :param report: takes a line about the progress
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str], say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str], report: Callable[[str], None]) -> None:
         self.folder = folder
-        self._say = say
+        self._report = report
         document = read(settings)
         self.services = services(document, _free(ports(document)), folder / "volumes")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._well: set[str] = set()
+        self._healthy: set[str] = set()
 
-    def up(self, but: Collection[str] = ()) -> None:
-        """Start services in the order of their needs, and return when they are well; tasks wait for workers in a queue.
+    def up(self, without: Collection[str] = ()) -> None:
+        """Start services in the order of their dependencies, and return when they are healthy; tasks queue for workers.
 
-        :param but: services to leave out
+        :param without: services to leave out
         """
         for name in self.services:
-            if name not in but:
+            if name not in without:
                 self.start(name)
         for name in self._processes:
             if not self.services[name].checks_slowly:
                 self._await(name)
 
     def start(self, name: str) -> None:
-        """Start a service, and before it what it needs."""
+        """Start a service, and the services it depends on before it."""
         if name in self._processes:
             return
         service = self.services[name]
-        for other in service.needs:
+        for other in service.depends_on:
             self.start(other)
             self._await(other)
         self._processes[name] = self._run(service)
@@ -103,7 +104,7 @@ class Cluster:
         return self.folder / name
 
     def log(self, name: str) -> Path:
-        """Return the file with what a service says."""
+        """Return the file with a service's output."""
         return self.folder / "logs" / f"{name}.log"
 
     def environment(self, name: str) -> dict[str, str]:
@@ -125,7 +126,7 @@ class Cluster:
         }
 
     def _run(self, service: Service) -> subprocess.Popen[bytes]:
-        self._say(f"starting {service.name}")
+        self._report(f"starting {service.name}")
         for folder in (self.home(service.name), self.log(service.name).parent, *service.folders):
             folder.mkdir(parents=True, exist_ok=True)
         user = POSTGRES_USER if service.image == "postgres" and os.geteuid() == 0 else None
@@ -146,16 +147,16 @@ class Cluster:
 
     def _initialise(self, service: Service, user: str | None) -> None:
         """Do what the image does when it starts first: make the database and its owner."""
-        said = service.environment
+        variables = service.environment
         password = self.folder / "postgres.password"
-        password.write_text(said["POSTGRES_PASSWORD"])
+        password.write_text(variables["POSTGRES_PASSWORD"])
         for path in (password, *service.folders):
             if user:
                 os.chown(path, *_ids(user))
             path.chmod(0o700)
-        make = ["initdb", "--username", said["POSTGRES_USER"], "--pwfile", str(password)]
+        make = ["initdb", "--username", variables["POSTGRES_USER"], "--pwfile", str(password)]
         single = ["postgres", "--single", "postgres"]
-        statement = f'CREATE DATABASE "{said["POSTGRES_DB"]}"\n'
+        statement = f'CREATE DATABASE "{variables["POSTGRES_DB"]}"\n'
         access = ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"]
         self._finish(service, [*make, *access], user, "")
         self._finish(service, single, user, statement)
@@ -183,22 +184,22 @@ class Cluster:
         }
 
     def _await(self, name: str) -> None:
-        """Return when a service is well, or has done what it is for."""
+        """Return when a service is healthy, or has completed."""
         service, process = self.services[name], self._processes[name]
         deadline = time.monotonic() + SECONDS_TO_START
-        while name not in self._well:
+        while name not in self._healthy:
             code = process.poll()
             if code is not None and not (service.ends and code == 0):
                 raise RuntimeError(f"{name} ended with code {code}: {self.tail(name)}")
-            if code == 0 or (service.health and self.is_well(name)):
-                self._say(f"{name} is {'done' if service.ends else 'well'}")
-                self._well.add(name)
+            if code == 0 or (service.health and self.is_healthy(name)):
+                self._report(f"{name} is {'done' if service.ends else 'healthy'}")
+                self._healthy.add(name)
             elif time.monotonic() > deadline:
-                raise RuntimeError(f"{name} is not well after {SECONDS_TO_START} s: {self.tail(name)}")
+                raise RuntimeError(f"{name} is not healthy after {SECONDS_TO_START} s: {self.tail(name)}")
             else:
                 time.sleep(SECONDS_BETWEEN_CHECKS)
 
-    def is_well(self, name: str) -> bool:
+    def is_healthy(self, name: str) -> bool:
         """Run the file's health check of a service."""
         with (self.folder / "logs" / f"{name}.health.log").open("ab") as log:
             try:
@@ -216,14 +217,14 @@ class Cluster:
         return checked.returncode == 0
 
     def tail(self, name: str) -> str:
-        """Return the end of what a service said."""
+        """Return the end of a service's log."""
         return self.log(name).read_text(errors="replace")[-2000:]
 
 
 @contextlib.contextmanager
-def running(folder: Path, settings: Mapping[str, str], say: Callable[[str], None]) -> Iterator[Cluster]:
+def running(folder: Path, settings: Mapping[str, str], report: Callable[[str], None]) -> Iterator[Cluster]:
     """Give a cluster of which nothing is left running afterwards; parameters as of :class:`Cluster`."""
-    cluster = Cluster(folder, settings, say)
+    cluster = Cluster(folder, settings, report)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield cluster

@@ -9,7 +9,8 @@ import base64
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from dev.paths import ROOT
+
 EXAMPLE = ROOT / ".env.example"
 
 

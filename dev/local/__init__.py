@@ -1,1 +1,1 @@
-"""An Airflow of one's own on this machine: the sandbox, connections that lead to it, and the example DAGs."""
+"""A local Airflow: the sandbox, connections to it, and the example DAGs."""

@@ -1,4 +1,4 @@
-"""Starts a local Airflow, finds the one that runs, and ends it."""
+"""Starts a local Airflow, finds one that runs, and stops it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dev.local.health import is_ready, wait_until
-from dev.local.parts import PASSWORD, ROOT, USER, Layout
-from dev.local.sessions import members
+from dev.local.health import is_ready
+from dev.local.layout import PASSWORD, USER, Layout, environment
+from dev.paths import ROOT
+from dev.processes import members, wait_until
 
-SECONDS_TO_START = 600  # a machine that is at work on something else may take long
+SECONDS_TO_START = 600  # a busy machine may take long
 SECONDS_TO_END = 30
 SECONDS_TO_DIE = 10
 SANDBOX_PORT, EXPORTS_PORT = 8800, 8801
 
 
 def up(folder: Path, port: int) -> None:
-    """Start it, unless it runs, and return when it is ready.
+    """Start it unless it runs, and return when it is ready.
 
     :param folder: for all its files
     :param port: of the UI; another one is taken if it is in use
@@ -35,22 +36,22 @@ def up(folder: Path, port: int) -> None:
     print("Starting Airflow (a minute) ..." if process else "It runs already.", flush=True)
     ready = wait_until(lambda: has_ended(process) or is_ready(layout), SECONDS_TO_START)
     if has_ended(process) or not ready:
-        said = (layout.logs / "supervisor.log").read_text().strip()
+        message = (layout.logs / "supervisor.log").read_text().strip()
         down(folder)
-        sys.exit(f"It did not start. {said}\nThe logs are in {layout.logs}")
+        sys.exit(f"It did not start. {message}\nThe logs are in {layout.logs}")
     if layout.airflow_port != port:
         print(f"(Port {port} was in use by something else.)")
     print(
         f"\n  Airflow   {layout.airflow_url}   log in as {USER} with password {PASSWORD}"
-        f"\n  sandbox   {layout.sandbox_url}   tells the keys of its three vendors"
-        f"\n  exports   {layout.exports_url}   shows what lies in {layout.exports}"
+        f"\n  sandbox   {layout.sandbox_url}   shows the keys of its three vendors"
+        f"\n  exports   {layout.exports_url}   lists the files in {layout.exports}"
         f"\n  logs      {layout.logs}"
         "\n\nmake down stops all of it."
     )
 
 
 def down(folder: Path) -> None:
-    """End it, with everything that it started.
+    """Stop it and everything that it started.
 
     :param folder: its files, which stay
     """
@@ -79,7 +80,7 @@ def down(folder: Path) -> None:
 
 
 def has_ended(process: subprocess.Popen[bytes] | None) -> bool:
-    """Tell whether a process of ours is over."""
+    """Return whether a process of ours has ended."""
     return process is not None and process.poll() is not None
 
 
@@ -95,6 +96,7 @@ def _start(folder: Path, port: int, lock: int) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             cwd=ROOT,
+            env=environment(layout),
             start_new_session=True,
             pass_fds=[lock],
         )
@@ -103,13 +105,13 @@ def _start(folder: Path, port: int, lock: int) -> subprocess.Popen[bytes]:
 
 
 def _state(folder: Path) -> tuple[int, Layout]:
-    """Return the session of what runs, and its layout."""
+    """Return the session of the running Airflow, and its layout."""
     state = json.loads((folder / "state.json").read_text())
     return state["session"], Layout(folder, *state["ports"])
 
 
 def _take(lock: int) -> bool:
-    """Take the lock, or tell that it is held: as long as any part lives, which all have it open."""
+    """Return whether the lock could be taken; it is held as long as any component lives."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,39 +1,28 @@
-"""Asks a local Airflow whether it is ready."""
+"""Checks whether a local Airflow is ready."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import requests
 
-from dev.local.parts import PASSWORD, ROOT, USER, Layout
+from dev.local.layout import PASSWORD, USER, Layout
+from dev.paths import ROOT
+from dev.processes import wait_until
 
-SECONDS_BETWEEN_LOOKS = 0.5
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 
 
-def wait_until(ready: Callable[[], bool], seconds: float) -> bool:
-    """Ask again and again, and tell whether the answer was yes in time."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-    return True
-
-
 def wait_for_json(url: str, seconds: float) -> object:
-    """Return what a server answers once it does.
+    """Return the answer of a server as soon as it gives one.
 
-    :raises TimeoutError: it does not
+    :raises TimeoutError: it gives none
     """
     answers: list[object] = []
 
     def answered() -> bool:
         try:
-            answers.append(_ask(url))
+            answers.append(_request(url))
         except OSError:
             return False
         return True
@@ -44,15 +33,15 @@ def wait_for_json(url: str, seconds: float) -> object:
 
 
 def is_ready(layout: Layout) -> bool:
-    """Tell whether all parts are at work and every example DAG has been read."""
+    """Return whether all components are healthy and every example DAG has been parsed."""
     try:
-        health = _ask(f"{layout.airflow_url}/api/v2/monitor/health")
+        health = _request(f"{layout.airflow_url}/api/v2/monitor/health")
         if any((health.get(name) or {}).get("status") != "healthy" for name in COMPONENTS):
             return False
         login = {"username": USER, "password": PASSWORD}
-        token = _ask(f"{layout.airflow_url}/auth/token", login)["access_token"]
+        token = _request(f"{layout.airflow_url}/auth/token", login)["access_token"]
         read = sum(
-            _ask(f"{layout.airflow_url}/api/v2/{what}?limit=1", token=token)["total_entries"]
+            _request(f"{layout.airflow_url}/api/v2/{what}?limit=1", token=token)["total_entries"]
             for what in ("dags", "importErrors")
         )
     except OSError:
@@ -60,7 +49,7 @@ def is_ready(layout: Layout) -> bool:
     return bool(read >= len(list((ROOT / "dags").glob("*.py"))))
 
 
-def _ask(url: str, body: object = None, token: str | None = None) -> Any:
+def _request(url: str, body: object = None, token: str | None = None) -> Any:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with requests.Session() as session:
         session.trust_env = False  # no proxy knows this machine's own servers

@@ -1,4 +1,4 @@
-"""Runs the parts of a local Airflow in a session of their own, and ends them all when one ends."""
+"""Runs the components of a local Airflow in a session of their own, and ends all of them when one ends."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dev.local import parts
+from airflow_batch_provider.testing import connections_to
 from dev.local.health import wait_for_json
-from dev.local.parts import Layout
+from dev.local.layout import PASSWORD, USER, Layout, components, services
+from dev.paths import ROOT
 
 SECONDS_FOR_THE_SANDBOX = 60
 
 
 def run(layout: Layout, lock: int) -> None:
-    """Run all parts until one ends, or this process is told to.
+    """Run all components until one ends, or this process gets SIGTERM.
 
-    :param layout: where they lie and listen
-    :param lock: a file descriptor that every part holds as long as it lives
+    :param layout: folders and ports
+    :param lock: a file descriptor that every component keeps open as long as it lives
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     running: dict[int, str] = {}
-    variables = parts.environment(layout)
+    variables = dict(os.environ)
 
     def start(name: str, command: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with (layout.logs / f"{name}.log").open("wb") as log:
@@ -35,26 +36,27 @@ def run(layout: Layout, lock: int) -> None:
                 stdout=log,
                 stderr=log,
                 env=dict(variables),
-                cwd=parts.ROOT,
+                cwd=ROOT,
                 pass_fds=[lock],
             )
         running[process.pid] = name
         return process
 
     try:
-        layout.passwords.write_text(json.dumps({parts.USER: parts.PASSWORD}))
-        for name, command in parts.services(layout).items():
+        layout.passwords.write_text(json.dumps({USER: PASSWORD}))
+        for name, command in services(layout).items():
             start(name, command, variables)
         migration = start("migration", [sys.executable, "-m", "airflow", "db", "migrate"], variables)
-        how_to: Any = wait_for_json(layout.sandbox_url, SECONDS_FOR_THE_SANDBOX)
-        variables |= parts.connections(layout, how_to)
+        landing_page: Any = wait_for_json(layout.sandbox_url, SECONDS_FOR_THE_SANDBOX)
+        # Connections that the environment defines already stay as they are.
+        variables = connections_to(layout.sandbox_url, landing_page) | variables
         if migration.wait():
-            sys.exit("Airflow's database could not be prepared; migration.log says why.")
+            sys.exit("Airflow's database could not be prepared; see migration.log.")
         del running[migration.pid]
-        for name, command in parts.components(layout).items():
+        for name, command in components(layout).items():
             start(name, command, variables)
         ended, _ = os.wait()
-        sys.exit(f"{running[ended]} has ended, and with it all the others; {running[ended]}.log says why.")
+        sys.exit(f"{running[ended]} has ended, and all others with it; see {running[ended]}.log.")
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.killpg(0, signal.SIGTERM)

@@ -45,7 +45,7 @@ SECONDS_FOR_THE_RUN = 600
 began = time.monotonic()
 
 
-def say(line: str) -> None:
+def report(line: str) -> None:
     print(f"[{time.monotonic() - began:5.0f} s] {line}", flush=True)
 
 
@@ -78,17 +78,17 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     folder.chmod(0o755)
     failed_before = request.session.testsfailed
     try:
-        with running(folder, settings() | SETTINGS, say) as started:
-            started.up(but={"sandbox"})
+        with running(folder, settings() | SETTINGS, report) as started:
+            started.up(without={"sandbox"})
             wait_for("the workers", lambda: all("ready." in started.log(name).read_text() for name in WORKERS), 600)
-            # Its clock begins to run when there is somebody to wait for its batches.
+            # Its clock starts when the workers can wait for its batches.
             started.start("sandbox")
             yield started
     except BaseException:
-        say(f"the logs are kept in {folder}")
+        report(f"the logs are kept in {folder}")
         raise
     if request.session.testsfailed > failed_before:
-        say(f"the logs are kept in {folder}")
+        report(f"the logs are kept in {folder}")
     else:
         shutil.rmtree(folder)
 
@@ -112,7 +112,7 @@ def keys(cluster: Cluster) -> Callable[[], list[str]]:
 
 
 def wait_for(what: str, look: Callable[[], Any], seconds: float = 120) -> Any:
-    say(f"waiting for {what}")
+    report(f"waiting for {what}")
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := look():
@@ -146,7 +146,7 @@ def run(cluster: Cluster, api: AirflowApi, keys: Callable[[], list[str]]) -> Run
     run.victim = at_work[0]["hostname"]
     cluster.kill(run.victim)
     run.killed_at = datetime.now(UTC)
-    say(f"killed {run.victim}, which was at {EXPORT} {run.map_index}; {len(run.staged)} objects in the bucket")
+    report(f"killed {run.victim}, which was at {EXPORT} {run.map_index}; {len(run.staged)} objects in the bucket")
 
     def ended() -> bool:
         look()
@@ -154,10 +154,10 @@ def run(cluster: Cluster, api: AirflowApi, keys: Callable[[], list[str]]) -> Run
         return run.state in ("success", "failed")
 
     wait_for("the end of the run", ended, SECONDS_FOR_THE_RUN)
-    say(f"the run is a {run.state}")
-    for one in api.tries(DAG_ID, run.run_id, EXPORT, run.map_index):
+    report(f"the run is a {run.state}")
+    for one in api.attempts(DAG_ID, run.run_id, EXPORT, run.map_index):
         start, end = (_since(run.killed_at, one[key]) for key in ("start_date", "end_date"))
-        say(f"try {one['try_number']} on {one['hostname']}: from {start} to {end} s after the kill: {one['state']}")
+        report(f"try {one['try_number']} on {one['hostname']}: from {start} to {end} s after the kill: {one['state']}")
     return run
 
 
@@ -181,8 +181,8 @@ def manifest(run: Run, exports: str) -> Manifest:
     return verify_export(f"{exports}/{run.map_index:03d}")
 
 
-def test_the_health_checks_tell_which_worker_was_killed(cluster: Cluster, run: Run) -> None:
-    assert {name for name in WORKERS if not cluster.is_well(name)} == {run.victim}
+def test_the_health_checks_show_which_worker_was_killed(cluster: Cluster, run: Run) -> None:
+    assert {name for name in WORKERS if not cluster.is_healthy(name)} == {run.victim}
 
 
 def test_every_example_can_be_read(api: AirflowApi) -> None:
@@ -197,27 +197,27 @@ def test_the_wait_was_in_the_triggerer(run: Run) -> None:
     assert "wait" in run.deferred
 
 
-def test_both_workers_were_at_work(api: AirflowApi, run: Run) -> None:
+def test_both_workers_ran_tasks(api: AirflowApi, run: Run) -> None:
     instances = api.task_instances(DAG_ID, run.run_id)
-    tries = [one for task in instances for one in api.tries(DAG_ID, run.run_id, task["task_id"], task["map_index"])]
+    tries = [one for task in instances for one in api.attempts(DAG_ID, run.run_id, task["task_id"], task["map_index"])]
     assert {one["hostname"] for one in tries} == set(WORKERS)
 
 
 def test_the_killed_export_ends_at_its_second_try_on_the_other_worker(api: AirflowApi, run: Run) -> None:
-    first, second = api.tries(DAG_ID, run.run_id, EXPORT, run.map_index)
+    first, second = api.attempts(DAG_ID, run.run_id, EXPORT, run.map_index)
     assert (first["hostname"], second["state"]) == (run.victim, "success")
     assert second["hostname"] != run.victim
 
 
-def test_the_second_try_went_on_where_the_first_was(manifest: Manifest, run: Run) -> None:
+def test_the_second_try_resumed_where_the_first_stopped(manifest: Manifest, run: Run) -> None:
     assert manifest.resumed
     # Parts are staged under a token of each try, and copied from there.
     assert [key for key in run.staged if "/_staging/" in key]
 
 
-def test_the_killed_export_holds_every_job_once(manifest: Manifest, exports: str, run: Run) -> None:
+def test_the_killed_export_contains_every_job_once(manifest: Manifest, exports: str, run: Run) -> None:
     ids = Counter(row["id"] for row in read_export(f"{exports}/{run.map_index:03d}"))
-    # Equal settings serve equal ids, so another sandbox tells what there was.
+    # Equal settings serve equal ids, so another sandbox shows what there was.
     with sandbox(Settings(jobs=JOBS)):
         batch_id = str(manifest.params["batch_id"])
         expected = Counter(job["id"] for job in PlaymentHook().iter_batch_jobs(None, batch_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +38,10 @@ def program() -> str | None:
 
 
 @contextlib.contextmanager
-def seaweedfs(folder: Path, prefix: Sequence[str] = (), volume_megabytes: int = 64) -> Iterator[SeaweedFS]:
+def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
     """Run the server on free ports of 127.0.0.1.
 
     :param folder: what its data lies below
-    :param prefix: what to put before the command
-    :param volume_megabytes: the size of each of its 20 volumes
     """
     executable = program()
     assert executable
@@ -67,7 +65,7 @@ def seaweedfs(folder: Path, prefix: Sequence[str] = (), volume_megabytes: int = 
         "ip.bind": "127.0.0.1",
         "master.port": master,
         "master.telemetry": "false",
-        "master.volumeSizeLimitMB": volume_megabytes,
+        "master.volumeSizeLimitMB": 64,
         "volume.max": 20,
         "volume.port": volume,
         "volume.preStopSeconds": 0,
@@ -77,7 +75,7 @@ def seaweedfs(folder: Path, prefix: Sequence[str] = (), volume_megabytes: int = 
         "s3.port.lance": 0,
         "s3.config": config,
     }
-    command = [*prefix, executable, "server", "-filer", "-s3", *(f"-{name}={value}" for name, value in options.items())]
+    command = [executable, "server", "-filer", "-s3", *(f"-{name}={value}" for name, value in options.items())]
     server = SeaweedFS(f"http://127.0.0.1:{s3}")
     with running(command, server.url, folder):
         yield server

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from dev.chaos import trials
-from dev.chaos.nursery import Nursery, nursery
+from dev.chaos.attempts import ForkServer, fork_server
+from dev.chaos.fixtures import ROWS, Destination, Vendor, local, on_server, readable, rows, rows_of, small_disk, vendor
 from dev.chaos.steps import (
     CHECKPOINT,
     CLEANING,
@@ -28,7 +29,6 @@ from dev.chaos.steps import (
     WRITING,
 )
 from dev.chaos.trials import Outcome, Trial, Undisturbed
-from dev.chaos.worlds import ROWS, Destination, Vendor, local, on_server, readable, rows, rows_of, small_disk, vendor
 from tests.integration.object_servers import ObjectServer, s3
 
 ENDS = {"a": "playment.batch_jobs", "b": "llamacloud.batches", "c": "talkifai.batch_jobs"}
@@ -39,8 +39,8 @@ Surroundings = Callable[..., Trial]
 
 
 @pytest.fixture(scope="module")
-def tries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    with nursery(tmp_path_factory.mktemp("nursery")) as running:
+def attempts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    with fork_server(tmp_path_factory.mktemp("attempts")) as running:
         yield running
 
 
@@ -57,9 +57,9 @@ def vendors() -> Iterator[dict[str, Vendor]]:
 
 
 @pytest.fixture
-def trial(tries: Nursery, vendors: dict[str, Vendor]) -> Surroundings:
+def trial(attempts: ForkServer, vendors: dict[str, Vendor]) -> Surroundings:
     def surround(destination: Destination, name: str = "llamacloud.batches", disk: Path | None = None) -> Trial:
-        return Trial(tries, vendors[name], destination, FORMATS_IN_TURN.get(name, "jsonl"), disk)
+        return Trial(attempts, vendors[name], destination, FORMATS_IN_TURN.get(name, "jsonl"), disk)
 
     return surround
 
@@ -93,7 +93,7 @@ def test_a_killed_task_loses_nothing_on_a_local_disk(
     expected = undisturbed(usual, one, local(tmp_path))
     outcome = one.run(KILL, phase, expected.steps[phase] * 2 // 3, expected)
     assert outcome.struck
-    assert outcome.tries == 1
+    assert outcome.attempts == 1
     expect_nothing_lost(outcome)
     # Windows are asked for ahead: the request that the kill counts may be under way before there is a checkpoint.
     if phase in AFTER_FIRST_PART and name != "talkifai.batch_jobs":
@@ -109,7 +109,7 @@ def test_a_killed_task_loses_nothing_on_s3(
     expected = undisturbed(usual, one, one.destination)
     outcome = one.run(KILL, phase, expected.steps[phase] // 2, expected)
     assert outcome.struck
-    assert outcome.tries == 1
+    assert outcome.attempts == 1
     expect_nothing_lost(outcome)
 
 
@@ -187,7 +187,7 @@ def test_a_task_that_is_cleared_after_success_asks_for_everything_again(
     one = trial(local(tmp_path))
     expected = undisturbed(usual, one, one.destination)
     one.vendor.hold(rows(ROWS, "later"))
-    assert one.nursery.run(one.one()).succeeded
+    assert one.server.run(one.attempt()).succeeded
     assert one.vendor.requests == expected.requests
     with readable(one.destination):
         assert rows_of(one.destination)[0] == "later00000"

@@ -1,4 +1,4 @@
-"""A browser that reaches this machine only, and keeps what it was sent."""
+"""A browser that reaches this machine only, and records the answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Request, Response, expect, sync_playwright
 
-from dev.local.parts import PASSWORD, USER
+from dev.local.layout import PASSWORD, USER
 
 SIZE = {"width": 1280, "height": 900}
 SECONDS = 60
@@ -35,7 +35,7 @@ class Browser:
 
     :param page: the page
     :param url: Airflow's
-    :param strangers: what it asked other machines for, in vain
+    :param strangers: requests to other machines, which all fail
     :param answers: the bodies of the API's answers
     """
 
@@ -64,11 +64,11 @@ class Browser:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.page.screenshot(path=path, animations="disabled")
 
-    def _asked(self, request: Request) -> None:
+    def _record_request(self, request: Request) -> None:
         if urlsplit(request.url).hostname not in (None, "127.0.0.1"):
             self.strangers.append(request.url)
 
-    def _answered(self, response: Response) -> None:
+    def _record_response(self, response: Response) -> None:
         if "/api/v2/" in response.url:
             with contextlib.suppress(Exception):
                 self.answers.append(response.text())
@@ -88,7 +88,7 @@ def browser(url: str) -> Iterator[Browser]:
         context.set_default_timeout(SECONDS * 1000)
         expect.set_options(timeout=SECONDS * 1000)
         running = Browser(context.new_page(), url)
-        context.on("request", running._asked)
-        context.on("response", running._answered)
+        context.on("request", running._record_request)
+        context.on("response", running._record_response)
         yield running
         chromium.close()

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from dev.local.parts import Layout
-from dev.local.sessions import members
+from dev.local.layout import Layout
+from dev.paths import ROOT
+from dev.processes import members
 from tests.integration.processes import free_port
 from tests.ui.browser import Browser, browser
 
-ROOT = Path(__file__).parents[2]
-
 
 def local(command: str, folder: Path, *options: str) -> str:
-    """Run ``python -m local`` as make does, and return what it prints."""
+    """Run ``python -m dev.local`` as make does, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "dev.local", command, "--folder", folder, *options],
         cwd=ROOT,
@@ -32,7 +31,7 @@ def local(command: str, folder: Path, *options: str) -> str:
 
 
 def layout_of(folder: Path) -> Layout:
-    """Return where it listens."""
+    """Return its folders and ports."""
     return Layout(folder, *json.loads((folder / "state.json").read_text())["ports"])
 
 
@@ -43,7 +42,7 @@ def session_of(layout: Layout) -> int:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
-    """A local Airflow, of which nothing may be left at the end."""
+    """A local Airflow; no process of it may be left at the end."""
     folder = tmp_path_factory.mktemp("local")
     try:
         local("up", folder, "--port", str(free_port()))
@@ -63,7 +62,7 @@ def logged_in(stack: Layout) -> Iterator[Browser]:
 
 @pytest.fixture
 def ui(logged_in: Browser) -> Iterator[Browser]:
-    """A browser that asks nobody else than this machine."""
+    """A browser that sends requests to this machine only."""
     logged_in.strangers.clear()
     logged_in.answers.clear()
     yield logged_in

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import expect
 
-from dev.local.parts import Layout
+from dev.local.layout import Layout
 from tests.ui.browser import Browser
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from dev.local.parts import Layout
+from dev.local.layout import Layout
 from tests.ui.browser import Browser
 
 SECONDS_FOR_A_RUN = 240

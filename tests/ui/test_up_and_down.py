@@ -6,16 +6,16 @@ from pathlib import Path
 
 import psutil
 
-from dev.local.parts import Layout
-from dev.local.sessions import members
+from dev.local.layout import Layout
+from dev.processes import members
 from tests.ui.conftest import local, session_of
 
 
 def test_what_is_up_is_left_alone_by_another_up(stack: Layout) -> None:
     before = set(members(session_of(stack)))
-    said = local("up", stack.folder)
-    assert "It runs already." in said
-    assert stack.airflow_url in said
+    output = local("up", stack.folder)
+    assert "It runs already." in output
+    assert stack.airflow_url in output
     assert before <= set(members(session_of(stack)))
 
 

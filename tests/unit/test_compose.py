@@ -16,8 +16,8 @@ import yaml
 from dev.cluster.compose import ENTRYPOINTS, FILE, ComposeError, Service, ports, read, services
 from dev.cluster.native import ARGUMENTS
 from dev.cluster.settings import EXAMPLE, settings, write
+from dev.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 FREE = 40_000
 
 
@@ -38,7 +38,7 @@ def native(document: Any) -> dict[str, Service]:
     return services(document, free, Path("/run-of-its-own"))
 
 
-def test_it_is_the_cluster_that_is_promised(document: Any) -> None:
+def test_it_has_all_services_of_a_cluster(document: Any) -> None:
     assert set(document["services"]) == {
         *("postgres", "redis", "seaweedfs", "bucket", "sandbox", "migrate"),
         *("api-server", "scheduler", "dag-processor", "triggerer", "worker-1", "worker-2"),
@@ -61,11 +61,11 @@ def test_an_image_that_no_program_stands_for_is_refused(document: Any) -> None:
 
 def test_the_settings_of_the_services_are_those_of_the_file(document: Any, native: dict[str, Service]) -> None:
     for name, service in native.items():
-        said = document["services"][name].get("environment", {})
-        assert set(service.environment) == set(said)
-        moved = {key for key in said if service.environment[key] != said[key]}
-        assert all(re.search(r":\d{4}|^\d{4}$|/opt/airflow|/var/lib", said[key]) for key in moved), moved
-        assert service.needs.keys() == document["services"][name].get("depends_on", {}).keys()
+        spec = document["services"][name].get("environment", {})
+        assert set(service.environment) == set(spec)
+        moved = {key for key in spec if service.environment[key] != spec[key]}
+        assert all(re.search(r":\d{4}|^\d{4}$|/opt/airflow|/var/lib", spec[key]) for key in moved), moved
+        assert service.depends_on.keys() == document["services"][name].get("depends_on", {}).keys()
 
 
 def test_ports_are_free_ones_of_this_machine(native: dict[str, Service]) -> None:
@@ -87,9 +87,9 @@ def test_folders_are_those_of_the_run(native: dict[str, Service]) -> None:
     assert "-dir=/run-of-its-own/seaweedfs" in native["seaweedfs"].command
 
 
-def test_a_port_that_is_not_exposed_is_found_out(document: Any) -> None:
-    said = document["services"]["bucket"]
-    wrong = {"services": {"bucket": {**said, "command": ["weed shell -master=seaweedfs:9999"]}, "seaweedfs": {}}}
+def test_a_port_that_is_not_exposed_is_an_error(document: Any) -> None:
+    spec = document["services"]["bucket"]
+    wrong = {"services": {"bucket": {**spec, "command": ["weed shell -master=seaweedfs:9999"]}, "seaweedfs": {}}}
     with pytest.raises(ComposeError, match="seaweedfs:9999"):
         services({"services": {"bucket": wrong["services"]["bucket"]}}, {"bucket": {}, "seaweedfs": {}}, ROOT)
 
@@ -123,7 +123,7 @@ def test_it_does_not_start_without_a_setting(name: str, values: dict[str, str]) 
         read(values | {name: ""})
 
 
-def test_secrets_are_made_anew_each_time() -> None:
+def test_secrets_are_different_each_time() -> None:
     secrets = [line.rstrip("=") for line in EXAMPLE.read_text().splitlines() if line.endswith("=")]
     assert secrets == [
         "POSTGRES_PASSWORD",
@@ -144,7 +144,7 @@ def test_only_the_owner_reads_the_settings(tmp_path: Path) -> None:
         write(tmp_path / ".env")
 
 
-def test_nothing_is_open_to_other_machines_but_by_choice(document: Any) -> None:
+def test_nothing_is_open_to_other_machines_by_default(document: Any) -> None:
     published = [port for service in document["services"].values() for port in service.get("ports", [])]
     assert published == ["127.0.0.1:8080:8080"]
 
@@ -156,8 +156,8 @@ def test_docker_compose_reads_the_file_as_the_native_twin_does(
     settings_file = tmp_path / ".env"
     settings_file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     command = ["docker-compose", "--env-file", str(settings_file), "--file", str(FILE), "config"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    read_by_compose = yaml.safe_load(said)["services"]
+    spec = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    read_by_compose = yaml.safe_load(spec)["services"]
     assert read_by_compose.keys() == document["services"].keys()
     for name, service in document["services"].items():
         for key in ("image", "entrypoint", "command", "environment", "depends_on"):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from dev.chaos.nursery import Nursery, nursery
+from dev.chaos.attempts import ForkServer, fork_server
+from dev.chaos.fixtures import FORMATS, LISTINGS, REPLACED, Destination, Vendor, local, on_server, small_disk, vendor
 from dev.chaos.steps import KILL, PHASES
 from dev.chaos.trials import AWAY, FAULTS, FULL, KILL_IN_TRANSFER, UNTARGETED, ZOMBIE, Outcome, Trial, Undisturbed
-from dev.chaos.worlds import FORMATS, LISTINGS, REPLACED, Destination, Vendor, local, on_server, small_disk, vendor
 from tests.integration.object_servers import SERVERS, ObjectServer
 
 LOCAL = "local"
@@ -37,7 +37,7 @@ class Cell:
 
 @dataclass
 class Sum:
-    """What the trials of a row add up to."""
+    """The sums of a row's trials."""
 
     trials: int = 0
     survived: int = 0
@@ -58,9 +58,9 @@ class Sum:
     def add(self, outcome: Outcome, usual: Undisturbed) -> None:
         """Count a trial."""
         self.trials += 1
-        self.survived += outcome.survived and not outcome.tries
-        self.resumed += bool(outcome.tries and outcome.resumed)
-        if outcome.tries:
+        self.survived += outcome.survived and not outcome.attempts
+        self.resumed += bool(outcome.attempts and outcome.resumed)
+        if outcome.attempts:
             self.saved += max(0, outcome.saved)
             self.usual += usual.requests
         self.missing += outcome.missing
@@ -76,14 +76,14 @@ class Sum:
 
 @dataclass
 class Results:
-    """All that a campaign counted.
+    """All that an experiment counted.
 
     :param seed: repeats its choices
     :param cells: by fault, phase and store
     :param findings: what must not be, in words, and how often
     :param combinations: of listing and format that were tried
     :param stores: that were there
-    :param not_struck: trials whose try ended before the fault came; in no row
+    :param not_struck: trials whose attempt ended before the fault came; in no row
     """
 
     seed: int
@@ -95,8 +95,8 @@ class Results:
     seconds: float = 0.0
 
 
-class Campaign:
-    """Trials at random.
+class Experiment:
+    """Random trials.
 
     :param folder: where everything goes
     :param seed: repeats the choices
@@ -112,16 +112,16 @@ class Campaign:
     def run(self, minutes: float, most: int | None) -> Results:
         """Make trials until the time is up, or there were enough."""
         with contextlib.ExitStack() as stack:
-            for name in ("nursery", "s3", "azure"):
+            for name in ("attempts", "s3", "azure"):
                 (self._folder / name).mkdir()
-            tries = stack.enter_context(nursery(self._folder / "nursery"))
+            attempts = stack.enter_context(fork_server(self._folder / "attempts"))
             vendors = {name: stack.enter_context(vendor(name)) for name in LISTINGS}
             servers = [server for name in ("s3", "azure") if (server := self._server(stack, name))]
             self.results.stores = [LOCAL, *(server.name for server in servers)]
             disk = self._disk(stack)
             began = time.monotonic()
             while time.monotonic() - began < 60 * minutes and not self._is_enough(most):
-                self._trial(tries, vendors, servers, disk)
+                self._trial(attempts, vendors, servers, disk)
                 done = sum(cell.trials for cell in self.results.cells.values())
                 print(f"\r{done} trials, {self.results.findings.total()} findings ", end="", flush=True)
             self.results.seconds = time.monotonic() - began
@@ -146,7 +146,7 @@ class Campaign:
             return None
 
     def _trial(
-        self, tries: Nursery, vendors: dict[str, Vendor], servers: list[ObjectServer], disk: Path | None
+        self, attempts: ForkServer, vendors: dict[str, Vendor], servers: list[ObjectServer], disk: Path | None
     ) -> None:
         drawn = self._drawn
         server = drawn.choice([None] * len(servers) + [*servers]) if servers else None
@@ -156,7 +156,7 @@ class Campaign:
         name, file_format = drawn.choice(LISTINGS), drawn.choice(FORMATS)
         small = disk if fault == FULL else None
         destination = on_server(server) if server else local(small or self._folder)
-        trial = Trial(tries, vendors[name], destination, file_format, small)
+        trial = Trial(attempts, vendors[name], destination, file_format, small)
         usual, seconds = self._undisturbed(trial, server)
         phase = ANY if fault in UNTARGETED else drawn.choice([phase for phase in PHASES if usual.steps.get(phase)])
         nth = drawn.randrange(_MOST_PIECES if phase == ANY else usual.steps[phase])
@@ -180,10 +180,10 @@ class Campaign:
         key = (server is None, trial.vendor.name)
         if key not in self._usual:
             where = on_server(server) if server else local(self._folder)
-            other = Trial(trial.nursery, trial.vendor, where, trial.file_format)
+            other = Trial(trial.server, trial.vendor, where, trial.file_format)
             self._usual[key] = other.undisturbed()
             began = time.monotonic()
-            trial.nursery.run(other.one())
+            trial.server.run(other.attempt())
             self._seconds[key] = time.monotonic() - began
         return self._usual[key], self._seconds[key]
 
@@ -197,7 +197,7 @@ class Campaign:
 
 
 def _findings(outcome: Outcome) -> Iterator[str]:
-    """Say in words what must not be; names and numbers that differ each time are left out."""
+    """Yield what must not be, without the names and numbers that differ each time."""
     if outcome.missing or outcome.twice:
         yield f"{outcome.missing} rows missing, {outcome.twice} twice"
     for what in outcome.saw:
@@ -209,4 +209,4 @@ def _findings(outcome: Outcome) -> Iterator[str]:
     elif outcome.left_for_good:
         yield f"{len(outcome.left_for_good)} files stay for good"
     if outcome.blocked:
-        yield "the next try waits for a lock that the stopped one holds"
+        yield "the next attempt waits for a lock that the stopped one holds"

@@ -1,4 +1,4 @@
-"""What surrounds a try: a vendor on a real socket, a destination on a real store, and a reader who looks at it."""
+"""What surrounds an attempt: a vendor on a real socket, a destination on a real store, and a reader of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHOLE = "whole"
 REPLACED = "replaced while it was read"
 FALSE_ALARM = "every row is there, but verify_export finds damage"
 
-SECONDS_BETWEEN_LOOKS = 0.05
+SECONDS_BETWEEN_READS = 0.05
 """So that the reader leaves the processor to the task."""
 
 ROWS = 240
@@ -184,7 +184,7 @@ class Reader:
         self.saw: Counter[str] = Counter()
 
     def look(self) -> str:
-        """Read once and tell what was there."""
+        """Read once and return what was there."""
         try:
             found = [str(row["id"]) for row in read_export(self._destination.reader_uri)]
         except ExportReplacedError:
@@ -204,7 +204,7 @@ class Reader:
         return WHOLE
 
     def _read(self) -> None:
-        while not self._is_enough.wait(SECONDS_BETWEEN_LOOKS):
+        while not self._is_enough.wait(SECONDS_BETWEEN_READS):
             self.saw[self.look()] += 1
 
     def __enter__(self) -> Reader:

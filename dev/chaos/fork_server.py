@@ -1,4 +1,4 @@
-"""The process that forks: commands on its input, one JSON object a line, answers on its output."""
+"""The process that forks attempts: it reads commands, one JSON object a line, and answers each with a line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
 
-# Everything that a task needs, imported before the forks; nothing of it starts a thread.
+# All that a task needs, imported before the forks; none of it starts a thread.
 import adlfs  # noqa: F401
 import airflow.providers.amazon.aws.fs.s3
 import airflow.providers.microsoft.azure.fs.adls  # noqa: F401
@@ -48,7 +48,7 @@ OPERATORS = {
 
 
 def main(folder: Path) -> None:
-    """Obey until the input ends."""
+    """Run commands until the input ends."""
     for line in sys.stdin:
         command = json.loads(line)
         if "start" in command:
@@ -81,7 +81,7 @@ def _run(one: Mapping[str, Any]) -> dict[str, Any]:
     try:
         operator = OPERATORS[one["listing"]](task_id="export", **one["parameters"])
         result["summary"] = operator.execute(_context(one["task_run"]))
-    except BaseException as error:  # noqa: BLE001 - whatever ends the task is what is to be told
+    except BaseException as error:  # noqa: BLE001 - whatever ends the task is its result
         result["error"], result["message"] = type(error).__name__, str(error)
     result["steps"] = dict(steps.counts)
     return result

@@ -1,24 +1,25 @@
-"""What a local Airflow consists of, and what each part is told."""
+"""Where a local Airflow lies and listens, and the commands and environment of its components."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from dev.processes import airflow_environment
+
 USER = "admin"
 PASSWORD = "admin"  # noqa: S105 - for a server that listens on 127.0.0.1 only
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a local Airflow lies and listens.
+    """Folders and ports of a local Airflow.
 
-    :param folder: holds all its files
+    :param folder: contains all its files
     :param airflow_port: the UI and the API
     :param sandbox_port: the vendors' APIs
     :param exports_port: a web server of the exported files
@@ -56,7 +57,7 @@ class Layout:
 
     @property
     def logs(self) -> Path:
-        """The folder with a log of each part."""
+        """The folder with a log of each component."""
         return self.folder / "logs"
 
 
@@ -65,7 +66,7 @@ def _url(port: int) -> str:
 
 
 def services(layout: Layout) -> dict[str, Sequence[str]]:
-    """Return the commands of what Airflow works with, by name."""
+    """Return the commands of the servers beside Airflow, by name."""
     exports = ["--bind", "127.0.0.1", "--directory", str(layout.exports), str(layout.exports_port)]
     # Ten minutes, so that there are batches to wait for.
     sandbox = ["--port", str(layout.sandbox_port), "--duration", "600"]
@@ -76,9 +77,9 @@ def services(layout: Layout) -> dict[str, Sequence[str]]:
 
 
 def components(layout: Layout) -> dict[str, Sequence[str]]:
-    """Return the commands of Airflow's own parts, by name.
+    """Return the commands of Airflow's components, by name.
 
-    ``airflow standalone`` would start them too, but with servers of logs that listen on all interfaces.
+    ``airflow standalone`` would start them too, but with log servers that listen on all interfaces.
     """
     airflow = [sys.executable, "-m", "airflow"]
     port = str(layout.airflow_port)
@@ -91,12 +92,11 @@ def components(layout: Layout) -> dict[str, Sequence[str]]:
 
 
 def environment(layout: Layout) -> dict[str, str]:
-    """Return the variables of every part; connections that the environment defines already stay as they are."""
-    home = layout.folder / "airflow"
+    """Return the variables of every component, without settings of another Airflow."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW__", "AIRFLOW_CONFIG"))}
     return {
         **own,
-        "AIRFLOW_HOME": str(home),
+        **airflow_environment(layout.folder / "airflow"),
         "AIRFLOW_VAR_EXPORTS": layout.exports.as_uri(),
         "AIRFLOW__API__BASE_URL": layout.airflow_url,
         "AIRFLOW__BATCH_PROVIDER__BATCH_PAGES": json.dumps(
@@ -105,35 +105,15 @@ def environment(layout: Layout) -> dict[str, str]:
         "AIRFLOW__BATCH_PROVIDER__EXPORT_PAGES": json.dumps(
             {layout.exports.as_uri(): f"{layout.exports_url}/{{path}}"}
         ),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{layout.airflow_url}/execution/",
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        # A DAG that is switched on also runs for today, beside the run that was asked for.
+        # A DAG that is switched on also runs for today, beside the run that was triggered.
         "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG": "1",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(layout.passwords),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         # Tasks ask the server that also packs the UI's seven megabytes of JavaScript for each new browser.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
-        "NO_PROXY": "127.0.0.1",
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def connections(layout: Layout, how_to: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Return the variables that define the default connections to the sandbox.
-
-    :param layout: where it listens
-    :param how_to: its landing page, which tells the keys
-    """
-    variables = {}
-    for vendor in ("playment", "llamacloud", "talkifai"):
-        facts = how_to[vendor]
-        extra = {name: facts[name] for name in ("project_id", "organization_id") if name in facts}
-        variables[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"] = json.dumps(
-            {"conn_type": vendor, "host": layout.sandbox_url, "password": facts["api_key"], "extra": extra}
-        )
-    return {name: os.environ.get(name, value) for name, value in variables.items()}
