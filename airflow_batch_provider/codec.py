@@ -28,12 +28,13 @@ def encode(value: msgspec.Struct, *, indent: int | None = None) -> bytes:
     return json.dumps(msgspec.to_builtins(value), indent=indent).encode()
 
 
-def decode(content: bytes, into: type[T], *, version: int) -> T:
+def decode(content: bytes, into: type[T], *, version: int, unversioned: int | None = None) -> T:
     """Read stored JSON.
 
     :param content: the whole content
     :param into: the type of the value
     :param version: the only version that this release reads
+    :param unversioned: the version of a value that has none, if earlier releases wrote such
     :raises UnreadableError: it is anything else
     """
     try:
@@ -42,11 +43,13 @@ def decode(content: bytes, into: type[T], *, version: int) -> T:
         raise UnreadableError("it is nested too deeply") from None
     except ValueError as error:
         raise UnreadableError(f"it is not JSON: {error}") from None
-    return convert(value, into, version=version)
+    return convert(value, into, version=version, unversioned=unversioned)
 
 
-def convert(value: Any, into: type[T], *, version: int) -> T:
+def convert(value: Any, into: type[T], *, version: int, unversioned: int | None = None) -> T:
     """Read a value that is decoded already, such as the payload of an event; otherwise as :func:`decode`."""
+    if unversioned is not None and isinstance(value, dict):
+        value = {"version": unversioned, **value}
     try:
         found = msgspec.convert(value, _Versioned).version
         if found != version:

@@ -18,6 +18,7 @@ from unittest import mock
 
 from airflow_batch_provider import backoff
 from airflow_batch_provider.sandbox import Sandbox, Settings, serve
+from airflow_batch_provider.vendors import VENDORS
 
 
 @contextmanager
@@ -45,11 +46,11 @@ def connections_to(url: str, landing_page: Mapping[str, Any]) -> dict[str, str]:
     :param landing_page: its answer to ``GET /``, with the keys and ids of the vendors
     """
     environment = {}
-    for vendor in ("playment", "llamacloud", "talkifai"):
-        facts = landing_page[vendor]
-        extra = {name: facts[name] for name in ("project_id", "organization_id") if name in facts}
-        environment[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"] = json.dumps(
-            {"conn_type": vendor, "host": url, "password": facts["api_key"], "extra": extra}
+    for vendor in VENDORS:
+        facts = landing_page[vendor.name]
+        extra = {name: facts[name] for name in vendor.extras if name in facts}
+        environment[f"AIRFLOW_CONN_{vendor.name.upper()}_DEFAULT"] = json.dumps(
+            {"conn_type": vendor.name, "host": url, "password": facts["api_key"], "extra": extra}
         )
     return environment
 

@@ -1,17 +1,19 @@
-"""Reads a listing to its end into parts, and publishes them; after a kill, the next try goes on where it ended."""
+"""Reads a listing to its end into parts, and publishes them; after a kill, the next try resumes."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from airflow_batch_provider.apis.page import Rows
+from airflow_batch_provider.codec import UnreadableError
 from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError, RequestRefusedError
 from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints
+from airflow_batch_provider.export.existing import IfExists
 from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.export.parts import PartWriter
 from airflow_batch_provider.export.progress import Progress
@@ -19,7 +21,7 @@ from airflow_batch_provider.export.publishing import publish
 from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.export.staging import Staging
 from airflow_batch_provider.export.uploads import Uploads
-from airflow_batch_provider.listing.pages import Bookmark, NewRows
+from airflow_batch_provider.listing.pages import NewRows
 from airflow_batch_provider.listing.seen import SeenRows
 from airflow_batch_provider.stores.destination import LocalStore, Store
 from airflow_batch_provider.stores.new_file import NewFile
@@ -27,36 +29,42 @@ from airflow_batch_provider.stores.new_file import NewFile
 log = logging.getLogger(__name__)
 
 
-class Reading(Protocol):
-    """Reads a listing, from its start or from a bookmark on; it raises where it cannot be read whole."""
+class PageSource(Protocol):
+    """Reads a listing, from its start or from a position on; it raises if it cannot be read whole."""
 
-    def __call__(self, *, begun: datetime, bookmark: Bookmark | None, seen: SeenRows) -> Iterable[NewRows]:
+    def __call__(self, *, begun: datetime, position: Any, seen: SeenRows) -> Iterable[NewRows]:
         """Yield pages as they are consumed.
 
         :param begun: when the first try began to read
-        :param bookmark: where to go on
+        :param position: where to read on: a page's position, as JSON; None for the start
         :param seen: the rows that were read before
+        :raises UnreadableError: the position is of another release, or damaged
         """
         ...
 
 
 def export(
-    reading: Reading, store: Store, work: ExportSpec, *, resume: bool = True, may_replace: bool = True
+    source: PageSource,
+    store: Store,
+    spec: ExportSpec,
+    *,
+    resume: bool = True,
+    if_exists: IfExists = IfExists.REPLACE,
 ) -> Manifest:
-    """Export a listing: published whole, or not at all.
+    """Export a listing atomically: it is published whole, or not at all.
 
-    :param reading: reads the listing
+    :param source: reads the listing
     :param store: the destination
-    :param work: what this is
-    :param resume: whether to go on where an earlier try of the same work ended, and to let a later one do so
-    :param may_replace: whether the export of another work may be replaced
+    :param spec: what to export
+    :param resume: whether to resume an earlier try of the same piece of work, and to let a later one do so
+    :param if_exists: what to do about an export of another piece of work
     :return: the manifest of the published export
-    :raises ExportExistsError: there is an export of another work, and it may not be replaced
+    :raises ExportExistsError: there is an export of another piece of work, and it may not be replaced
     """
-    staging = Staging(store, work.id)
+    staging = Staging(store, spec.id)
     staging.begin()
-    may_resume = resume and work.task_run.run_id is not None
-    with closing(_Try(reading, store, work, staging, may_resume, may_replace)) as this_try:
+    may_resume = resume and spec.task_run.run_id is not None
+    with closing(_Try(source, store, spec, staging, may_resume, if_exists)) as this_try:
         try:
             manifest = this_try.run()
         except BaseException as error:  # a task that is stopped cleans up like one that fails
@@ -70,57 +78,63 @@ def export(
 
 class _Try:
     def __init__(
-        self, reading: Reading, store: Store, work: ExportSpec, staging: Staging, may_resume: bool, may_replace: bool
+        self,
+        source: PageSource,
+        store: Store,
+        spec: ExportSpec,
+        staging: Staging,
+        may_resume: bool,
+        if_exists: IfExists,
     ) -> None:
-        self._reading = reading
+        self._source = source
         self._store = store
-        self._work = work
+        self._spec = spec
         self._staging = staging
         self._may_resume = may_resume
-        self._may_replace = may_replace
+        self._if_exists = if_exists
         self._checkpoints = Checkpoints(store, staging)
         self._uploads = Uploads(beside=not isinstance(store, LocalStore))
         self._progress = Progress(log)
-        self._start_anew()
+        self._start_over()
 
-    def _start_anew(self) -> None:
-        self._go_on(Checkpoint(fingerprint=self._work.fingerprint, bookmark=None, parts=(), digests=()))
+    def _start_over(self) -> None:
+        self._continue_from(Checkpoint(fingerprint=self._spec.fingerprint, position=None))
 
-    def _go_on(self, checkpoint: Checkpoint) -> None:
-        work = self._work
+    def _continue_from(self, checkpoint: Checkpoint) -> None:
+        spec = self._spec
         self._stats = checkpoint.stats
-        self._writer = PartWriter(self._store, self._staging, work.file_format, work.rows_per_part, checkpoint.parts)
+        self._writer = PartWriter(self._store, self._staging, spec.file_format, spec.rows_per_part, checkpoint.parts)
         self._files_of_digests = list(checkpoint.digests)
         self._digests = bytearray()
 
     def run(self) -> Manifest:
-        found = self._checkpoints.newest(self._work.fingerprint) if self._may_resume else None
+        found = self._checkpoints.newest(self._spec.fingerprint) if self._may_resume else None
         is_resumed = bool(found and self._resume(*found))
         if not is_resumed:
             self._read(None, SeenRows())
         manifest = self._manifest(is_resumed)
-        return publish(self._store, self._staging, self._writer.parts, manifest, may_replace=self._may_replace)
+        return publish(self._store, self._staging, self._writer.parts, manifest, self._if_exists)
 
     def _resume(self, checkpoint: Checkpoint, digests: bytes) -> bool:
-        """Go on from a checkpoint; tell whether the vendor lets us."""
-        self._go_on(checkpoint)
-        log.info("Going on after %d rows that an earlier try has written", checkpoint.stats.rows)
-        if checkpoint.bookmark is None:
+        """Resume from a checkpoint; return whether that was possible."""
+        self._continue_from(checkpoint)
+        log.info("Resuming after %d rows that an earlier try has written", checkpoint.stats.rows)
+        if checkpoint.position is None:
             return True
         pages = checkpoint.stats.pages
         try:
-            self._read(checkpoint.bookmark, SeenRows(digests))
-        except (NotFoundError, RequestRefusedError) as error:
+            self._read(checkpoint.position, SeenRows(digests))
+        except (NotFoundError, RequestRefusedError, UnreadableError) as error:
             if self._stats.pages > pages:
                 raise
-            log.warning("The vendor does not let the listing be read on, so it is read anew: %s", error)
+            log.warning("The listing cannot be resumed, so it is read from the beginning: %s", error)
             self._staging.discard_checkpoints()
-            self._start_anew()
+            self._start_over()
             return False
         return True
 
-    def _read(self, bookmark: Bookmark | None, seen: SeenRows) -> None:
-        for page in self._reading(begun=self._stats.started_at, bookmark=bookmark, seen=seen):
+    def _read(self, position: Any, seen: SeenRows) -> None:
+        for page in self._source(begun=self._stats.started_at, position=position, seen=seen):
             self._take(page)
             self._progress.report(self._stats.rows, self._stats.pages, self._stats.total)
         self._finish_part(None, is_last=True)
@@ -132,7 +146,7 @@ class _Try:
             room = self._writer.room
             self._write(rows[:room], digests[:room])
             rows, digests = rows[room:], digests[room:]
-            self._finish_part(page.bookmark)
+            self._finish_part(page.position)
         if rows:
             self._write(rows, digests)
         self._stats.count_page(page)
@@ -142,29 +156,29 @@ class _Try:
         self._stats.count(rows)
         self._digests += b"".join(digests)
 
-    def _finish_part(self, bookmark: Bookmark | None, *, is_last: bool = False) -> None:
-        """Close a part, and write beside it how to go on after it.
+    def _finish_part(self, position: Any, *, is_last: bool = False) -> None:
+        """Close a part, and write beside it how to resume after it.
 
-        :param bookmark: where to read on
+        :param position: where to read on
         :param is_last: whether the listing has ended
         """
         file = self._writer.finish()
         parts, digests, self._digests = tuple(self._writer.parts), bytes(self._digests), bytearray()
-        stats = replace(self._stats, statuses=dict(self._stats.statuses))
+        stats = dataclasses.replace(self._stats, statuses=dict(self._stats.statuses))
 
         def finish() -> None:
             if file:
                 _close(file)
-            if not self._may_resume or not (bookmark or is_last):
+            if not self._may_resume or (position is None and not is_last):
                 return
-            if bookmark:
+            if position is not None:
                 self._files_of_digests.append(self._checkpoints.save_digests(len(parts), digests))
             self._checkpoints.save(
                 Checkpoint(
-                    fingerprint=self._work.fingerprint,
-                    bookmark=bookmark,
+                    fingerprint=self._spec.fingerprint,
+                    position=position,
                     parts=parts,
-                    digests=tuple(self._files_of_digests) if bookmark else (),
+                    digests=() if position is None else tuple(self._files_of_digests),
                     stats=stats,
                 )
             )
@@ -177,7 +191,7 @@ class _Try:
             self._uploads.close()
             self._writer.abandon()
             if isinstance(error, IncompleteListingError):
-                # Where the listing went round in circles, a bookmark would lead back there.
+                # If the listing went in circles, a checkpoint would lead back there.
                 self._staging.discard_checkpoints()
                 self._staging.discard()
             elif not (self._may_resume and self._writer.parts):
@@ -186,17 +200,17 @@ class _Try:
             log.warning("Could not remove everything that was staged", exc_info=True)
 
     def close(self) -> None:
-        """End what runs beside."""
+        """End the upload that is running."""
         self._uploads.close()
 
     def _manifest(self, is_resumed: bool) -> Manifest:
-        parts, stats, work = tuple(staged.part for staged in self._writer.parts), self._stats, self._work
+        parts, stats, spec = tuple(staged.published() for staged in self._writer.parts), self._stats, self._spec
         return Manifest(
-            export_id=self._staging.work_id,
-            listing=work.listing,
-            params=work.params,
-            format=work.file_format.name,
-            compression=work.file_format.compression,
+            export_id=self._staging.export_id,
+            listing=spec.listing,
+            params=dict(spec.params),
+            format=spec.file_format.name,
+            compression=spec.file_format.compression,
             rows=stats.rows,
             bytes=sum(part.bytes for part in parts),
             parts=parts,
@@ -209,7 +223,10 @@ class _Try:
             replaces=(),
             started_at=_utc(stats.started_at),
             finished_at=_utc(datetime.now(UTC)),
-            task_run=work.task_run,
+            dag_id=spec.task_run.dag_id,
+            task_id=spec.task_run.task_id,
+            run_id=spec.task_run.run_id,
+            logical_date=spec.task_run.logical_date,
             drift=stats.doubt,
             unexpected_values=self._writer.mismatches,
         )

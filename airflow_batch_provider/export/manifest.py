@@ -1,39 +1,45 @@
-"""The manifest: what an export holds. It is written last; without it there is no export."""
+"""The manifest: what an export contains. It is written last; without it there is no export."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import re
+from typing import Annotated, Any
+
+import msgspec
+
+from airflow_batch_provider import codec
+from airflow_batch_provider.formats.registry import FORMATS
 
 VERSION = 1
 MANIFEST_NAME = "_MANIFEST.json"
-
-_LATER_FIELDS = ("drift", "unexpected_values")
+PART_NAME = re.compile(r"part-\d{5,}-[0-9a-f]{12}\.[a-z0-9.]+")
 
 Content = bytes  # a field below is called bytes
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Moment = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT[0-9:.]+Z$")]
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """One file of an export.
 
     :param path: its name in the destination
-    :param rows: how many rows it holds
+    :param rows: the number of its rows
     :param bytes: its size
     :param sha256: the digest of its bytes
     """
 
     path: str
-    rows: int
-    bytes: int
+    rows: Count
+    bytes: Count
     sha256: str
 
+    def __post_init__(self) -> None:
+        if not PART_NAME.fullmatch(self.path):
+            raise ValueError(f"{self.path[:100]!r} is not the name of a part")
 
-@dataclass(frozen=True)
-class TaskRun:
-    """The Airflow task run that made an export; everything is None where there was none."""
+
+class TaskRun(msgspec.Struct, frozen=True):
+    """The Airflow task run that makes an export; everything is None if there is none."""
 
     dag_id: str | None = None
     task_id: str | None = None
@@ -42,48 +48,53 @@ class TaskRun:
     map_index: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The content of ``_MANIFEST.json``, in its order. Times are ISO 8601 UTC.
 
-    ``drift`` says why rows may be missing where ``on_drift="warn"`` let that pass; ``unexpected_values`` counts, by
-    documented field, values of another type than documented, which CSV and Parquet hold in ``_extra`` only.
+    ``drift`` says why rows may be missing although ``on_drift="warn"`` let that pass; ``unexpected_values`` counts, by
+    documented field, values of another type than documented, which CSV and Parquet have in ``_extra`` only.
     """
 
     version: int = VERSION
     export_id: str
     listing: str
-    params: Mapping[str, Any]
+    params: dict[str, Any]
     format: str
     compression: str | None
-    rows: int
-    bytes: int
+    rows: Count
+    bytes: Count
     parts: tuple[Part, ...]
-    status_counts: Mapping[str, int]
-    pages: int
-    duplicates_dropped: int
-    passes: int
-    reported_total: int | None
+    status_counts: dict[str, Count]
+    pages: Count
+    duplicates_dropped: Count
+    passes: Count
+    reported_total: Count | None
     resumed: bool
     replaces: tuple[str, ...]
-    started_at: str
-    finished_at: str
-    task_run: TaskRun = field(default_factory=TaskRun)
+    started_at: Moment
+    finished_at: Moment
+    dag_id: str | None = None
+    task_id: str | None = None
+    run_id: str | None = None
+    logical_date: str | None = None
     drift: str | None = None
-    unexpected_values: Mapping[str, int] = field(default_factory=dict)
+    unexpected_values: dict[str, Count] = {}
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise ValueError(f"format {self.format[:100]!r} is not known to this release")
+        for name in self.replaces:
+            if not PART_NAME.fullmatch(name):
+                raise ValueError(f"{name[:100]!r} is not the name of a part")
 
     def to_json(self) -> Content:
         """Return the file's bytes."""
-        document = asdict(self)
-        task_run = document.pop("task_run")
-        del task_run["map_index"]
-        later = {name: document.pop(name) for name in _LATER_FIELDS}
-        return (json.dumps({**document, **task_run, **later}, indent=1) + "\n").encode()
+        return codec.encode(self, indent=1) + b"\n"
 
     def summary(self, destination: str) -> dict[str, Any]:
-        """Return what a task hands on: small, JSON, no secret.
+        """Return what a task passes on: small, JSON, no secret.
 
-        :param destination: where the export lies
+        :param destination: where the export is
         """
         return {
             "destination": destination,
@@ -100,18 +111,8 @@ class Manifest:
 
 
 def read_manifest(content: bytes) -> Manifest:
-    """Read a manifest, of this version or with fields that a later one adds.
+    """Read a manifest of this version; fields that a later release adds are ignored.
 
-    :raises ValueError: it is not one of ours
+    :raises UnreadableError: it is anything else
     """
-    try:
-        document = json.loads(content)
-        task_run = TaskRun(**{name: document.get(name) for name in ("dag_id", "task_id", "run_id", "logical_date")})
-        required = Manifest.__dataclass_fields__.keys() - {"task_run", *_LATER_FIELDS}
-        fields = {name: document[name] for name in required}
-        fields |= {name: document[name] for name in _LATER_FIELDS if name in document}
-        fields["parts"] = tuple(Part(**part) for part in document["parts"])
-        fields["replaces"] = tuple(document["replaces"])
-        return Manifest(**fields, task_run=task_run)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"it is not a manifest of this package: {error!r}") from error
+    return codec.decode(content, Manifest, version=VERSION)

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.exceptions import UnexpectedResponseError
 from airflow_batch_provider.export.manifest import Part
-from airflow_batch_provider.export.staging import Staging
+from airflow_batch_provider.export.staging import STAGED_NAME, Staging
 from airflow_batch_provider.formats.format import Format, PartEncoder
 from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.stores.new_file import NewFile
@@ -18,18 +20,31 @@ from airflow_batch_provider.stores.new_file import NewFile
 DIGITS_IN_NAME = 12
 
 
-@dataclass(frozen=True)
-class StagedPart:
+class StagedPart(msgspec.Struct, frozen=True):
     """A file that is not published yet.
 
     :param name: where it is staged
-    :param part: what it will be
-    :param mismatches: how many values its columns cannot hold, by column
+    :param path: where it will be published
+    :param rows: the number of its rows
+    :param bytes: its size
+    :param sha256: the digest of its bytes
+    :param mismatches: how many values have another type than their columns, by column
     """
 
     name: str
-    part: Part
-    mismatches: dict[str, int] = field(default_factory=dict)
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    mismatches: dict[str, int] = {}
+
+    def __post_init__(self) -> None:
+        if not STAGED_NAME.fullmatch(self.name):
+            raise ValueError(f"{self.name[:100]!r} is not the name of a staged file")
+
+    def published(self) -> Part:
+        """Return the part that it will be."""
+        return Part(self.path, self.rows, self.bytes, self.sha256)
 
 
 @dataclass
@@ -105,9 +120,8 @@ class PartWriter:
         self._open = None
         digest = part.digest.hexdigest()
         path = f"part-{len(self.parts):05d}-{digest[:DIGITS_IN_NAME]}{self._format.suffix}"
-        self.parts.append(
-            StagedPart(part.name, Part(path, part.rows, part.size, digest), dict(part.encoder.mismatches))
-        )
+        mismatches = dict(part.encoder.mismatches)
+        self.parts.append(StagedPart(part.name, path, part.rows, part.size, digest, mismatches))
         return part.file
 
     def abandon(self) -> None:

@@ -1,4 +1,4 @@
-"""What an export is to do, and when two tries do the same."""
+"""What to export, and when two tries export the same."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import msgspec
 
 from airflow_batch_provider import __version__
 from airflow_batch_provider.export.manifest import TaskRun
@@ -24,7 +26,7 @@ class ExportSpec:
     :param file_format: how it is written
     :param rows_per_part: rows in each file but the last
     :param task_run: who does it
-    :param source: where the listing is read: a cursor means nothing elsewhere
+    :param source: where the listing is read, hashed: a cursor means nothing elsewhere
     """
 
     listing: str
@@ -38,11 +40,11 @@ class ExportSpec:
     def id(self) -> str:
         """The export id: equal for a retry or a cleared task, different for another day or listing.
 
-        Where no task run is known, no two works are the same.
+        Without a task run, every export is a piece of work of its own.
         """
         if self.task_run.run_id is None:
             return secrets.token_hex(16)
-        who = asdict(self.task_run)
+        who = msgspec.structs.asdict(self.task_run)
         if who["logical_date"] is not None:
             del who["run_id"]  # `dag.test` makes a new one each time
         what = {
@@ -55,7 +57,7 @@ class ExportSpec:
 
     @property
     def fingerprint(self) -> str:
-        """Differs where what one try has written is of no use to the next."""
+        """Differs if what one try has written is of no use to the next."""
         return _digest([self.id, self.source, __version__])
 
 

@@ -1,78 +1,83 @@
-"""Where an export lies until it is published: ``_staging/<export id>/<token>-...``.
+"""Where an export is until it is published: ``_staging/<export id>/<token>-...``.
 
-The export id is that of the piece of work, the same for each try of it; the token is the try's own, so that two tries
-that are alive at once never write over each other.
+The export id is the same for each try of a piece of work; the token is the try's own, so that two tries that run at the
+same time never write over each other.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
+
+from airflow_batch_provider import codec
 from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.stores.parallel import for_each
 
 STAGING = "_staging"
-SECONDS_UNTIL_NOBODYS = 24 * 3600
-"""Age after which a file that belongs to no export is nobody's: no try takes that long between two writes."""
+SECONDS_UNTIL_ORPHANED = 24 * 3600
+"""Age after which a file that belongs to no export is orphaned: no try takes that long between two writes."""
 
 CHECKPOINT = ".checkpoint.json"
 """How the names of checkpoints end."""
 
+STAGED_NAME = re.compile(rf"{STAGING}/[0-9a-f]+/[0-9a-f]+-[0-9A-Za-z.]+")
+
 _TOKEN_BYTES = 8
-_DECLARATION = re.compile(rf"{STAGING}/(?P<work_id>[^/]+)/(?P<token>[0-9a-f]+)-publishing\.json")
+_INTENT = re.compile(rf"{STAGING}/(?P<export_id>[^/]+)/(?P<token>[0-9a-f]+)-publishing\.json")
+_INTENT_VERSION = 1
 
 
-@dataclass(frozen=True)
-class Declaration:
-    """What a try is about to publish.
+class PublishIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a try is about to publish, written before it begins.
 
-    :param work_id: the export id
     :param names: the parts
-    :param replaces: the version of the manifest that it means to replace: where that has changed, it cannot
+    :param replaces: the version of the manifest that it will replace: once that has changed, it cannot; ``""`` is none
+        that there ever is
+    :param export_id: whose it is; part of the file's name
     """
 
-    work_id: str
-    names: frozenset[str]
-    replaces: str | None
+    version: int = _INTENT_VERSION
+    names: tuple[str, ...] = ()
+    replaces: str | None = None
+    export_id: str = ""
 
 
-def declarations(store: Store, work_id: str | None = None) -> dict[str, Declaration]:
+def publish_intents(store: Store, export_id: str | None = None) -> dict[str, PublishIntent]:
     """Return what any try, or any of one piece of work, is about to publish, by the try's token."""
     found = {}
-    for name in store.names_below(f"{STAGING}/{work_id}" if work_id else STAGING):
-        declaration = _DECLARATION.fullmatch(name)
-        content = store.read(name) if declaration else None
-        if declaration and content:
-            found[declaration["token"]] = _read(content, declaration["work_id"])
+    for name in store.names_below(f"{STAGING}/{export_id}" if export_id else STAGING):
+        match = _INTENT.fullmatch(name)
+        content = store.read(name) if match else None
+        if match and content:
+            found[match["token"]] = _read_intent(content, match["export_id"])
     return found
 
 
-def _read(content: bytes, work_id: str) -> Declaration:
+def _read_intent(content: bytes, export_id: str) -> PublishIntent:
     try:
-        said = json.loads(content)
-        return Declaration(work_id, frozenset(said["names"]), said["replaces"])
-    except (ValueError, LookupError, TypeError):  # of another version, or cut where the store gives no atomic puts
-        return Declaration(work_id, frozenset(), "")
+        intent = codec.decode(content, PublishIntent, version=_INTENT_VERSION, unversioned=1)
+    except codec.UnreadableError:  # of another release, or cut because the store has no atomic puts
+        return PublishIntent(replaces="", export_id=export_id)
+    return msgspec.structs.replace(intent, export_id=export_id)
 
 
-def abandoned(names: Mapping[str, float]) -> set[str]:
-    """Return the staged files of works that nobody has gone on with for a day.
+def orphaned(names: Mapping[str, float]) -> set[str]:
+    """Return the staged files of exports that nobody has continued for a day.
 
     :param names: the files of a destination, with their age in seconds
     """
     youngest: dict[str, float] = {}
     for name, age in names.items():
-        work = _work_of(name)
-        youngest[work] = min(age, youngest.get(work, age))
-    return {name for name in names if (work := _work_of(name)) and youngest[work] > SECONDS_UNTIL_NOBODYS}
+        folder = _folder_of(name)
+        youngest[folder] = min(age, youngest.get(folder, age))
+    return {name for name in names if (folder := _folder_of(name)) and youngest[folder] > SECONDS_UNTIL_ORPHANED}
 
 
-def _work_of(name: str) -> str:
-    """Return the folder of the work that a file is staged for, or nothing."""
+def _folder_of(name: str) -> str:
+    """Return the folder of the export for which a file is staged, or nothing."""
     return "/".join(name.split("/")[:2]) if name.startswith(f"{STAGING}/") else ""
 
 
@@ -80,13 +85,13 @@ class Staging:
     """What one try has staged.
 
     :param store: the destination
-    :param work_id: the export id
+    :param export_id: the export id
     """
 
-    def __init__(self, store: Store, work_id: str) -> None:
+    def __init__(self, store: Store, export_id: str) -> None:
         self._store = store
-        self.work_id = work_id
-        self.folder = f"{STAGING}/{work_id}"
+        self.export_id = export_id
+        self.folder = f"{STAGING}/{export_id}"
         self.token = secrets.token_hex(_TOKEN_BYTES)
 
     def name(self, rest: str) -> str:
@@ -98,24 +103,24 @@ class Staging:
         self._store.put(self.name("begun"), b"")
 
     def names(self) -> Mapping[str, float]:
-        """Return what any try of this work has staged, with its age in seconds."""
+        """Return what any try of this export has staged, with its age in seconds."""
         return self._store.names_below(self.folder)
 
-    def declare(self, names: Sequence[str], replaces: str | None) -> None:
+    def write_intent(self, names: Sequence[str], replaces: str | None) -> None:
         """Write down what is about to be published, so that a later try knows it if this one is killed."""
-        content = json.dumps({"names": names, "replaces": replaces}).encode()
-        self._store.put(self.name("publishing.json"), content)
+        intent = PublishIntent(names=tuple(names), replaces=replaces, export_id=self.export_id)
+        self._store.put(self.name("publishing.json"), codec.encode(intent))
 
     def discard(self) -> None:
-        """Remove what this try staged, but not what it declared: a later try must know what lies beside already."""
-        self._remove(lambda name: name.startswith(self.name("")) and not _DECLARATION.fullmatch(name))
+        """Remove what this try staged, but not its intent: a later try must know what was published already."""
+        self._remove(lambda name: name.startswith(self.name("")) and not _INTENT.fullmatch(name))
 
     def discard_checkpoints(self) -> None:
-        """Remove the checkpoints of all tries of this work, so that the next one starts anew."""
+        """Remove the checkpoints of all tries of this export, so that the next one starts from the beginning."""
         self._remove(lambda name: name.endswith(CHECKPOINT))
 
     def remove_all(self, but: Collection[str] = ()) -> None:
-        """Remove what any try of this work staged.
+        """Remove what any try of this export staged.
 
         :param but: the tokens of tries to spare
         """

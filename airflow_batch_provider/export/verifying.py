@@ -1,4 +1,4 @@
-"""Reads an export back, or checks it: each file against the manifest before any of its rows is believed."""
+"""Reads an export back, or verifies it: each file is compared with the manifest before any of its rows is used."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from airflow_batch_provider.codec import UnreadableError
 from airflow_batch_provider.exceptions import ExportDamagedError, ExportReplacedError
-from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, Part, read_manifest
+from airflow_batch_provider.export.manifest import MANIFEST_NAME, PART_NAME, Manifest, Part, read_manifest
 from airflow_batch_provider.formats.registry import require_library
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class PublishedExport:
             raise _damaged(store, [f"there is no {MANIFEST_NAME}, so no export"])
         try:
             self.manifest = read_manifest(content)
-        except ValueError as error:
+        except UnreadableError as error:
             raise _damaged(store, [f"{MANIFEST_NAME} cannot be read: {error}"]) from error
         require_library(self.manifest.format, self.manifest.compression)
         self._content = content
@@ -175,22 +176,20 @@ class PublishedExport:
 
     def _foreign(self) -> list[str]:
         """Return the files that look like parts, but are not of this export nor of one that is being published."""
-        from airflow_batch_provider.export.publishing import PART_NAME
-
         known = {part.path for part in self.manifest.parts}
         suspects = [name for name in self._store.names_below() if PART_NAME.fullmatch(name) and name not in known]
-        if suspects:  # whoever publishes declares it first, so a declaration that excuses one of them is there by now
+        if suspects:  # a writer stores its intent first, so an intent that explains one of them is there by now
             known |= self._being_published()
-            # What the cleaner of the export has removed meanwhile was declared by it, and that is gone as well.
+            # What a cleaner has removed meanwhile was in its own intent, which is gone as well.
             suspects = [name for name in self._store.names_below() if name in suspects]
         return [name for name in suspects if name not in known]
 
     def _being_published(self) -> set[str]:
-        from airflow_batch_provider.export.staging import declarations
+        from airflow_batch_provider.export.staging import publish_intents
 
         names: set[str] = set()
-        for declaration in declarations(self._store).values():
-            names |= declaration.names
-            if declaration.work_id == self.manifest.export_id:
+        for intent in publish_intents(self._store).values():
+            names.update(intent.names)
+            if intent.export_id == self.manifest.export_id:
                 names.update(self.manifest.replaces)  # which are about to be removed
         return names

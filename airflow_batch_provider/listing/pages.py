@@ -17,6 +17,7 @@ from airflow_batch_provider.apis.page import Page, Rows
 from airflow_batch_provider.apis.paging import Step, Taken
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.client.client import Client
+from airflow_batch_provider.codec import UnreadableError
 from airflow_batch_provider.exceptions import (
     IncompleteListingError,
     NotFoundError,
@@ -52,7 +53,7 @@ class NewRows(msgspec.Struct, frozen=True):
     :param rows: its rows that no page before it held, in the vendor's order
     :param duplicates: how many rows it held that were read before, where no overlap explains it
     :param total: how many rows the vendor reports for the whole listing
-    :param bookmark: goes on with this very page
+    :param position: where this very page is read again, for :func:`read_pages`; JSON by its fields
     :param passes: how often the listing was read, this time included
     :param digests: the hashes of the rows' ids
     :param doubt: on the last page, why rows may be missing all the same
@@ -61,7 +62,7 @@ class NewRows(msgspec.Struct, frozen=True):
     rows: Rows
     duplicates: int
     total: int | None
-    bookmark: Bookmark | None = None
+    position: Bookmark | None = None
     passes: int = 1
     digests: Sequence[bytes] = ()
     doubt: str | None = None
@@ -76,7 +77,7 @@ def read_pages(
     most_passes: int = MOST_PASSES,
     prefetch: bool = False,
     begun: datetime | None = None,
-    bookmark: Bookmark | None = None,
+    position: object = None,
     seen: SeenRows | None = None,
 ) -> Iterator[NewRows]:
     """Read a listing from a request on to its end.
@@ -92,14 +93,25 @@ def read_pages(
     :param prefetch: whether to request pages before they are needed, over the connections that the settings allow;
         two pages for each connection are held then
     :param begun: when the reading began; now if left out
-    :param bookmark: where to go on; from the start if left out
-    :param seen: the rows that were read before the bookmark
+    :param position: where to read on: the position of a page, or JSON made of it; None for the start
+    :param seen: the rows that were read before
     :raises IncompleteListingError: the listing repeats itself, does not end, or may not have been read whole
+    :raises UnreadableError: the position is of another release, or damaged
     """
     connections = client.settings.max_concurrency if prefetch else 0
     most_passes = most_passes if listing.paging.shifts else 1
     limits = _Limits(on_drift, most_passes, begun or datetime.now(UTC), connections)
+    bookmark = _bookmark(position)
     return _Reading(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
+
+
+def _bookmark(position: object) -> Bookmark | None:
+    if position is None or isinstance(position, Bookmark):
+        return position
+    try:
+        return msgspec.convert(position, Bookmark)
+    except msgspec.ValidationError as error:
+        raise UnreadableError(f"the position in the listing cannot be read: {error}") from None
 
 
 class _Limits(msgspec.Struct, frozen=True):

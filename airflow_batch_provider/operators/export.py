@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_batch_provider.export.manifest import Manifest, TaskRun
+    from airflow_batch_provider.export.spec import ExportSpec
     from airflow_batch_provider.hooks.base import BatchApiHook
     from airflow_batch_provider.stores.destination import Store
 
@@ -122,12 +123,38 @@ class ListingExportOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the listing and return the manifest's summary."""
         # These import the HTTP library and fsspec, which parsing a DAG must not cost.
+        from airflow_batch_provider.export.existing import Existing, IfExists, decide
         from airflow_batch_provider.export.export import export
-        from airflow_batch_provider.export.publishing import clean_up_after_kill, exists_already, published
-        from airflow_batch_provider.export.spec import ExportSpec
-        from airflow_batch_provider.formats.format import Format
+        from airflow_batch_provider.export.publishing import clean_up_after_kill, published
         from airflow_batch_provider.stores.destination import open_store
 
+        self._check_values()
+        hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
+        values = hook.fill(self.listing, self._listing_values())
+        store = open_store(self.destination, self.destination_conn_id or None)
+        spec = self._spec(context, hook, values)
+        if_exists = IfExists(self.if_exists)
+        manifest = published(store)
+        if manifest and decide(store, manifest, spec.id, if_exists) is not Existing.REPLACE:
+            clean_up_after_kill(store, spec.id, manifest)
+        else:
+            source = partial(
+                hook.read_pages,
+                self.listing,
+                self.listing.request(values),
+                on_drift=ON_DRIFT.encode(self.on_drift),
+                prefetch=True,
+            )
+            resume = RESUME.encode(self.resume) == "true"
+            manifest = export(source, store, spec, resume=resume, if_exists=if_exists)
+        if manifest.export_id == spec.id:
+            return self._report(context, hook, store, manifest)
+        self.log.info("Left the export of %s at %s as it is", manifest.finished_at, store.uri)
+        withhold(self)
+        self.published_to = store
+        return manifest.summary(store.uri)
+
+    def _check_values(self) -> None:
         self._check("file_format", self.file_format, FILE_FORMATS)
         self._check("compression", self.compression or "default", COMPRESSIONS)
         self._check("escape_formulas", self.escape_formulas, ESCAPE_FORMULAS)
@@ -135,10 +162,12 @@ class ListingExportOperator(BaseOperator):
         self._check("on_drift", self.on_drift, ON_DRIFT)
         self._check("resume", self.resume, RESUME)
         self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)
-        hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
-        values = hook.fill(self.listing, self._listing_values())
-        store = open_store(self.destination, self.destination_conn_id or None)
-        work = ExportSpec(
+
+    def _spec(self, context: Context, hook: BatchApiHook, values: Mapping[str, Any]) -> ExportSpec:
+        from airflow_batch_provider.export.spec import ExportSpec
+        from airflow_batch_provider.formats.format import Format
+
+        return ExportSpec(
             listing=self.listing.name,
             params=self.listing.given(values),
             file_format=Format(
@@ -151,43 +180,16 @@ class ListingExportOperator(BaseOperator):
             task_run=_task_run(context),
             source=hook.get_conn().settings.source,
         )
-        before = published(store)
-        if before and self.if_exists == "skip":
-            self.log.info("Left the export of %s at %s as it is", before.finished_at, store.uri)
-            clean_up_after_kill(store, work.id, before)
-            if before.export_id != work.id:
-                withhold(self)
-                self.published_to = store
-                return before.summary(store.uri)
-            # A try before this one has published it, and was ended before it could say so.
-            return self._tell(context, hook, store, before)
-        if before and self.if_exists == "error" and before.export_id != work.id:
-            raise exists_already(store, before)
-        reading = partial(
-            hook.read_pages,
-            self.listing,
-            self.listing.request(values),
-            on_drift=ON_DRIFT.encode(self.on_drift),
-            prefetch=True,
-        )
-        manifest = export(
-            reading,
-            store,
-            work,
-            resume=RESUME.encode(self.resume) == "true",
-            may_replace=self.if_exists != "error",
-        )
-        return self._tell(context, hook, store, manifest)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Tell OpenLineage, where its provider is installed, what was read and written.
+        """Report to OpenLineage, if its provider is installed, what was read and written.
 
         :param task_instance: the task instance
         """
         return operator_lineage(self._exported)
 
-    def _tell(self, context: Context, hook: BatchApiHook, store: Store, manifest: Manifest) -> dict[str, Any]:
-        """Tell Airflow's assets and OpenLineage what was exported, and return its summary."""
+    def _report(self, context: Context, hook: BatchApiHook, store: Store, manifest: Manifest) -> dict[str, Any]:
+        """Report to Airflow's assets and to OpenLineage what was exported, and return its summary."""
         summary = manifest.summary(store.uri)
         announce(self, context, summary)
         self.published_to = store

@@ -12,8 +12,8 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 @dataclass(frozen=True)
-class StoreKind:
-    """A kind of store.
+class ConditionalWrites:
+    """How a kind of store writes on a condition.
 
     :param version_key: what its file information calls the version of a file
     :param put_if: puts bytes at a path if the file there has a version, or if none is there; else it raises
@@ -29,9 +29,9 @@ class StoreKind:
         return str(info[self.version_key])
 
 
-def kind_of(fs: object) -> StoreKind | None:
-    """Return what kind of store a file system is, None for one that knows no conditions."""
-    return next((_KINDS[base.__name__] for base in type(fs).__mro__ if base.__name__ in _KINDS), None)
+def conditional_writes_of(fs: object) -> ConditionalWrites | None:
+    """Return how a file system writes on a condition, None if it does not."""
+    return next((_STORES[base.__name__] for base in type(fs).__mro__ if base.__name__ in _STORES), None)
 
 
 async def _put_if_on_s3(fs: Any, path: str, content: bytes, version: str | None) -> None:
@@ -77,8 +77,8 @@ async def _copy_on_azure(fs: Any, source: str, target: str) -> None:
         raise OSError(f"the copy to {target} ended as {status}")
 
 
-_KINDS = {
-    "S3FileSystem": StoreKind("ETag", _put_if_on_s3),
-    "AzureBlobFileSystem": StoreKind("etag", _put_if_on_azure, _copy_on_azure),
-    "GCSFileSystem": StoreKind("generation", _put_if_on_google),
+_STORES = {
+    "S3FileSystem": ConditionalWrites("ETag", _put_if_on_s3),
+    "AzureBlobFileSystem": ConditionalWrites("etag", _put_if_on_azure, _copy_on_azure),
+    "GCSFileSystem": ConditionalWrites("generation", _put_if_on_google),
 }

@@ -1,4 +1,4 @@
-"""The place that an export goes to: a local folder or an object store, over fsspec."""
+"""The destination that an export goes to: a local folder or an object store, over fsspec."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from airflow_batch_provider.exceptions import DestinationError, TransientError
 from airflow_batch_provider.stores.local import LocalStore
 from airflow_batch_provider.stores.new_file import NewFile
-from airflow_batch_provider.stores.object_store import Store
-from airflow_batch_provider.stores.retry import Place, run_once
+from airflow_batch_provider.stores.object_store import ObjectStore
+from airflow_batch_provider.stores.retry import DestinationName, run_once
+from airflow_batch_provider.stores.store import Store
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -40,21 +41,22 @@ def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None)
     from airflow.sdk import ObjectStoragePath
 
     uri = str(destination) if isinstance(destination, ObjectStoragePath) else _as_uri(destination)
-    _check_place(uri)
+    _check_uri(uri)
     scheme, netloc = urlsplit(uri)[:2]
     conn_id = netloc.rpartition("@")[0] or conn_id  # the one in the URI counts
-    place = Place(uri, conn_id)
+    name = DestinationName(uri, conn_id)
     if conn_id:
         # Before there is a path: making one logs in already.
-        _check_connection(conn_id, scheme, place)
+        _check_connection(conn_id, scheme, name)
     # Airflow 3.1 takes a conn_id of None for an answer, and goes to the vendor without a connection.
     options = {} if "@" in netloc else {"conn_id": conn_id}
     try:
         path = ObjectStoragePath(uri, **options)
     except ValueError as error:
         raise DestinationError(f"Cannot open destination {uri!r}: {error}.") from error
-    fs = _file_system(path, place)
-    return (LocalStore if path.protocol in _LOCAL else Store)(fs, path.path, str(path).rstrip("/"), conn_id)
+    fs = _file_system(path, name)
+    store = LocalStore if path.protocol in _LOCAL else ObjectStore
+    return store(fs, path.path, str(path).rstrip("/"), conn_id)
 
 
 def _as_uri(destination: object) -> str:
@@ -71,7 +73,7 @@ def _as_uri(destination: object) -> str:
     return text
 
 
-def _check_place(uri: str) -> None:
+def _check_uri(uri: str) -> None:
     scheme, netloc = urlsplit(uri)[:2]
     host = netloc.rpartition("@")[2]
     folder = uri.partition("://")[2].partition("/")[2].strip("/")
@@ -83,10 +85,10 @@ def _check_place(uri: str) -> None:
         raise DestinationError(f"destination={uri!r} names a version of a file; name a folder.")
 
 
-def _file_system(path: ObjectStoragePath, place: Place) -> AbstractFileSystem:
+def _file_system(path: ObjectStoragePath, destination: DestinationName) -> AbstractFileSystem:
     """Resolve the file system now: left to itself, Airflow falls back to an anonymous one when it fails."""
     try:
-        return run_once(lambda: path.fs, "log in", place)
+        return run_once(lambda: path.fs, "log in", destination)
     except (FileNotFoundError, ValueError) as error:
         raise DestinationError(str(error)) from error
     except TransientError as error:
@@ -96,19 +98,19 @@ def _file_system(path: ObjectStoragePath, place: Place) -> AbstractFileSystem:
         raise DestinationError(f"{error} Is the provider package of that store installed?") from error
 
 
-def _check_connection(conn_id: str, scheme: str, place: Place) -> None:
+def _check_connection(conn_id: str, scheme: str, destination: DestinationName) -> None:
     from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
     try:
         conn_type = BaseHook.get_connection(conn_id).conn_type or ""
     except AirflowNotFoundException:
-        raise DestinationError(f"There is no connection {conn_id!r} for destination {place.uri!r}.") from None
+        raise DestinationError(f"There is no connection {conn_id!r} for destination {destination.uri!r}.") from None
     except ValueError as error:
         # Without its cause, which may show the connection.
         raise DestinationError(f"Connection {conn_id!r} cannot be read: {type(error).__name__}.") from None
     expected = _CONN_TYPES.get(scheme)
     if expected and conn_type not in ("", "generic") and not conn_type.startswith(expected):
         raise DestinationError(
-            f"Connection {conn_id!r} of destination {place.uri!r} is of type {conn_type!r}, "
+            f"Connection {conn_id!r} of destination {destination.uri!r} is of type {conn_type!r}, "
             f"which leads to no {scheme!r} store."
         )

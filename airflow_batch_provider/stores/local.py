@@ -11,11 +11,11 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from airflow_batch_provider.stores.new_file import BUFFER_BYTES, LocalNewFile, NewFile
-from airflow_batch_provider.stores.object_store import Store
 from airflow_batch_provider.stores.retry import attempt, run_once
+from airflow_batch_provider.stores.store import Store, content_version
 
 Made = TypeVar("Made")
 
@@ -36,18 +36,16 @@ class LocalStore(Store):
     """
 
     def create(self, name: str) -> NewFile:
-        """See :class:`Store`."""
         path = self._path(name)
 
         def make() -> NewFile:
             file = _in_folder(path, lambda: open(path, "wb", buffering=BUFFER_BYTES))  # noqa: SIM115 (it outlives this)
-            return LocalNewFile(file, path, self.place)
+            return LocalNewFile(file, path, self.name)
 
-        return attempt(make, f"write {name}", self.place)
+        return attempt(make, f"write {name}", self.name)
 
-    def open(self, name: str) -> IO[bytes]:
-        """See :class:`Store`."""
-        return attempt(lambda: io.BufferedReader(_Reader(self, name)), f"read {name}", self.place)
+    def open(self, name: str) -> io.BufferedReader:
+        return attempt(lambda: io.BufferedReader(_Reader(self, name)), f"read {name}", self.name)
 
     def _read(self, name: str) -> bytes:
         with open(self._path(name), "rb") as file:
@@ -79,7 +77,7 @@ class LocalStore(Store):
         self._put_beside(name, link, needs=source)
 
     def _put_beside(self, name: str, make: Callable[[str], None], needs: str | None = None) -> None:
-        """Make a file beside another, and put it in its place; a rival may take it for what a kill has left."""
+        """Make a file beside another and rename it; a concurrent cleaner may take it for what a kill has left."""
 
         def put() -> None:
             with self._beside(name) as beside:
@@ -87,6 +85,9 @@ class LocalStore(Store):
                 os.replace(beside, self._path(name))
 
         _in_folder(self._path(name), put, needs)
+
+    def _version(self, name: str) -> str:
+        return content_version(self._read(name))
 
     def _size(self, name: str) -> int:
         return os.path.getsize(self._path(name))
@@ -97,7 +98,7 @@ class LocalStore(Store):
         for current, _, names in os.walk(self._path(folder).rstrip("/"), onerror=_fail_unless_gone):
             for name in names:
                 path = os.path.join(current, name)
-                with contextlib.suppress(FileNotFoundError):  # a rival may be cleaning
+                with contextlib.suppress(FileNotFoundError):  # a concurrent cleaner may be at work
                     found[path.removeprefix(f"{self.root}/")] = now - os.lstat(path).st_mtime
         return found
 
@@ -105,11 +106,9 @@ class LocalStore(Store):
         os.remove(self._path(name))
 
     def is_temporary(self, name: str) -> bool:
-        """See :class:`Store`."""
         return _TEMPORARY.search(name) is not None
 
     def remove_empty_folders(self, folder: str) -> None:
-        """See :class:`Store`."""
         for current, _, _ in os.walk(self._path(folder), topdown=False):
             try:
                 os.rmdir(current)
@@ -150,10 +149,10 @@ class _Reader(io.FileIO):
         self._what = f"read {name}"
 
     def readinto(self, buffer: Any, /) -> int | None:
-        return run_once(lambda: super(_Reader, self).readinto(buffer), self._what, self._store.place)
+        return run_once(lambda: super(_Reader, self).readinto(buffer), self._what, self._store.name)
 
     def readall(self) -> bytes:
-        return run_once(super().readall, self._what, self._store.place)
+        return run_once(super().readall, self._what, self._store.name)
 
 
 def _lock_soon(descriptor: int) -> None:
@@ -174,7 +173,7 @@ def _lock_soon(descriptor: int) -> None:
 
 
 def _in_folder(path: str, make: Callable[[], Made], needs: str | None = None) -> Made:
-    """Make a file, and its folder, which a rival may remove as long as it is empty.
+    """Make a file, and its folder, which a concurrent cleaner may remove while it is empty.
 
     :param path: the file
     :param make: makes it

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import IO
 
-from airflow_batch_provider.stores.retry import Place, run_once
+from airflow_batch_provider.stores.retry import DestinationName, run_once
 
 BUFFER_BYTES = 1 << 20
 
@@ -19,15 +19,15 @@ class NewFile(ABC):
 
     :param file: the local file that takes what is written
     :param path: its path
-    :param place: the destination
+    :param destination: the destination
     """
 
     _what = "write a file"
 
-    def __init__(self, file: IO[bytes], path: str, place: Place) -> None:
+    def __init__(self, file: IO[bytes], path: str, destination: DestinationName) -> None:
         self._file = file
         self._path = path
-        self._place = place
+        self._destination = destination
         self._is_done = False
 
     def write(self, data: bytes) -> None:
@@ -35,7 +35,7 @@ class NewFile(ABC):
 
         :raises TransientError: the disk is full or fails
         """
-        run_once(lambda: self._file.write(data), self._what, self._place)
+        run_once(lambda: self._file.write(data), self._what, self._destination)
 
     def close(self) -> None:
         """Finish: from now on the file is there, whole.
@@ -64,10 +64,10 @@ class NewFile(ABC):
 
 
 class LocalNewFile(NewFile):
-    """A file below a local folder. It grows in place, so only names that nobody reads yet are written so."""
+    """A file below a local folder. It grows in destination, so only names that nobody reads yet are written so."""
 
     def _finish(self) -> None:
-        run_once(self._file.close, self._what, self._place)
+        run_once(self._file.close, self._what, self._destination)
 
     def _remove(self) -> None:
         with contextlib.suppress(OSError):
@@ -81,10 +81,10 @@ class UploadedNewFile(NewFile):
     when the process is killed.
 
     :param upload: uploads a local file, and may be called again
-    :param place: the destination
+    :param destination: the destination
     """
 
-    def __init__(self, upload: Callable[[str], None], place: Place) -> None:
+    def __init__(self, upload: Callable[[str], None], destination: DestinationName) -> None:
         file = tempfile.NamedTemporaryFile(  # noqa: SIM115 (it outlives this call)
             buffering=BUFFER_BYTES, prefix="airflow-batch-provider-", delete=False
         )
@@ -93,12 +93,12 @@ class UploadedNewFile(NewFile):
             # A file without a name goes with the process, however that ends.
             os.remove(path)
             path = f"/proc/self/fd/{file.fileno()}"
-        super().__init__(file, path, place)
+        super().__init__(file, path, destination)
         self._what = f"write a temporary file of {os.path.dirname(file.name)!r} for an upload"
         self._upload = upload
 
     def _finish(self) -> None:
-        run_once(self._file.flush, self._what, self._place)
+        run_once(self._file.flush, self._what, self._destination)
         self._upload(self._path)
         self._file.close()
         self._remove()

@@ -32,7 +32,7 @@ class _FullError(TransientError):
 
 
 @dataclass(frozen=True)
-class Place:
+class DestinationName:
     """A destination, as errors name it.
 
     :param uri: its URI
@@ -47,12 +47,12 @@ class Place:
         return f"destination {self.uri!r}" + (f" with connection {self.conn_id!r}" if self.conn_id else "")
 
 
-def attempt(operation: Callable[[], Result], what: str, place: Place) -> Result:
+def attempt(operation: Callable[[], Result], what: str, destination: DestinationName) -> Result:
     """Run an operation until it succeeds or there is no hope.
 
     :param operation: may be repeated: where it fails, it leaves nothing that a repetition trips over
     :param what: what it does, to follow "Cannot"
-    :param place: the destination
+    :param destination: the destination
     :raises FileNotFoundError: the file is not there
     :raises ConflictError: the condition of a put does not hold
     :raises DestinationError: a repetition would fail again
@@ -67,24 +67,24 @@ def attempt(operation: Callable[[], Result], what: str, place: Place) -> Result:
         ),
         seconds=SECONDS_OF_ATTEMPTS,
     )
-    result: Result = retrying(run_once, operation, what, place)
+    result: Result = retrying(run_once, operation, what, destination)
     return result
 
 
-def run_once(operation: Callable[[], Result], what: str, place: Place) -> Result:
+def run_once(operation: Callable[[], Result], what: str, destination: DestinationName) -> Result:
     """Run an operation that cannot be repeated; parameters and errors as for :func:`attempt`."""
     try:
         return operation()
     except BatchProviderError:
         raise
     except Exception as error:  # noqa: BLE001 (whatever the store raises)
-        ours = _read(error, what, place)
+        ours = _read(error, what, destination)
         raise ours from (None if holds_secrets(error) else error)
 
 
-def _read(error: Exception, what: str, place: Place) -> Exception:
+def _read(error: Exception, what: str, destination: DestinationName) -> Exception:
     failure = classify(error)
-    message = f"Cannot {what} at {place}: {failure.reason}. {advice(failure.kind)}".rstrip()
+    message = f"Cannot {what} at {destination}: {failure.reason}. {advice(failure.kind)}".rstrip()
     if failure.kind is Cause.NO_FILE:
         return FileNotFoundError(message)
     if failure.kind is Cause.CONFLICT:

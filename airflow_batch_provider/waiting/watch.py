@@ -96,10 +96,8 @@ class Watch:
 
     def resume(self, kept: object) -> None:
         """Continue from what :meth:`keep` returned; what cannot be read is ignored."""
-        if isinstance(kept, dict):
-            kept = {"version": 1, **kept}  # release 0.1.0 kept none
         try:
-            watch = codec.convert(kept, KeptWatch, version=1)
+            watch = codec.convert(kept, KeptWatch, version=1, unversioned=1)  # release 0.1.0 kept no version
         except codec.UnreadableError:
             return
         self._failures = watch.failures

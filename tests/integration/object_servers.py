@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from airflow_batch_provider.stores.destination import Store, open_store
+from airflow_batch_provider.stores.object_store import ObjectStore
 from tests.integration.processes import free_port, program, running
 from tests.integration.proxy import Proxy, proxy_to
 from tests.integration.seaweedfs import ACCESS_KEY, READER_KEY, SECRET_KEY, seaweedfs
@@ -177,7 +178,7 @@ class Google(ObjectServer):
         from gcsfs.core import GCSFileSystem
 
         fs = GCSFileSystem(token="anon", project="p", endpoint_url=self.proxy.url)
-        return Store(fs, f"{bucket}/{folder}", f"gs://{conn_id}@{bucket}/{folder}", conn_id)
+        return ObjectStore(fs, f"{bucket}/{folder}", f"gs://{conn_id}@{bucket}/{folder}", conn_id)
 
     def connections(self) -> dict[str, str]:
         return {}

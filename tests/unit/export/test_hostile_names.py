@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_batch_provider.exceptions import DestinationError
 from airflow_batch_provider.export.export import export
 from airflow_batch_provider.export.manifest import TaskRun
 from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.formats.format import Format
-from airflow_batch_provider.stores.destination import Store, open_store
+from airflow_batch_provider.stores.destination import open_store
+from airflow_batch_provider.stores.object_store import ObjectStore
 from tests.unit.export.vendor import LISTINGS, VendorOf
 
 HOSTILE = [
@@ -51,12 +53,12 @@ def test_only_names_of_the_documented_form_appear(kind: str, name: str, file_for
     else:
         fs = MemoryFileSystem()
         fs.store.clear()
-        store, root = Store(fs, "/a/b/exports", "memory://a/b/exports"), "/a/b/exports/"
+        store, root = ObjectStore(fs, "/a/b/exports", "memory://a/b/exports"), "/a/b/exports/"
         found = lambda: list(fs.store)  # noqa: E731
     during: set[str] = set()
     rows = [json.dumps({"id": hostile, "status": hostile, "name": hostile}) for hostile in HOSTILE]
     vendor = VendorOf(name, rows, cap=5, before=lambda: during.update(found()))
-    export(vendor.reading(on_drift="warn"), store, work(name, file_format))
+    export(vendor.source(on_drift="warn"), store, work(name, file_format))
     assert all(path.startswith(root) for path in {*during, *found()})
     assert all(re.fullmatch(STAGED, path.removeprefix(root)) for path in during)
     assert len(found()) == 1 + -(-len(HOSTILE) // 7)
@@ -68,18 +70,19 @@ def test_a_forged_manifest_removes_nothing_outside_the_destination(key: str, tmp
     destination, other = tmp_path / "exports", tmp_path / "other.txt"
     other.write_text("of somebody else")
     first = VendorOf("playment.batches", [json.dumps({"id": 1})])
-    export(first.reading(), open_store(str(destination)), work("playment.batches", "jsonl"))
+    export(first.source(), open_store(str(destination)), work("playment.batches", "jsonl"))
     manifest: dict[str, Any] = json.loads((destination / "_MANIFEST.json").read_text())
     part = {**manifest["parts"][0], "path": "../other.txt"}
     manifest |= {"parts": [part]} if key == "parts" else {"replaces": ["../other.txt"]}
     (destination / "_MANIFEST.json").write_text(json.dumps(manifest))
     second = VendorOf("playment.batches", [json.dumps({"id": 2})])
-    export(second.reading(), open_store(str(destination)), work("playment.batches", "csv"))
+    with pytest.raises(DestinationError, match=r"'\.\./other\.txt' is not the name of a part"):
+        export(second.source(), open_store(str(destination)), work("playment.batches", "csv"))
     assert other.read_text() == "of somebody else"
 
 
 def test_status_words_cannot_blow_up_what_a_task_hands_on(tmp_path: Path) -> None:
     rows = [json.dumps({"id": number, "status": f"{number}" + "x" * 1000}) for number in range(1000)]
     vendor = VendorOf("playment.batches", rows)
-    manifest = export(vendor.reading(), open_store(str(tmp_path)), work("playment.batches", "jsonl"))
+    manifest = export(vendor.source(), open_store(str(tmp_path)), work("playment.batches", "jsonl"))
     assert len(json.dumps(manifest.summary("here"))) < 50_000

@@ -64,7 +64,7 @@ def mortal(count: Callable[[], None]) -> Iterator[None]:
 
 
 def run(vendor: VendorOf, folder: Path, rows_per_part: int = 15, **options: Any) -> Manifest:
-    return export(vendor.reading(), local(folder), work(rows_per_part), **options)
+    return export(vendor.source(), local(folder), work(rows_per_part), **options)
 
 
 @EACH
@@ -158,7 +158,7 @@ def test_another_piece_of_work_starts_anew(changes: dict[str, Any], options: dic
     fields = {"dag_id": "dag", "task_id": "task", "run_id": "run", "logical_date": "2026-03-01T00:00:00+00:00"}
     task_run = TaskRun(**{**fields, "map_index": -1, **changes})  # type: ignore[arg-type]
     vendor = VendorOf("llamacloud.batches", rows(100))
-    manifest = export(vendor.reading(), local(tmp_path), work(**{"rows_per_part": 15, "task_run": task_run, **options}))
+    manifest = export(vendor.source(), local(tmp_path), work(**{"rows_per_part": 15, "task_run": task_run, **options}))
     assert not manifest.resumed
     assert len(vendor.asked) == 10
 
@@ -166,7 +166,7 @@ def test_another_piece_of_work_starts_anew(changes: dict[str, Any], options: dic
 def test_another_host_starts_anew(tmp_path: Path) -> None:
     killed_at("llamacloud.batches", tmp_path, requests=7)
     vendor = VendorOf("llamacloud.batches", rows(100))
-    manifest = export(vendor.reading(), local(tmp_path), replace(work(15), source="https://elsewhere"))
+    manifest = export(vendor.source(), local(tmp_path), replace(work(15), source="https://elsewhere"))
     assert not manifest.resumed
 
 
@@ -267,7 +267,7 @@ def test_a_listing_that_could_not_be_read_whole_is_read_from_its_start_again(tmp
 def test_an_export_without_a_task_run_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
     vendor = VendorOf("llamacloud.batches", rows(100), before=Countdown(7))
     with pytest.raises(Killed):
-        export(vendor.reading(), local(tmp_path), work(15, task_run=TaskRun()))
+        export(vendor.source(), local(tmp_path), work(15, task_run=TaskRun()))
     assert not list(tmp_path.iterdir())
 
 

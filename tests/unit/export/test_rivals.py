@@ -45,7 +45,7 @@ def declare_after_manifest(folder: Path, names: list[str], monkeypatch: pytest.M
     def before_cleaning(*arguments: Any) -> bool:
         version = store.version(MANIFEST)
         is_put = put_if(*arguments)
-        rival.declare(names, version if stale else store.version(MANIFEST))
+        rival.write_intent(names, version if stale else store.version(MANIFEST))
         return is_put
 
     monkeypatch.setattr(LocalStore, "put_if", before_cleaning)

@@ -26,10 +26,11 @@ from airflow_batch_provider.export import export as exporting
 from airflow_batch_provider.export import verify_export
 from airflow_batch_provider.export.manifest import Manifest, TaskRun
 from airflow_batch_provider.export.publishing import published
-from airflow_batch_provider.export.staging import SECONDS_UNTIL_NOBODYS
+from airflow_batch_provider.export.staging import SECONDS_UNTIL_ORPHANED
 from airflow_batch_provider.export.verifying import PublishedExport
 from airflow_batch_provider.operators.llamacloud import LlamaCloudExportBatchesOperator
 from airflow_batch_provider.stores.destination import LocalStore, Store
+from airflow_batch_provider.stores.object_store import ObjectStore
 from tests.unit.export.exported import left_over, local, rows_of, work
 from tests.unit.export.test_resume import Countdown, Killed, mortal
 from tests.unit.export.vendor import VendorOf, rows
@@ -40,7 +41,7 @@ OTHER_TASK = TaskRun("dag", "other", "run", "2026-03-01T00:00:00+00:00", -1)
 
 
 def run(vendor: VendorOf, folder: Path, task_run: TaskRun | None = None) -> Manifest:
-    return exporting.export(vendor.reading(), local(folder), work(15, **({"task_run": task_run} if task_run else {})))  # type: ignore[arg-type]
+    return exporting.export(vendor.source(), local(folder), work(15, **({"task_run": task_run} if task_run else {})))  # type: ignore[arg-type]
 
 
 def once(patch: pytest.MonkeyPatch, owner: type, method: str, action: Callable[..., object]) -> None:
@@ -147,7 +148,7 @@ def test_a_try_that_is_replaced_by_its_successor_right_after_its_manifest_ends_w
         if left:
             left.pop()
             # Not from the checkpoint: it was cleared, and the rows are others now.
-            exporting.export(VendorOf(NAME, rows(40, run="later")).reading(), local(tmp_path), work(15), resume=False)
+            exporting.export(VendorOf(NAME, rows(40, run="later")).source(), local(tmp_path), work(15), resume=False)
         return is_put
 
     monkeypatch.setattr(LocalStore, "put_if", overtaken)
@@ -219,7 +220,7 @@ def test_a_zombie_whose_listing_goes_round_in_circles_does_not_make_its_successo
 
             circling.before = circle
             with pytest.raises(IncompleteListingError):
-                exporting.export(circling.reading(), local(tmp_path), work(15), resume=False)
+                exporting.export(circling.source(), local(tmp_path), work(15), resume=False)
 
     vendor.before = give_up_as_a_zombie
     run(vendor, tmp_path)
@@ -232,7 +233,7 @@ def test_a_slow_export_keeps_its_first_parts_beyond_a_day_though_another_task_cl
 
     def a_day_later() -> None:
         if len(vendor.asked) == 8:
-            yesterday = time.time() - SECONDS_UNTIL_NOBODYS - 60
+            yesterday = time.time() - SECONDS_UNTIL_ORPHANED - 60
             staged = sorted(tmp_path.rglob("*-00000.jsonl.gz"))
             os.utime(staged[0], (yesterday, yesterday))
             run(VendorOf(NAME, rows(7)), tmp_path, OTHER_TASK)
@@ -256,16 +257,19 @@ def test_a_broken_declaration_hinders_neither_cleaning_nor_verifying(content: by
 def test_a_zombie_does_not_put_its_older_rows_over_the_export_of_its_successor() -> None:
     """On an object store, where a part that is being filled lies on the worker's own disk."""
     fs = MemoryFileSystem()
-    store = Store(fs, "/an-export", "memory://an-export")
+    store = ObjectStore(fs, "/an-export", "memory://an-export")
     zombie = VendorOf(NAME, rows(30, run="older"))
 
     def sleep() -> None:
         if len(zombie.asked) == 1:
             zombie.before = lambda: None
-            exporting.export(VendorOf(NAME, rows(30, run="fresh")).reading(), store, work(100))
+            began = time.monotonic()
+            while time.monotonic() < began + 0.002:  # manifests tell tries apart by the millisecond in which they began
+                pass
+            exporting.export(VendorOf(NAME, rows(30, run="fresh")).source(), store, work(100))
 
     zombie.before = sleep
-    exporting.export(zombie.reading(), store, work(100))
+    exporting.export(zombie.source(), store, work(100))
     manifest = published(store)
     assert manifest
     assert b"older" not in gzip.decompress(store.read(manifest.parts[0].path) or b"")

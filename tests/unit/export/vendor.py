@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from airflow_batch_provider.apis.request import Answer, Request
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.export.export import Reading
+from airflow_batch_provider.export.export import PageSource
 from airflow_batch_provider.listing.pages import read_pages
 from tests.listings import LISTINGS, VALUES
 from tests.vendor_server import PAGES, Served
@@ -43,7 +43,7 @@ class VendorOf:
         self.asked.append(request)
         return read(Answer(200, {}, PAGES[self.name](Served(self.rows, cap=self.cap), dict(request.query)).body))
 
-    def reading(self, **options: Any) -> Reading:
+    def source(self, **options: Any) -> PageSource:
         """Return what an export needs to read this."""
         listing = LISTINGS[self.name]
         sizes = {"llamacloud.batch_processing_jobs": "limit", "talkifai.batch_jobs": "page_size"}

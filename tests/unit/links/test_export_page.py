@@ -19,6 +19,7 @@ from airflow_batch_provider.links.export_page import PublishedExportLink, page_o
 from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
 from airflow_batch_provider.operators.verify import VerifyExportOperator
 from airflow_batch_provider.stores.destination import Store, open_store
+from airflow_batch_provider.stores.object_store import ObjectStore
 from airflow_batch_provider.testing import sandbox
 
 OPTION = "AIRFLOW__BATCH_PROVIDER__EXPORT_PAGES"
@@ -27,13 +28,13 @@ OPTION = "AIRFLOW__BATCH_PROVIDER__EXPORT_PAGES"
 def on_s3(folder: str = "raw/a/b", uri: str = "s3://aws_default@raw/a/b", **client: Any) -> Store:
     s3fs = pytest.importorskip("s3fs")
     fs = s3fs.S3FileSystem(key="testkey", secret="testsecret", client_kwargs=client, skip_instance_cache=True)
-    return Store(fs, folder, uri, "aws_default")
+    return ObjectStore(fs, folder, uri, "aws_default")
 
 
 def on_google(endpoint: str | None = None) -> Store:
     gcsfs = pytest.importorskip("gcsfs.core")
     fs = gcsfs.GCSFileSystem(token="anon", endpoint_url=endpoint, skip_instance_cache=True)
-    return Store(fs, "raw/a b/c", "gs://google@raw/a b/c", "google")
+    return ObjectStore(fs, "raw/a b/c", "gs://google@raw/a b/c", "google")
 
 
 def link_of(task: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_batch_provider.stores import conditional_writes
-from airflow_batch_provider.stores.conditional_writes import kind_of
+from airflow_batch_provider.stores.conditional_writes import conditional_writes_of
 
 gcsfs = pytest.importorskip("gcsfs.core")
 adlfs = pytest.importorskip("adlfs")
@@ -26,7 +26,7 @@ def test_google_is_asked_to_match_the_generation(
             requests.append({"method": method, "path": path, **kwargs})
 
     fs = Google(token="anon", endpoint_url="http://127.0.0.1:1", skip_instance_cache=True)
-    kind = kind_of(fs)
+    kind = conditional_writes_of(fs)
     assert kind
     asyncio.run(kind.put_if(fs, "raw/a b/x", b"1", version))
     assert kind.version({"generation": "5"}) == "5"

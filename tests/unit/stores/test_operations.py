@@ -11,6 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.stores.destination import Store, open_store
+from airflow_batch_provider.stores.object_store import ObjectStore
 from tests.unit.formats.writers import count_together, write
 
 
@@ -20,7 +21,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         yield open_store(str(tmp_path))
         return
     fs = MemoryFileSystem()
-    yield Store(fs, f"{tmp_path}/exports", "memory://exports")
+    yield ObjectStore(fs, f"{tmp_path}/exports", "memory://exports")
     fs.rm(str(tmp_path), recursive=True) if fs.exists(str(tmp_path)) else None
 
 
@@ -86,7 +87,7 @@ def test_names_are_listed_with_their_age(store: Store) -> None:
 
 
 def test_an_object_that_is_named_like_a_folder_is_not_in_it() -> None:
-    store = Store(MemoryFileSystem(), "/objects", "memory://objects")
+    store = ObjectStore(MemoryFileSystem(), "/objects", "memory://objects")
     store.put("a", b"1")
     assert store.names_below("a") == {}
     store.remove("a")
@@ -117,7 +118,7 @@ def test_of_many_conditional_puts_at_once_each_follows_the_one_before(tmp_path: 
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_not_taken_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(MemoryFileSystem(), "/cut", "memory://cut")
+    store = ObjectStore(MemoryFileSystem(), "/cut", "memory://cut")
     store.put("x", b"1" * 20)
     monkeypatch.setattr(store, "size", lambda name: 30)
     with store.open("x") as file, pytest.raises(TransientError, match="ended after 20 of 30 bytes"):
@@ -127,7 +128,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_not_taken_for_whole(monkeypatch:
 
 def test_a_temporary_file_that_does_not_fit_names_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    file = Store(MemoryFileSystem(), "/full", "memory://full").create("x")
+    file = ObjectStore(MemoryFileSystem(), "/full", "memory://full").create("x")
 
     def full(data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
