@@ -82,17 +82,19 @@ class Steps:
     def watch(self) -> None:
         """Put the steps into the package's code and into this process's file operations."""
         from airflow_batch_provider.client.client import Client
-        from airflow_batch_provider.stores.destination import LocalStore, Store
+        from airflow_batch_provider.stores.local import LocalStore
         from airflow_batch_provider.stores.new_file import NewFile
+        from airflow_batch_provider.stores.object_store import ObjectStore
+        from airflow_batch_provider.stores.store import Store
 
-        for owner in (Store, LocalStore):
+        for owner in (Store, LocalStore, ObjectStore):
             for name in _OPERATIONS:
                 if name in vars(owner):
                     self._around(owner, name, self._phase_of_operation(name))
         self._around(Client, "send", lambda arguments: READING if self.counts[FIRST_PAGE] > 1 else FIRST_PAGE)
         self._around(NewFile, "write", lambda arguments: WRITING)
         self._around(NewFile, "close", lambda arguments: FINISHING)
-        self._around(Store, "_upload", lambda arguments: FINISHING)
+        self._around(ObjectStore, "_upload", lambda arguments: FINISHING)
         for name in ("replace", "link"):
             self._around(os, name, lambda arguments: None)
 
