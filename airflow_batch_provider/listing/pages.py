@@ -31,11 +31,11 @@ from airflow_batch_provider.listing.seen import DIGEST_SIZE, SeenRows, digests_o
 log = logging.getLogger(__name__)
 
 MOST_BARREN_PAGES = 100
-"""Pages in a row without a new row, after which a listing is taken to go on forever."""
+"""Pages in a row without a new row, after which a listing is taken to be endless."""
 
 
 class Bookmark(msgspec.Struct, frozen=True):
-    """Where a reading can go on, given the rows that were read before; JSON by its fields.
+    """Where a listing can be read on, given the rows that were read before; JSON by its fields.
 
     :param step: the step whose page comes next
     :param current: the pass that it belongs to
@@ -48,10 +48,10 @@ class Bookmark(msgspec.Struct, frozen=True):
 
 
 class NewRows(msgspec.Struct, frozen=True):
-    """What a page brought.
+    """The new rows of a page.
 
-    :param rows: its rows that no page before it held, in the vendor's order
-    :param duplicates: how many rows it held that were read before, where no overlap explains it
+    :param rows: its rows that no page before it had, in the vendor's order
+    :param duplicates: how many of its rows were read before, if no overlap explains it
     :param total: how many rows the vendor reports for the whole listing
     :param position: where this very page is read again, for :func:`read_pages`; JSON by its fields
     :param passes: how often the listing was read, this time included
@@ -88,11 +88,11 @@ def read_pages(
     :param client: where to ask
     :param listing: what to read
     :param request: the first request
-    :param on_drift: what to do where rows may be missing because the listing moved
+    :param on_drift: what to do if rows may be missing because the listing moved
     :param most_passes: how often the listing is read at most
     :param prefetch: whether to request pages before they are needed, over the connections that the settings allow;
         two pages for each connection are held then
-    :param begun: when the reading began; now if left out
+    :param begun: when the first try began to read; now by default
     :param position: where to read on: the position of a page, or JSON made of it; None for the start
     :param seen: the rows that were read before
     :raises IncompleteListingError: the listing repeats itself, does not end, or may not have been read whole
@@ -102,7 +102,7 @@ def read_pages(
     most_passes = most_passes if listing.paging.shifts else 1
     limits = _Limits(on_drift, most_passes, begun or datetime.now(UTC), connections)
     bookmark = _bookmark(position)
-    return _Reading(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
+    return _ListingReader(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
 
 
 def _bookmark(position: object) -> Bookmark | None:
@@ -121,7 +121,20 @@ class _Limits(msgspec.Struct, frozen=True):
     connections: int
 
 
-class _Reading:
+class _PassMemory:
+    """What is remembered from page to page within one pass; the next pass begins with another one.
+
+    :param seen: the rows that this pass has read
+    """
+
+    def __init__(self, seen: SeenRows) -> None:
+        self.seen = seen
+        self.before: list[bytes] | None = None  # the ids of the page before, as hashes
+        self.requested: set[bytes] = set()
+        self.barren = 0  # pages in a row without a new row
+
+
+class _ListingReader:
     def __init__(
         self,
         client: Client,
@@ -136,35 +149,32 @@ class _Reading:
         self._first = listing.paging.first(request)
         self._limits = limits
         self._seen = seen
-        self._place = bookmark or Bookmark(self._first)
-        if self._place.current.number > 1:  # which rows it met before it broke off is not known any more
-            self._place = Bookmark(self._first, Pass(number=self._place.current.number))
-        self._in_pass = seen if self._place.current.number == 1 else SeenRows()
-        self._before: list[bytes] | None = None
-        self._asked: set[bytes] = set()
-        self._barren = 0
-        self._ahead = Prefetcher(self._ask, listing.paging, limits.connections) if limits.connections else None
+        self._bookmark = bookmark or Bookmark(self._first)
+        if self._bookmark.current.number > 1:  # which rows it met before it broke off is not known any more
+            self._bookmark = Bookmark(self._first, Pass(number=self._bookmark.current.number))
+        self._pass = _PassMemory(seen if self._bookmark.current.number == 1 else SeenRows())
+        self._prefetcher = Prefetcher(self._ask, listing.paging, limits.connections) if limits.connections else None
 
     def pages(self) -> Iterator[NewRows]:
         """Yield what each page brings, to the end of the last pass."""
         try:
             yield from self._pages()
         finally:
-            if self._ahead:
-                self._ahead.close()
+            if self._prefetcher:
+                self._prefetcher.close()
 
     def _pages(self) -> Iterator[NewRows]:
-        following: Step | None = self._place.step
+        following: Step | None = self._bookmark.step
         while following:
-            self._place = replace(self._place, step=following)
+            self._bookmark = replace(self._bookmark, step=following)
             page = self._get(following)
             brought, following = self._take(following, page)
             doubt = None
             if following is None:
-                doubt = self._place.current.doubt(self._listing, self._first.origin, len(self._seen))
+                doubt = self._bookmark.current.doubt(self._listing, self._first.origin, len(self._seen))
                 if doubt is None and self._may_have_moved_unseen():
                     yield brought
-                    brought, doubt = self._look_at_first_page_again()
+                    brought, doubt = self._read_first_page_again()
                 if doubt and self._may_read_again(doubt):
                     following = self._begin_next_pass(doubt)
                     doubt = None
@@ -172,13 +182,13 @@ class _Reading:
 
     def _get(self, step: Step) -> Page:
         if not self._listing.paging.shifts:
-            self._asked.add(_digest(step.request.target.encode()))
+            self._pass.requested.add(_digest(step.request.target.encode()))
         try:
-            return self._ahead.get(step) if self._ahead else self._ask(step)
+            return self._prefetcher.get(step) if self._prefetcher else self._ask(step)
         except (NotFoundError, RequestRefusedError):
-            # Some servers refuse a page behind the last row; where the listing shrank, that is no error yet.
+            # Some servers refuse a page behind the last row; if the listing shrank, that is no error yet.
             is_behind_all = self._listing.paging.overlap(step, Page(Rows())) < step.reached - step.origin
-            if not self._listing.paging.shifts or self._before is None or not is_behind_all:
+            if not self._listing.paging.shifts or self._pass.before is None or not is_behind_all:
                 raise
             return Page(Rows())
 
@@ -186,62 +196,65 @@ class _Reading:
         return self._client.send(step.request, self._listing.page)
 
     def _take(self, step: Step, page: Page) -> tuple[NewRows, Step | None]:
-        place, current, paging = self._place, self._place.current, self._listing.paging
+        bookmark, current, paging = self._bookmark, self._bookmark.current, self._listing.paging
         digests = digests_of(page.rows.ids)
         if not self._continues(step, digests):
-            self._place = replace(place, current=replace(current, moved=True))
-            self._note_barren(0, paging.back(step))
-            return NewRows(Rows(), 0, page.total, place, current.number), paging.back(step)
+            self._bookmark = replace(bookmark, current=replace(current, moved=True))
+            self._check_progress(0, paging.back(step))
+            return NewRows(Rows(), 0, page.total, bookmark, current.number), paging.back(step)
         overlap = paging.overlap(step, page)
-        moved = bool(overlap and self._before is not None and self._before[-overlap:] != digests[:overlap])
+        moved = bool(overlap and self._pass.before is not None and self._pass.before[-overlap:] != digests[:overlap])
         new = self._seen.add(digests)
-        fresh = len(new) if self._in_pass is self._seen else len(self._in_pass.add(digests))
+        fresh = len(new) if self._pass.seen is self._seen else len(self._pass.seen.add(digests))
         rows = page.rows.at(new)
-        digests_of_rows = digests if len(new) == len(digests) else [digests[place] for place in new]
+        digests_of_rows = digests if len(new) == len(digests) else [digests[index] for index in new]
         missed = sum(self._listing.existed(row, self._limits.begun) for row in rows) if current.number > 1 else 0
-        is_resumed = self._before is None and place.step is not self._first and current.number == 1
+        is_resumed = self._pass.before is None and bookmark.step is not self._first and current.number == 1
         duplicates = 0 if current.number > 1 or is_resumed else max(0, len(digests) - fresh - overlap)
         current = current.after(page, fresh=fresh, missed=missed, moved=moved)
-        first_page = place.first_page if step != self._first else _digest(b"".join(digests))
-        self._place = replace(place, current=current, first_page=first_page)
-        self._before = digests
+        first_page = bookmark.first_page if step != self._first else _digest(b"".join(digests))
+        self._bookmark = replace(bookmark, current=current, first_page=first_page)
+        self._pass.before = digests
         following = paging.following(step, Taken(page, len(digests), fresh, current.read))
-        self._note_barren(fresh, following)
-        return NewRows(rows, duplicates, page.total, place, current.number, digests_of_rows), following
+        self._check_progress(fresh, following)
+        return NewRows(rows, duplicates, page.total, bookmark, current.number, digests_of_rows), following
 
     def _continues(self, step: Step, digests: list[bytes]) -> bool:
-        number = self._place.current.number
-        if self._before is None and (number > 1 or not len(self._seen)):
+        number = self._bookmark.current.number
+        if self._pass.before is None and (number > 1 or not len(self._seen)):
             return True  # nothing was read that it could continue
         if not self._listing.paging.shifts:
             return True
-        return self._listing.paging.takes(step, len(digests), self._in_pass.any(digests))
+        return self._listing.paging.takes(step, len(digests), self._pass.seen.any(digests))
 
-    def _note_barren(self, fresh: int, following: Step | None) -> None:
-        """Fail where the listing goes round in circles or on forever."""
-        read = self._place.current.read
+    def _check_progress(self, fresh: int, following: Step | None) -> None:
+        """Fail if the listing goes in circles or never ends."""
+        read = self._bookmark.current.read
         if fresh or following is None:
-            self._barren = 0
+            self._pass.barren = 0
         elif not self._listing.paging.shifts or following.reached - following.origin > read:
-            self._barren += 1
+            self._pass.barren += 1
         if following is None:
             return
-        if not self._listing.paging.shifts and _digest(following.request.target.encode()) in self._asked:
+        if not self._listing.paging.shifts and _digest(following.request.target.encode()) in self._pass.requested:
             raise self._incomplete(f"repeats a page after {read} rows")
-        if self._barren == MOST_BARREN_PAGES:
-            raise self._incomplete(f"brought nothing new in {self._barren} pages after {read} rows")
+        if self._pass.barren == MOST_BARREN_PAGES:
+            raise self._incomplete(f"brought nothing new in {self._pass.barren} pages after {read} rows")
 
     def _may_have_moved_unseen(self) -> bool:
-        """Tell whether a look at the first page may show what overlaps and totals do not: rows that jumped there."""
-        return self._limits.passes > 1 and self._place.current.number == 1 and self._place.current.pages > 1
+        """Return whether the first page may show what overlaps and totals do not: rows that jumped there."""
+        return self._limits.passes > 1 and self._bookmark.current.number == 1 and self._bookmark.current.pages > 1
 
-    def _look_at_first_page_again(self) -> tuple[NewRows, str | None]:
-        page, place = self._ask(self._first), self._place
-        is_same = _digest(b"".join(digests_of(page.rows.ids))) == place.first_page and page.total == place.current.total
-        return NewRows(Rows(), 0, page.total, place), None if is_same else "changed its first page while it was read"
+    def _read_first_page_again(self) -> tuple[NewRows, str | None]:
+        page, bookmark = self._ask(self._first), self._bookmark
+        is_same = (
+            _digest(b"".join(digests_of(page.rows.ids))) == bookmark.first_page and page.total == bookmark.current.total
+        )
+        doubt = None if is_same else "changed its first page while it was read"
+        return NewRows(Rows(), 0, page.total, bookmark), doubt
 
     def _may_read_again(self, doubt: str) -> bool:
-        current, limits = self._place.current, self._limits
+        current, limits = self._bookmark.current, self._limits
         # Without a total there is nothing to compare with but another pass.
         is_due = current.number == 1 and not current.moved and not self._listing.total_is_exact
         if limits.on_drift == "fail" and not is_due:
@@ -254,14 +267,12 @@ class _Reading:
         return False
 
     def _begin_next_pass(self, doubt: str) -> Step:
-        number = self._place.current.number + 1
+        number = self._bookmark.current.number + 1
         log.info(
             "Reading %s again, pass %d of at most %d: it %s", self._listing.name, number, self._limits.passes, doubt
         )
-        self._place = Bookmark(self._first, Pass(number=number, largest_total=self._place.current.largest_total))
-        self._in_pass = SeenRows()
-        self._before = None
-        self._barren = 0
+        self._bookmark = Bookmark(self._first, Pass(number=number, largest_total=self._bookmark.current.largest_total))
+        self._pass = _PassMemory(SeenRows())
         return self._first
 
     def _incomplete(self, happened: str) -> IncompleteListingError:

@@ -1,4 +1,4 @@
-"""How sure one can be that a listing was read whole."""
+"""Whether a listing was read whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ the first doubt, or go on with what was read and say so (``warn``)."""
 
 
 class Pass(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reading from the first row to the last has met so far.
+    """What a pass from the first row to the last has met so far.
 
     :param number: which one it is, from 1
     :param pages: pages that brought rows
@@ -27,7 +27,7 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
     :param largest_total: the largest total that a page reports, of this pass or one before
     :param least_total: the smallest total that a page of this pass reports
     :param moved: whether a row was seen to change its place
-    :param missed: rows that no pass before found, though they were there when the reading began
+    :param missed: rows that no pass before found, although they existed when the first try began
     """
 
     number: int = 1

@@ -1,4 +1,4 @@
-"""Asks for the pages that will probably come next while the ones before are worked on."""
+"""Requests the pages that will probably come next while the ones before are processed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.paging import Paging, Step
 
 PAGES_PER_CONNECTION = 2
-"""So many are asked for or kept ready: a connection whose page is done early need not wait for its turn."""
+"""Pages that are requested or ready for each connection, so that one that is done early need not wait."""
 
 SLOW_ANSWER = 0.005
-"""Seconds. Where answers come faster, a thread costs more than it saves."""
+"""Seconds. If answers come faster, a thread costs more than it saves."""
 
 LONGEST_HANDOVER = 0.05
-"""Seconds that a page waits for the request after it to begin; a connection may still be at what nobody wants."""
+"""Seconds that a page waits for the next request to begin; a connection may be busy with an abandoned request."""
 
 
 class Prefetcher:
-    """Gets pages over many connections, in order; what it holds is bounded.
+    """Gets pages over many connections, in order, in bounded memory.
 
     :param get: gets a page, from any thread
-    :param paging: tells which pages lie ahead
-    :param connections: how many requests to have under way
+    :param paging: which pages come next
+    :param connections: how many requests to run at the same time
     """
 
     def __init__(self, get: Callable[[Step], Page], paging: Paging, connections: int) -> None:
@@ -37,19 +37,19 @@ class Prefetcher:
         self._most = connections * PAGES_PER_CONNECTION
         self._executor = ThreadPoolExecutor(connections, "prefetch")
         self._ready: deque[tuple[Step, Future[Page]]] = deque()
-        self._ahead: Iterator[Step] = iter(())
+        self._upcoming: Iterator[Step] = iter(())
         self._is_slow = False
 
     def get(self, step: Step) -> Page:
-        """Return the page of a step, and see to it that those after it are under way."""
+        """Return the page of a step, and request those after it."""
         if self._ready and self._ready[0][0].request == step.request:
             page = self._ready.popleft()[1].result()
         else:
-            self._forget()
+            self._abandon()
             page = self._ask(step)
         if not self._ready:
-            self._ahead = self._paging.upcoming(step, page)
-        while self._is_slow and len(self._ready) < self._most and (following := next(self._ahead, None)):
+            self._upcoming = self._paging.upcoming(step, page)
+        while self._is_slow and len(self._ready) < self._most and (following := next(self._upcoming, None)):
             self._begin(following)
         return page
 
@@ -75,7 +75,7 @@ class Prefetcher:
         self._is_slow = time.monotonic() - began > SLOW_ANSWER
         return page
 
-    def _forget(self) -> None:
+    def _abandon(self) -> None:
         """Drop what was asked for: the listing went another way."""
         for _, future in self._ready:
             future.cancel()
@@ -83,5 +83,5 @@ class Prefetcher:
 
     def close(self) -> None:
         """Send no further request; those under way end by themselves."""
-        self._forget()
+        self._abandon()
         self._executor.shutdown(wait=False, cancel_futures=True)

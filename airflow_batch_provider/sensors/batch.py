@@ -45,10 +45,10 @@ class BatchSensor(BaseSensorOperator):
 
     :param deferrable: wait in the triggerer, where all waits on a connection share their polls; default from
         ``[operators] default_deferrable``
-    :param fail_on_item_failures: fail where the batch finished but files or calls of it failed; by default it succeeds
-        and says so
-    :param stalled_after: seconds after which a batch fails the task of which neither status nor counters nor time of
-        change moved; None (default) for never. In ``reschedule`` mode it needs Airflow 3.3.
+    :param fail_on_item_failures: fail if the batch finished but files or calls of it failed; by default the task
+        succeeds and logs a warning
+    :param stalled_after: fail if status, counters and time of change have not changed for so many seconds; None
+        (default) for never. In ``reschedule`` mode it needs Airflow 3.3.
     :param max_poll_failures: how many polls in a row may fail
     :raises BatchFailedError: the batch failed
     :raises BatchCancelledError: it was cancelled
@@ -96,7 +96,7 @@ class BatchSensor(BaseSensorOperator):
             raise timeout
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Look at the batch once; in deferrable mode, hand over to the triggerer if it is not finished."""
+        """Poll the batch once; in deferrable mode, hand over to the triggerer if it is not finished."""
         from airflow_batch_provider.waiting.reader import StateReader
 
         batch_id, options = self._checked(self.id_field, Identifier(), ALL), self._options()
@@ -105,12 +105,12 @@ class BatchSensor(BaseSensorOperator):
         watch = self._watch = self._watch or self._new_watch(context, options)
         now = time.time()
         try:
-            state = StateReader(hook.get_conn(), self.kind, scope).one(batch_id)
+            state = StateReader(hook.get_conn(), self.kind, scope).read_one(batch_id)
         except TransientError as error:
             if watch.miss(error):
                 raise
             self._keep(context, watch)
-            self.log.warning("This look failed, the next one may not: %s", error)
+            self.log.warning("This poll failed, the next one may succeed: %s", error)
             return False
         end = watch.see(state, now)
         if end:
@@ -122,7 +122,7 @@ class BatchSensor(BaseSensorOperator):
         return False
 
     def _link_batch(self, context: Context) -> None:
-        """Store the link now: Airflow does so when a task ends, but who waits wants to look meanwhile."""
+        """Store the link now: Airflow does so when a task ends, but users want it while the task waits."""
         task_instance: Any = context.get("ti")
         if task_instance is None:
             return
@@ -136,7 +136,7 @@ class BatchSensor(BaseSensorOperator):
         return str(getattr(self, self.hook_class.conn_name_attr))
 
     def _checked(self, name: str | None, domain: Domain, otherwise: str = "") -> str:
-        """Return a parameter's value as text, once rendered; ``otherwise`` where there is no such parameter."""
+        """Return a parameter's value as text, once rendered; ``otherwise`` if there is no such parameter."""
         if name is None:
             return otherwise
         value = getattr(self, name)
@@ -179,7 +179,7 @@ class BatchSensor(BaseSensorOperator):
 
         self.defer(
             trigger=BatchStatusTrigger(
-                kind=kind_named(self.kind.name).name,  # fails here rather than where the triggerer looks for it
+                kind=kind_named(self.kind.name).name,  # fails here rather than in the triggerer
                 connection_id=self._connection_id,
                 batch_id=batch_id,
                 scope=scope,
@@ -222,7 +222,7 @@ class BatchSensor(BaseSensorOperator):
         return watch
 
     def _store(self, context: Context) -> Any:
-        """Return what outlives a poke in reschedule mode, where each is a process of its own: Airflow 3.3 has it."""
+        """Return what outlives a poke in reschedule mode, in which each poke is a process: Airflow 3.3 has it."""
         return context.get("task_state_store") if self.reschedule and not self.deferrable else None
 
     def _keep(self, context: Context, watch: Watch) -> None:

@@ -24,13 +24,13 @@ from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 300.0
-"""Seconds between two looks of a watcher whose looks fail."""
+"""Seconds between two polls of a watcher whose polls fail."""
 
-LATE_LOOK = 30.0
-"""Seconds for a look at a batch whose wait was over before this process began with it: it may have finished in time."""
+LATE_POLL = 30.0
+"""Seconds for polling a batch whose deadline passed before this process began with it: it may have finished in time."""
 
 LATE_POLL_INTERVAL = 2.0
-"""Seconds between two such looks, of which all but the last have failed."""
+"""Seconds between two such polls, if they fail."""
 
 
 class BatchStatusTrigger(BaseTrigger):
@@ -43,7 +43,7 @@ class BatchStatusTrigger(BaseTrigger):
     :param connection_id: the Airflow connection
     :param batch_id: what to wait for
     :param scope: project or organization, as the kind's listing takes them
-    :param poll_interval: seconds between two looks
+    :param poll_interval: seconds between two polls
     :param end_time: Unix seconds at which the wait times out, None for never
     :param timeout: the seconds that the whole wait had, for the message
     :param fail_on_item_failures: whether failed files or calls make a finished batch a failed one
@@ -130,7 +130,7 @@ class BatchStatusTrigger(BaseTrigger):
 
         interval, latest = self.poll_interval, None if self.end_time is None else self.end_time - ahead
         if latest is not None and latest <= loop.time():
-            interval, latest = min(interval, LATE_POLL_INTERVAL), loop.time() + LATE_LOOK
+            interval, latest = min(interval, LATE_POLL_INTERVAL), loop.time() + LATE_POLL
         poller = pollers.poller_for(kind, self.connection_id, self.scope, self.hook)
         with poller.join(self.batch_id, interval, judge) as ended:
             try:
@@ -146,17 +146,17 @@ class BatchStatusTrigger(BaseTrigger):
 class BatchFinishedEventTrigger(BaseEventTrigger):
     """Fires for each batch that finishes, with its id, status and counters; for an ``AssetWatcher``.
 
-    Each look reads the whole listing, so that a batch which began and finished between two looks is seen as well. What
-    was finished before the first look fires nothing. Which batches fired is kept in Airflow's asset state store
+    Each poll reads the whole listing, so that a batch which began and finished between two polls is seen as well. What
+    was finished before the first poll fires nothing. Which batches fired is kept in Airflow's asset state store
     (Airflow 3.3): after a restart of the triggerer, those that finished meanwhile fire. Watchers of one connection and
-    scope share their looks. A triggerer that is killed right after an event may fire it once more.
+    scope share their polls. A triggerer that is killed right after an event may fire it once more.
 
     :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job``, ``talkifai.batch_job``,
         or the import path of a kind of another package
     :param connection_id: the Airflow connection
     :param scope: project or organization, as the kind's listing takes them; those of the connection if left out
-    :param poll_interval: seconds between two looks
-    :param event_interval: seconds between the events of one look. Airflow's scheduler starts a run for the first event
+    :param poll_interval: seconds between two polls
+    :param event_interval: seconds between the events of one poll. Airflow's scheduler starts a run for the first event
         that it finds, and leaves others that came before it looked until the next one comes (seen on 3.3.2).
     :param hook: the import path of the hook that makes the client; the vendor's own by default
     """
@@ -186,7 +186,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
 
     def shared_stream_key(self) -> Hashable:
-        """Return what triggers must have in common to share their looks."""
+        """Return what triggers must have in common to share their polls."""
         return (
             *(type(self).__name__, self.kind, self.connection_id, self.hook),
             *sorted(self.scope.items()),
@@ -195,7 +195,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
-        """Yield all finished batches, look by look; a look that fails is made again, later and later."""
+        """Yield all finished batches, poll by poll; a poll that fails is repeated, with back-off."""
         pollers = await _import_pollers()
         failures = 0
         while True:
@@ -203,7 +203,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
                 kind, hook = kind_named(kwargs["kind"]), kwargs.get("hook")
                 reader = await pollers.open_reader(kind, kwargs["connection_id"], kwargs["scope"], hook)
                 while True:
-                    finished = await asyncio.to_thread(reader.finished)
+                    finished = await asyncio.to_thread(reader.read_finished)
                     failures = 0
                     yield [verdict.summary(state) for state in finished]
                     await asyncio.sleep(kwargs["poll_interval"])

@@ -1,4 +1,4 @@
-"""Says in a task's log what changed, not that nothing did."""
+"""Logs what changed, and nothing if nothing did."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ class Log(Protocol):
     """The logger of a task or trigger: the standard library's, or Airflow's."""
 
     def info(self, message: str, /, *args: Any) -> Any:
-        """Log what is of interest."""
+        """Log information."""
 
     def warning(self, message: str, /, *args: Any) -> Any:
-        """Log what wants a look."""
+        """Log a warning."""
 
 
 def log_changes(log: Log, title: str, before: BatchState | None, state: BatchState) -> None:
-    """Log a state that differs from the one before; a status that is not documented is warned of once.
+    """Log a state that differs from the one before; an undocumented status causes one warning.
 
     :param log: where to
     :param title: the vendor
@@ -28,4 +28,4 @@ def log_changes(log: Log, title: str, before: BatchState | None, state: BatchSta
     if before is None or (before.status, before.counts) != (state.status, state.counts):
         log.info("%s: %s", title, state)
     if state.outcome is Outcome.UNKNOWN and (before is None or before.status != state.status):
-        log.warning("%s: %r is no status that is documented; waiting goes on", title, state.status)
+        log.warning("%s: status %r is not documented; the wait continues", title, state.status)

@@ -17,19 +17,19 @@ from airflow_batch_provider.apis.batch_state import BatchState
 from airflow_batch_provider.backoff import delay
 from airflow_batch_provider.client.rate_limit import LONGEST_HOLD
 from airflow_batch_provider.exceptions import BatchProviderError, FatalError, RateLimitedError, TransientError
-from airflow_batch_provider.waiting.reader import Listed, StateReader
+from airflow_batch_provider.waiting.reader import ListedStates, StateReader
 
 log = logging.getLogger(__name__)
 
 Seen = BatchState | Exception
-"""What a poll tells a wait: a state, or why there is none."""
+"""What a poll delivers to a wait: a state, or why there is none."""
 
 LONGEST_BACKOFF = 300.0
-"""Seconds between polls of a vendor that is unwell and does not say how long."""
+"""Seconds between polls of a vendor that fails and does not say for how long."""
 
 SHORTEST_INTERVAL = 0.01
 SINGLES_AT_ONCE = 4
-TOLD_AT_ONCE = 25
+DELIVERED_AT_ONCE = 25
 POLLS_UNTIL_LISTING_IS_TRIED_AGAIN = 20
 
 
@@ -37,11 +37,11 @@ T = TypeVar("T")
 
 
 class Wait(Generic[T]):
-    """One wait's place at a poller.
+    """One wait at a poller.
 
     :param batch_id: what it waits for
-    :param interval: seconds between two looks
-    :param judge: takes what was seen and returns what ends the wait, or None
+    :param interval: seconds between two polls
+    :param judge: takes what a poll delivers and returns what ends the wait, or None
     """
 
     def __init__(self, batch_id: str, interval: float, judge: Callable[[Seen], T | None]) -> None:
@@ -53,8 +53,8 @@ class Wait(Generic[T]):
         # Airflow finds a trigger's log by the context that it runs in; the poller runs in none of them.
         self._context = contextvars.copy_context()
 
-    def tell(self, seen: Seen) -> None:
-        """Have judged what was seen. It happens here, so that a wait that goes on costs no switch of tasks."""
+    def deliver(self, seen: Seen) -> None:
+        """Judge in the poller's task, so that a wait that continues costs no task switch."""
         if self.ended.done():
             return
         try:
@@ -89,16 +89,16 @@ class Poller:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits."""
+        """Whether there are no waits."""
         return not self._waits
 
     @contextmanager
     def join(self, batch_id: str, interval: float, judge: Callable[[Seen], T | None]) -> Iterator[asyncio.Future[T]]:
         """Take part, until the block is left.
 
-        :param batch_id: what to look at
-        :param interval: seconds between two looks
-        :param judge: takes what was seen, a state or an error, and returns what ends the wait, or None
+        :param batch_id: the batch to poll
+        :param interval: seconds between two polls
+        :param judge: takes a state or an error, and returns what ends the wait, or None
         :return: what ended the wait, once something did
         """
         wait = Wait(batch_id, interval, judge)
@@ -129,14 +129,14 @@ class Poller:
                     await self._poll(reader)
                     continue
                 try:
-                    reader = await self._open_reader()  # and look again: its connection may be held
+                    reader = await self._open_reader()  # and wait again: its connection may be held
                 except TransientError as error:
                     due = self._take_due()
-                    await self._tell(due, error)
+                    await self._deliver(due, error)
                     self._back_off(error, due)
-        except Exception as error:  # noqa: BLE001 - a poller that ends must tell those who wait, whatever ended it
-            self._task = None  # who joins from now on begins anew
-            await self._tell(self._waits, error)
+        except Exception as error:  # noqa: BLE001 - a poller that ends must notify its waits, whatever ended it
+            self._task = None  # the next wait starts a new task
+            await self._deliver(self._waits, error)
         finally:
             if reader:
                 reader.client.close()
@@ -150,12 +150,12 @@ class Poller:
             if seconds <= 0:
                 return
             self._sleeps_until = loop.time() + seconds
-            # Whoever it was that was due may have left meanwhile, so look again.
+            # The wait that was due may have left meanwhile, so check again.
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), None if math.isinf(seconds) else seconds)
 
     def _take_due(self) -> list[Wait[Any]]:
-        """Return those whose turn it is, and set their next."""
+        """Return the waits that are due, and schedule their next poll."""
         now = asyncio.get_running_loop().time()
         due = [wait for wait in self._waits if wait.due <= now]
         for wait in due:
@@ -166,48 +166,48 @@ class Poller:
         due = self._take_due()
         Stats.incr("batch_provider.polls", tags={"kind": reader.kind.name})
         Stats.gauge("batch_provider.waits", len(self._waits), tags={"kind": reader.kind.name})
-        self._back_off(await self._look(reader, due), due)
+        self._back_off(await self._poll_states(reader, due), due)
 
-    async def _look(self, reader: StateReader, due: list[Wait[Any]]) -> BatchProviderError | None:
-        """Tell each wait what there is to see; return the failure that says that the vendor is unwell."""
+    async def _poll_states(self, reader: StateReader, due: list[Wait[Any]]) -> BatchProviderError | None:
+        """Poll for the waits that are due; return the failure that is the vendor's, not a batch's."""
         wanted = {wait.batch_id for wait in due}
         if reader.kind.single is None:
-            return await self._look_at_whole(reader, due)
-        listed, refused = Listed(), None
+            return await self._poll_whole_listing(reader, due)
+        listed, refused = ListedStates(), None
         if self._listing_pays(reader, len(wanted)):
             try:
-                listed = await asyncio.to_thread(reader.unfinished, wanted)
+                listed = await asyncio.to_thread(reader.read_unfinished, wanted)
                 self._listing_cost = listed.requests
             except FatalError as error:
-                # Perhaps only the listing is refused; reading each alone tells which wait it concerns.
+                # Perhaps only the listing is refused; single reads show which waits it concerns.
                 log.warning("%s cannot be listed, so each wait is polled singly: %s", reader.kind.name, error)
                 refused = error
                 self._listing_cost = len(wanted) + 1
             except BatchProviderError as error:
                 self._hold(reader, error)
-                await self._tell(due, error)
+                await self._deliver(due, error)
                 return error
-        await self._tell_states(due, listed.states)
+        await self._deliver_each(due, listed.states)
         return await self._confirm(reader, [wait for wait in due if wait.batch_id not in listed.states], refused)
 
-    async def _look_at_whole(self, reader: StateReader, due: list[Wait[Any]]) -> BatchProviderError | None:
+    async def _poll_whole_listing(self, reader: StateReader, due: list[Wait[Any]]) -> BatchProviderError | None:
         try:
-            listed = await asyncio.to_thread(reader.whole)
+            listed = await asyncio.to_thread(reader.read_all)
         except BatchProviderError as error:
             self._hold(reader, error)
-            await self._tell(due, error)
+            await self._deliver(due, error)
             return None if isinstance(error, FatalError) else error
         seen: dict[str, Seen] = {}
         for batch_id in {wait.batch_id for wait in due}:
             try:
-                seen[batch_id] = reader.among(batch_id, listed.states)
+                seen[batch_id] = reader.pick(batch_id, listed.states)
             except FatalError as error:
                 seen[batch_id] = error
-        await self._tell_states(due, seen)
+        await self._deliver_each(due, seen)
         return None
 
     def _listing_pays(self, reader: StateReader, wanted: int) -> bool:
-        """Whether the listing takes fewer requests than reading each alone, as far as the last time tells."""
+        """Whether the listing takes fewer requests than single reads, going by its last cost."""
         self._polls_without_listing += 1
         if self._polls_without_listing > POLLS_UNTIL_LISTING_IS_TRIED_AGAIN:
             self._listing_cost = 0
@@ -229,35 +229,37 @@ class Poller:
         async def read(batch_id: str) -> None:
             async with gate:
                 if failures:
-                    await self._tell(by_id[batch_id], failures[0])  # it would say the same: ask no more now
+                    await self._deliver(
+                        by_id[batch_id], failures[0]
+                    )  # the vendor would answer the same: send no more requests now
                     return
                 try:
-                    seen: Seen = await asyncio.to_thread(reader.one, batch_id)
+                    seen: Seen = await asyncio.to_thread(reader.read_one, batch_id)
                 except BatchProviderError as error:
                     seen = error
                     self._hold(reader, error)
                     if isinstance(error, TransientError) or type(error) is type(refused):
                         failures.append(error)
-            await self._tell(by_id[batch_id], seen)
+            await self._deliver(by_id[batch_id], seen)
 
         await asyncio.gather(*map(read, by_id))
         return next((error for error in failures if isinstance(error, TransientError)), None)
 
     def _hold(self, reader: StateReader, error: BatchProviderError) -> None:
-        """Hold all pollers of the connection where the vendor asks for it."""
+        """Hold all pollers of the connection if the vendor asks for it."""
         if isinstance(error, RateLimitedError) and error.retry_after is not None:
             reader.client.rate_limiter.hold(error.retry_after)
 
-    async def _tell_states(self, waits: Iterable[Wait[Any]], seen: Mapping[str, Seen]) -> None:
+    async def _deliver_each(self, waits: Iterable[Wait[Any]], seen: Mapping[str, Seen]) -> None:
         for number, wait in enumerate(waits, 1):
             if wait.batch_id in seen:
-                wait.tell(seen[wait.batch_id])
-            if number % TOLD_AT_ONCE == 0:
-                await asyncio.sleep(0)  # others want the event loop too
+                wait.deliver(seen[wait.batch_id])
+            if number % DELIVERED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # let others use the event loop
 
-    async def _tell(self, waits: Iterable[Wait[Any]], seen: Seen) -> None:
+    async def _deliver(self, waits: Iterable[Wait[Any]], seen: Seen) -> None:
         waits = list(waits)
-        await self._tell_states(waits, {wait.batch_id: seen for wait in waits})
+        await self._deliver_each(waits, {wait.batch_id: seen for wait in waits})
 
     def _back_off(self, failure: BatchProviderError | None, due: list[Wait[Any]]) -> None:
         if failure is None:

@@ -18,8 +18,8 @@ from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundEr
 from airflow_batch_provider.listing.pages import documents, read_pages
 
 
-class Listed(msgspec.Struct, frozen=True):
-    """What a listing told.
+class ListedStates(msgspec.Struct, frozen=True):
+    """What a listing showed.
 
     :param states: the states found, by id
     :param requests: how many requests it took
@@ -48,18 +48,18 @@ class StateReader:
         """Whether the scope says all that the listing needs; one batch may be read without."""
         return first_missing(self.kind.listing.parameters, self.scope) is None
 
-    def one(self, batch_id: str) -> BatchState:
+    def read_one(self, batch_id: str) -> BatchState:
         """Read one batch.
 
         :param batch_id: its id, or :data:`~airflow_batch_provider.apis.batch_state.ALL`
         :raises NotFoundError: there is no such batch
         """
         if self.kind.single is None:
-            return self.among(batch_id, self.whole().states)
+            return self.pick(batch_id, self.read_all().states)
         values = {**self.scope, **self.kind.single_values, self.kind.id_parameter: batch_id}
         return self.kind.state(self.client.send(self.kind.single.request(values), self.kind.single.read))
 
-    def among(self, batch_id: str, states: Mapping[str, BatchState]) -> BatchState:
+    def pick(self, batch_id: str, states: Mapping[str, BatchState]) -> BatchState:
         """Return a batch's state out of those of a listing that holds all batches."""
         state = states.get(batch_id)
         if state is None:
@@ -71,7 +71,7 @@ class StateReader:
             )
         return state
 
-    def whole(self) -> Listed:
+    def read_all(self) -> ListedStates:
         """Read the whole listing."""
         rows: list[dict[str, Any]] = []
         requests = 0
@@ -81,13 +81,13 @@ class StateReader:
         states = {state.id: state for state in map(self.kind.state, rows)}
         if self.kind.together is not None:
             states[ALL] = replace(self.kind.together(rows), id="/".join(self.scope.values()))
-        return Listed(states, requests)
+        return ListedStates(states, requests)
 
-    def finished(self) -> list[BatchState]:
+    def read_finished(self) -> list[BatchState]:
         """Read the whole listing and return those that will not change any more."""
-        return [state for id_, state in self.whole().states.items() if id_ != ALL and state.outcome.is_terminal]
+        return [state for id_, state in self.read_all().states.items() if id_ != ALL and state.outcome.is_terminal]
 
-    def unfinished(self, wanted: set[str]) -> Listed:
+    def read_unfinished(self, wanted: set[str]) -> ListedStates:
         """Read the unfinished batches until all wanted ones are found, at no more requests than one for each.
 
         :param wanted: the ids to look for
@@ -98,7 +98,7 @@ class StateReader:
             if len(found) == len(wanted) or requests >= len(wanted):
                 break
             request = self.kind.listing.request({**self.scope, "status": word})
-            # A listing that changes while it is read may look incomplete; who is not found is read alone anyway.
+            # A listing that moves may seem incomplete; a batch that is not found is read singly anyway.
             with suppress(IncompleteListingError):
                 for page in read_pages(self.client, self.kind.listing, request, on_drift="warn", most_passes=1):
                     requests += 1
@@ -106,15 +106,15 @@ class StateReader:
                     if len(found) == len(wanted) or requests >= len(wanted):
                         break
         self._known = {batch_id: known for batch_id, known in self._known.items() if batch_id in wanted}
-        return Listed(found, requests)
+        return ListedStates(found, requests)
 
     def _unfinished_in(self, rows: Rows, wanted: set[str]) -> dict[str, BatchState]:
         states = {str(row.id): self._state(str(row.id), row.json) for row in rows if str(row.id) in wanted}
-        # One that is finished is read alone, which tells more of it.
+        # A finished one is read singly, which shows more of it.
         return {batch_id: state for batch_id, state in states.items() if not state.outcome.is_terminal}
 
     def _state(self, batch_id: str, line: bytes) -> BatchState:
-        """Return the state in a row; the same object as the last time where the row is the same."""
+        """Return the state in a row; the same object as the last time if the row is the same."""
         known = self._known.get(batch_id)
         if known is None or known[0] != line:
             known = self._known[batch_id] = (line, self.kind.state(json.loads(line)))

@@ -101,7 +101,7 @@ def summary(state: BatchState) -> dict[str, Any]:
 
 
 def of_state(title: str, state: BatchState, *, fail_on_item_failures: bool) -> Verdict | None:
-    """Return how a state ends a wait, or None where it does not.
+    """Return how a state ends a wait, or None if it does not.
 
     :param title: the vendor, for the message
     :param state: what was seen

@@ -1,4 +1,4 @@
-"""One wait's memory: what it saw, when that last moved, how many looks failed; and what ends it."""
+"""The memory of one wait: the last state, when it last moved, how many polls failed; and what ends the wait."""
 
 from __future__ import annotations
 

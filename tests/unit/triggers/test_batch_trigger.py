@@ -91,7 +91,7 @@ def test_a_batch_that_finished_while_the_triggerer_was_down_is_finished_though_t
 
 
 def test_the_look_after_the_deadline_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_batch_provider.triggers.batch.LATE_LOOK", 0.1)
+    monkeypatch.setattr("airflow_batch_provider.triggers.batch.LATE_POLL", 0.1)
     answered = threading.Event()
     with serving(TALKIFAI, "a") as vendor:
         vendor.fault = lambda path, query: answered.wait(20) and None

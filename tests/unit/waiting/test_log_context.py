@@ -24,7 +24,7 @@ def test_each_wait_is_judged_in_the_context_that_it_joined_in() -> None:
             waits.append(Wait(name, 1, lambda seen, name=name: judged.append((name, trigger_id.get()))))
         trigger_id.set("third")
         for wait in waits:
-            wait.tell(BatchState(wait.batch_id, "running", Outcome.RUNNING))
+            wait.deliver(BatchState(wait.batch_id, "running", Outcome.RUNNING))
 
     asyncio.run(join_both())
     assert judged == [("one", "one"), ("other", "other")]
