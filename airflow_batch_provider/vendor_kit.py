@@ -23,7 +23,17 @@ from airflow_batch_provider.apis.batch_state import (
     StateFields,
 )
 from airflow_batch_provider.apis.body import Body
-from airflow_batch_provider.apis.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
+from airflow_batch_provider.apis.columns import (
+    BOOLEAN,
+    INTEGER,
+    TEXT,
+    TIMESTAMP,
+    UNIX_MILLISECONDS,
+    UNIX_SECONDS,
+    ListOf,
+    columns,
+    struct,
+)
 from airflow_batch_provider.apis.declaration import DeclarationError
 from airflow_batch_provider.apis.endpoint import Listing, Resource
 from airflow_batch_provider.apis.extra import Extra
@@ -75,6 +85,8 @@ __all__ = [
     "INTEGER",
     "BOOLEAN",
     "TIMESTAMP",
+    "UNIX_SECONDS",
+    "UNIX_MILLISECONDS",
     # states
     "BatchKind",
     "BatchState",

@@ -14,6 +14,8 @@ class Scalar(StrEnum):
     INTEGER = "integer"
     BOOLEAN = "boolean"
     TIMESTAMP = "timestamp"
+    UNIX_SECONDS = "unix_seconds"
+    UNIX_MILLISECONDS = "unix_milliseconds"
 
 
 TEXT = Scalar.TEXT
@@ -21,6 +23,9 @@ INTEGER = Scalar.INTEGER
 BOOLEAN = Scalar.BOOLEAN
 TIMESTAMP = Scalar.TIMESTAMP
 """A text in ISO 8601, in UTC if it has no offset. Only as a column of its own: no vendor nests one."""
+UNIX_SECONDS = Scalar.UNIX_SECONDS
+UNIX_MILLISECONDS = Scalar.UNIX_MILLISECONDS
+"""Whole numbers since 1970; columns of their own only. Parquet has timestamps for them, CSV the numbers."""
 
 
 class ListOf(msgspec.Struct, frozen=True):

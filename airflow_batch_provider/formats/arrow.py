@@ -21,7 +21,17 @@ from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra
 from airflow_batch_provider.formats.type_check import TypeMismatchError, check_type
 
 _TIMES = pa.timestamp("us", "UTC")
-_TYPES = {Scalar.TEXT: pa.string(), Scalar.INTEGER: pa.int64(), Scalar.BOOLEAN: pa.bool_(), Scalar.TIMESTAMP: _TIMES}
+_UNIX_TIMES = {
+    Scalar.UNIX_SECONDS: pa.timestamp("s", "UTC"),
+    Scalar.UNIX_MILLISECONDS: pa.timestamp("ms", "UTC"),
+}
+_TYPES = {
+    Scalar.TEXT: pa.string(),
+    Scalar.INTEGER: pa.int64(),
+    Scalar.BOOLEAN: pa.bool_(),
+    Scalar.TIMESTAMP: _TIMES,
+    **dict.fromkeys(_UNIX_TIMES, _TIMES),
+}
 _FIRST_TIME = pa.scalar(datetime.min.replace(tzinfo=UTC), _TIMES)
 _LAST_TIME = pa.scalar(datetime.max.replace(tzinfo=UTC), _TIMES)
 
@@ -52,12 +62,13 @@ class ArrowReader:
         self._names = {column.name for column in columns}
         self._mismatches = mismatches
         self.schema = schema_of(columns)
-        self._times = [index for index, column in enumerate(columns) if column.type is TIMESTAMP]
-        as_text = self.schema
+        self._times = [index for index, field in enumerate(self.schema) if field.type == _TIMES]
+        as_json = self.schema
         for index in self._times:
-            as_text = as_text.set(index, as_text.field(index).with_type(pa.string()))
+            json_type = pa.string() if columns[index].type is TIMESTAMP else pa.int64()
+            as_json = as_json.set(index, as_json.field(index).with_type(json_type))
         self._parse_options = pyarrow.json.ParseOptions(
-            explicit_schema=as_text.remove(len(columns)), unexpected_field_behavior="error"
+            explicit_schema=as_json.remove(len(columns)), unexpected_field_behavior="error"
         )
 
     def read(self, lines: Sequence[Line]) -> pa.Table:
@@ -79,7 +90,8 @@ class ArrowReader:
         if table.num_rows != len(lines):
             raise pa.ArrowInvalid("a row is not one line")
         for index in self._times:
-            table = table.set_column(index, self.schema.field(index), _times(table.column(index)))
+            times = _times(table.column(index), self._columns[index].type)
+            table = table.set_column(index, self.schema.field(index), times)
         return table.append_column(self.schema.field(EXTRA), extras)
 
     def _documented(self, row: Mapping[str, bytes]) -> bytes:
@@ -106,17 +118,20 @@ def _text(content: bytes | None) -> str | None:
     return None if content is None else content.decode()
 
 
-def _times(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+def _times(values: pa.ChunkedArray, column_type: ColumnType) -> pa.ChunkedArray:
     """Parse times.
 
     :raises pa.ArrowInvalid: one is not a time, or finer than a microsecond, or only some have an offset
     """
-    if texts.null_count == len(texts):
-        return texts.cast(_TIMES)
-    try:
-        times = texts.cast(_TIMES)
-    except pa.ArrowInvalid:
-        times = pc.binary_join_element_wise(texts, "Z", "").cast(_TIMES)
+    if values.null_count == len(values):
+        return values.cast(_TIMES)
+    if column_type in _UNIX_TIMES:
+        times = values.cast(_UNIX_TIMES[column_type]).cast(_TIMES)
+    else:
+        try:
+            times = values.cast(_TIMES)
+        except pa.ArrowInvalid:
+            times = pc.binary_join_element_wise(values, "Z", "").cast(_TIMES)
     if pc.min(times).value < _FIRST_TIME.value or pc.max(times).value > _LAST_TIME.value:
         raise pa.ArrowInvalid("a time is out of Python's range")
     return times

@@ -14,8 +14,8 @@ import msgspec
 
 from airflow_batch_provider.apis.columns import Column, ColumnType, Scalar, Struct
 from airflow_batch_provider.apis.page import Line
+from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
-from airflow_batch_provider.formats.registry import Encoder
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a text that starts with one of these for a formula."""
@@ -70,7 +70,7 @@ class CsvEncoder:
         match column_type:
             case Scalar.TEXT | Scalar.TIMESTAMP:
                 return self._text(raw) if raw.startswith(b'"') else None
-            case Scalar.INTEGER:
+            case Scalar.INTEGER | Scalar.UNIX_SECONDS | Scalar.UNIX_MILLISECONDS:
                 return raw if raw.removeprefix(b"-").isdigit() else None
             case Scalar.BOOLEAN:
                 return raw if raw in (b"true", b"false") else None

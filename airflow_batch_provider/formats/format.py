@@ -10,8 +10,9 @@ from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats.compression import Compressor
+from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import EXTRA, Mismatches
-from airflow_batch_provider.formats.registry import DEFAULT, FORMATS, Encoder, require_library
+from airflow_batch_provider.formats.registry import DEFAULT, FORMATS, require_library
 
 
 class PartEncoder:

@@ -8,8 +8,8 @@ from typing import IO, Any
 
 from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import Line
+from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import Mismatches
-from airflow_batch_provider.formats.registry import Encoder
 
 
 class JsonLinesEncoder:

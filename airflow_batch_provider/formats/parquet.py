@@ -13,8 +13,8 @@ from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.arrow import ArrowReader
 from airflow_batch_provider.formats.compression import ZSTD_LEVEL
+from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import Mismatches
-from airflow_batch_provider.formats.registry import Encoder
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Any
 
-from airflow_batch_provider.formats.registry import FORMATS, FormatModule
+from airflow_batch_provider.formats.encoder import FormatModule
+from airflow_batch_provider.formats.registry import FORMATS
 
 
 def iter_rows(file: IO[bytes], format_name: str, compression: str | None) -> Iterator[dict[str, Any]]:

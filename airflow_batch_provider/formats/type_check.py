@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_batch_provider.apis.columns import Column, ColumnType, ListOf, Scalar, Struct
@@ -45,6 +45,8 @@ def check_type(value: Any, column_type: ColumnType) -> tuple[Any, bool]:
             return value, True
         case Scalar.TIMESTAMP if isinstance(value, str):
             return parse_timestamp(value), True
+        case Scalar.UNIX_SECONDS | Scalar.UNIX_MILLISECONDS if type(value) is int:
+            return _from_unix(value, 1_000_000 if column_type is Scalar.UNIX_SECONDS else 1_000), True
     raise TypeMismatchError
 
 
@@ -52,6 +54,13 @@ def _check_struct(value: dict[str, Any], fields: tuple[Column, ...]) -> tuple[di
     checked = {field.name: check_type(value.get(field.name), field.type) for field in fields}
     is_whole = value.keys() <= checked.keys() and all(is_whole for _, is_whole in checked.values())
     return {name: element for name, (element, _) in checked.items()}, is_whole
+
+
+def _from_unix(value: int, microseconds: int) -> datetime:
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value * microseconds)
+    except OverflowError:
+        raise TypeMismatchError from None
 
 
 def parse_timestamp(text: str) -> datetime:

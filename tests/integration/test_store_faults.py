@@ -17,7 +17,7 @@ from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.testing import no_backoff
 from tests.integration.object_servers import ObjectServer
 from tests.unit.export.exported import export, pages_of, work
-from tests.unit.formats.writers import write
+from tests.unit.stores.writers import write
 
 OPERATIONS: dict[str, Callable[[Store], object]] = {
     "put": lambda store: store.put("new", b"1"),

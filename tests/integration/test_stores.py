@@ -14,7 +14,7 @@ from airflow_batch_provider.exceptions import DestinationError
 from airflow_batch_provider.stores.destination import Store
 from tests.integration.object_servers import BUCKET, ObjectServer
 from tests.unit.export.exported import export, pages_of, work
-from tests.unit.formats.writers import count_together, together, write
+from tests.unit.stores.writers import count_together, together, write
 
 ODD_NAMES = ["a b", "c%20d", "e#f", "g?h", "ü ñ 語", "{{ ds }}", "x+y", "[q]", "a&b=c", "semi;colon", "quo'te"]
 

@@ -6,8 +6,10 @@ import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -124,3 +126,8 @@ def test_layers_import_one_way() -> None:
 def test_a_provider_info_imports_nothing_of_airflow(module: str) -> None:
     """Airflow loads it while its own modules are half imported."""
     assert not {name for name in modules_after(f"import {module}") if name.partition(".")[0] == "airflow"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("airflow_batch_provider", cache_dir=None)
+    TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}).prepare()

@@ -12,7 +12,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.stores.destination import Store, open_store
 from airflow_batch_provider.stores.object_store import ObjectStore
-from tests.unit.formats.writers import count_together, write
+from tests.unit.stores.writers import count_together, write
 
 
 @pytest.fixture(params=["local", "memory"])
