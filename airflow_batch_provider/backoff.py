@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,24 +65,3 @@ def retrying(
         before_sleep=before_sleep,
         reraise=True,
     )
-
-
-def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Read a Retry-After header, in either of HTTP's forms.
-
-    :param value: seconds, or an HTTP date
-    :param now: the moment to count from, for a date
-    :return: seconds from now, never negative; None where there is no header or it makes no sense
-    """
-    if value is None:
-        return None
-    text = value.strip()
-    if text.replace(".", "", 1).isdecimal() and text.isascii():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())

@@ -18,26 +18,16 @@ from airflow_batch_provider.apis.auth import is_static
 from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.apis.request import Answer, Request
 from airflow_batch_provider.apis.vendor import Vendor
+from airflow_batch_provider.client import retry
 from airflow_batch_provider.client.errors import ErrorMapping
 from airflow_batch_provider.client.rate_limit import RateLimiter, shared_rate_limiter
 from airflow_batch_provider.client.session import Session
 from airflow_batch_provider.client.settings import Settings
-from airflow_batch_provider.exceptions import (
-    AmbiguousRequestError,
-    BatchProviderError,
-    RateLimitedError,
-    TransientError,
-)
+from airflow_batch_provider.exceptions import BatchProviderError, TransientError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-LONGEST_RETRY_AFTER = 60.0
-"""Seconds of Retry-After that are waited for; if a vendor asks for more, the task fails and says so."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""The longest pauses after the first attempt and after any, if the vendor does not ask for one."""
 
 UNAUTHORIZED = 401
 
@@ -97,7 +87,7 @@ class Client:
             return self._attempt(request, read)
 
         return backoff.retrying(
-            attempts=self.settings.max_attempts, may_pass=_may_pass_soon, wait=_wait, log=self._log_retry
+            attempts=self.settings.max_attempts, may_pass=retry.may_pass_soon, wait=retry.wait, log=self._log_retry
         )(attempt)
 
     def _attempt(self, request: Request, read: Callable[[Answer], T | Problem]) -> T:
@@ -134,7 +124,7 @@ class Client:
         return headers
 
     def _error_of(self, problem: Problem, request: Request, answer: Answer) -> BatchProviderError:
-        retry_after = backoff.parse_retry_after(answer.headers.get("Retry-After"))
+        retry_after = retry.parse_retry_after(answer.headers.get("Retry-After"))
         error = self.errors.of_problem(problem, request, answer.status, retry_after)
         is_definite = request.is_repeatable or 300 <= answer.status < 500
         return error if is_definite else self.errors.ambiguous(error, request)
@@ -157,16 +147,3 @@ class Client:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
-
-
-def _wait(attempt: int, error: BaseException) -> float:
-    """Return the seconds before the next attempt: what the vendor asked for, else exponential with full jitter."""
-    if isinstance(error, RateLimitedError) and error.retry_after:  # 0 asks for nothing
-        return error.retry_after
-    return backoff.delay(attempt, FIRST_PAUSE, LONGEST_PAUSE, least=0.0)
-
-
-def _may_pass_soon(error: BaseException) -> bool:
-    if isinstance(error, RateLimitedError) and (error.retry_after or 0) > LONGEST_RETRY_AFTER:
-        return False
-    return isinstance(error, TransientError) and not isinstance(error, AmbiguousRequestError)

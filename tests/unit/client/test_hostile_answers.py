@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from airflow_batch_provider import backoff
 from airflow_batch_provider.apis.body import LONGEST_TOKEN
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.problem import LARGEST_ERROR_BODY
-from airflow_batch_provider.client.client import LONGEST_RETRY_AFTER
+from airflow_batch_provider.client import retry
+from airflow_batch_provider.client.retry import LONGEST_RETRY_AFTER
 from airflow_batch_provider.exceptions import (
     BatchProviderError,
     FatalError,
@@ -296,7 +296,7 @@ def test_a_retry_after_never_holds_a_task_for_long(value: str, connect: Connect,
 
 @given(st.text(max_size=40) | st.binary(max_size=40).map(lambda raw: raw.decode("latin-1")))
 def test_any_retry_after_reads_as_seconds_or_nothing(value: str) -> None:
-    seconds = backoff.parse_retry_after(value)
+    seconds = retry.parse_retry_after(value)
     assert seconds is None or seconds >= 0
 
 

@@ -11,8 +11,8 @@ from unittest import mock
 
 import pytest
 
-from airflow_batch_provider.client.client import LONGEST_RETRY_AFTER
 from airflow_batch_provider.client.rate_limit import shared_rate_limiter
+from airflow_batch_provider.client.retry import LONGEST_RETRY_AFTER
 from airflow_batch_provider.exceptions import AuthenticationError, NotFoundError
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict
