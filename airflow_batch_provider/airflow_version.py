@@ -9,7 +9,7 @@ OLDEST = (3, 1)
 
 
 def installed_airflow() -> tuple[int, int] | None:
-    """Return Airflow's major and minor version, None where it is not installed."""
+    """Return Airflow's major and minor version, None if it is not installed."""
     # Airflow 2 has no core, and from Airflow 3 on the core may be installed by itself.
     for distribution in ("apache-airflow", "apache-airflow-core"):
         with suppress(PackageNotFoundError):
@@ -19,7 +19,7 @@ def installed_airflow() -> tuple[int, int] | None:
 
 
 def require_airflow() -> None:
-    """Say so where Airflow is too old, before an import fails that tells nobody why.
+    """Raise a clear error if Airflow is too old, before an import fails without a reason.
 
     :raises RuntimeError: it is
     """

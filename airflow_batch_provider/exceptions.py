@@ -37,8 +37,8 @@ class BatchProviderError(AirflowException):
     :param message: one sentence for people: what happened and what to do
     :param vendor: the vendor's name, where one was asked
     :param endpoint: method and path, without the query
-    :param status: the HTTP status, where there was an answer
-    :param code: the vendor's error code, where it gave one
+    :param status: the HTTP status, if there was an answer
+    :param code: the vendor's error code, if it gave one
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class TransientError(BatchProviderError):
 class RateLimitedError(TransientError):
     """The vendor asks to come back later.
 
-    ``retry_after`` holds the seconds that it asked for, None where it did not say.
+    ``retry_after`` is the number of seconds that it asked for, None if it did not say.
     """
 
     retry_after: float | None = None
 
 
 class AmbiguousRequestError(TransientError):
-    """A request that is sent only once failed, and nobody knows whether it took effect."""
+    """A request that is sent only once failed, and it is not known whether it took effect."""
 
 
 class IncompleteListingError(TransientError):
@@ -111,7 +111,7 @@ class InvalidParameterError(FatalError, ValueError):
 
 
 class ConnectionSettingsError(FatalError, ValueError):
-    """The Airflow connection lacks something, or holds something that is not understood."""
+    """The Airflow connection lacks something, or contains something invalid."""
 
 
 class BatchFailedError(FatalError):
@@ -145,7 +145,7 @@ class ExportExistsError(FatalError):
 class ExportDamagedError(FatalError):
     """What lies at a destination is not what was exported.
 
-    ``findings`` holds everything that is wrong, also where the message is cut short.
+    ``findings`` lists everything that is wrong, even if the message is cut short.
     """
 
     findings: tuple[str, ...] = ()

@@ -202,7 +202,7 @@ def _decoders(body: Body) -> _Decoders:
 
 
 def _attribute(key: str) -> str:
-    """Return the attribute that holds a key of the JSON: any key makes a name, so that none clashes with Python's."""
+    """Return the attribute for a key of the JSON: any key makes a name that does not clash with Python's."""
     return "k_" + key.encode().hex()
 
 
@@ -229,7 +229,7 @@ def _define(name: str, fields: Sequence[_Field]) -> type[msgspec.Struct]:
 
 
 def _getter(path: str | None) -> Getter:
-    """Return a function that finds a value; an object that is not there holds nothing."""
+    """Return a function that finds a value; a missing object has no values."""
     if path is None:
         return lambda found: None
     names = [_attribute(key) for key in path.split(".")]

@@ -14,7 +14,7 @@ class Extra(msgspec.Struct, frozen=True):
     :param label: its label in the form
     :param description: the help below the field; ``{default}`` stands for the default
     :param type: the JSON type of its value
-    :param choices: the values allowed, where they are few
+    :param choices: the values allowed, if they are few
     :param minimum: the least number allowed
     :param maximum: the greatest number allowed
     :param default: the value if the field is empty
@@ -76,4 +76,4 @@ COMMON_EXTRAS: Mapping[str, Extra] = {
     ),
     "verify_tls": Extra("Verify TLS", "Check the vendor's certificate. Leave it on.", "boolean", default=True),
 }
-"""The extras of every connection, whoever the vendor is."""
+"""The extras of every connection, for all vendors."""

@@ -71,7 +71,7 @@ class OffsetPaging(msgspec.Struct, frozen=True):
         if not taken.rows or (is_short and is_behind and not taken.fresh):
             return None
         reached = self._start(step) + taken.rows
-        if is_short:  # the end, or a server that gives fewer: the next row tells
+        if is_short:  # the end, or a server that gives fewer: the next row shows which
             return self._at(replace(step, reached=reached, size=taken.rows), reached)
         step = replace(step, reached=reached, size=taken.rows)
         return self._at(step, reached - (step.size > 1))

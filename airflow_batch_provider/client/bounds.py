@@ -1,6 +1,6 @@
 """How long an answer may take, and how many bytes it may have, whatever the server does.
 
-A read timeout begins anew with each byte, and the parts of HTTP that come before and after a body have no end of their
+A read timeout starts again with each byte, and the parts of HTTP that come before and after a body have no end of their
 own: interim answers, trailers, and a chunk of -1 bytes is read up to the end of the connection. So what comes from the
 socket is counted, where all of it must come through.
 """

@@ -42,7 +42,7 @@ class RateLimiter:
         self._held_until = max(self._held_until, time.monotonic() + min(seconds, LONGEST_HOLD))
 
     def held_for(self) -> float:
-        """Return the seconds until polls may go on, 0 or less where they may now."""
+        """Return the seconds until polls may continue; 0 or less if they may now."""
         return self._held_until - time.monotonic()
 
 

@@ -34,7 +34,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 
     :param value: seconds, or an HTTP date
     :param now: the moment to count from, for a date
-    :return: seconds from now, never negative; None where there is no header or it makes no sense
+    :return: seconds from now, never negative; None if there is no header or it makes no sense
     """
     if value is None:
         return None

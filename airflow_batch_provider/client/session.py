@@ -22,7 +22,7 @@ LARGEST_REST = 1024 * 1024
 """Bytes of an answer beside its body: headers, the lengths of chunks, trailers."""
 
 LONGEST_ANSWER = 600.0
-"""Seconds for an answer as a whole; the read timeout begins anew with each byte."""
+"""Seconds for an answer as a whole; the read timeout starts again with each byte."""
 
 MOST_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -43,7 +43,7 @@ class Session:
 
     ``requests`` prepares them, with what the environment says of proxies and certificates, and opens the pool of
     connections; all of this once. Each request then goes to that pool as it is: to look into the environment and to
-    prepare anew for each would be most of the cost of a page.
+    prepare each again would be most of the cost of a page.
 
     :param settings: where to send them
     :param headers: headers that every request has

@@ -1,6 +1,6 @@
 """Pages -> parts -> a published export: complete, or not at all; and back again, checked.
 
-Knows no vendor. What lies where while an export runs, and after it, is told in :mod:`.staging` and :mod:`.manifest`.
+Knows no vendor. :mod:`.staging` and :mod:`.manifest` document what lies where during an export and after it.
 """
 
 from airflow_batch_provider.export.verifying import read_export, verify_export

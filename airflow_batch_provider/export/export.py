@@ -196,7 +196,7 @@ class _Try:
                 self._staging.discard()
             elif not (self._may_resume and self._writer.parts):
                 self._staging.discard()
-        except Exception:  # whatever the store raises: the failure that led here is the one to tell
+        except Exception:  # whatever the store raises: the failure that led here is the one to report
             log.warning("Could not remove everything that was staged", exc_info=True)
 
     def close(self) -> None:

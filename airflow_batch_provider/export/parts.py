@@ -64,7 +64,7 @@ class _OpenPart:
 
 
 class PartWriter:
-    """Writes rows into parts, one after the other; what it holds in memory does not grow with them.
+    """Writes rows into parts, one after the other; its memory does not grow with them.
 
     :param store: the destination
     :param staging: the place in it for this try

@@ -65,7 +65,7 @@ def _read_intent(content: bytes, export_id: str) -> PublishIntent:
 
 
 def orphaned(names: Mapping[str, float]) -> set[str]:
-    """Return the staged files of exports that nobody has continued for a day.
+    """Return the staged files of exports that no try has continued for a day.
 
     :param names: the files of a destination, with their age in seconds
     """

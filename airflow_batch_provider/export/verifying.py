@@ -72,7 +72,7 @@ def _damaged(store: Store, findings: Sequence[str]) -> ExportDamagedError:
 
 
 class PublishedExport:
-    """The export that a manifest tells of, as it was when this was made.
+    """The export that a manifest describes, as it was when this was created.
 
     :param store: where it lies
     :raises ExportDamagedError: there is no manifest, or none that can be read
@@ -153,7 +153,7 @@ class PublishedExport:
             yield file, findings
 
     def _copy(self, part: Part, file: IO[bytes]) -> str | None:
-        """Copy a part and return its digest, or None where it is not there."""
+        """Copy a part and return its digest, or None if it is not there."""
         digest = hashlib.sha256()
         try:
             with self._store.open(part.path) as source:

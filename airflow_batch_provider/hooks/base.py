@@ -33,7 +33,7 @@ PAGE_SIZE = "page_size"
 class BatchApiHook(BaseHook):
     """A vendor's API over an Airflow connection, which is read when it is first needed.
 
-    Subclasses say whose API it is, which of its listings tells that a connection works, and offer its endpoints as
+    Subclasses name the vendor and the listing that tests a connection, and offer the vendor's endpoints as
     methods.
     """
 
@@ -137,7 +137,7 @@ class BatchApiHook(BaseHook):
         return self.get_conn().send(self.request_for(resource, values), resource.read)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Read one page of the probe and tell whether it worked, as Airflow's UI and CLI ask for it."""
+        """Read one page of the probe and return whether it worked; Airflow's UI and CLI call this."""
         smallest = {parameter.name: 1 for parameter in self.probe.parameters if parameter.name == PAGE_SIZE}
         try:
             next(self.read_pages(self.probe, self.request_for(self.probe, smallest)), None)

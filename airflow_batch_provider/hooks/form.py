@@ -17,7 +17,7 @@ def form_fields(hook: type[BatchApiHook]) -> dict[str, Any]:
 
 
 def _field(extra: Extra) -> Any:
-    # Airflow puts something in the place of this library where it is not installed.
+    # Airflow replaces this library with a stub if it is not installed.
     from wtforms import BooleanField, IntegerField, StringField
     from wtforms.validators import any_of
 

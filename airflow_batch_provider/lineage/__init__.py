@@ -1,1 +1,1 @@
-"""What others are told of an export: Airflow's assets, and OpenLineage."""
+"""Reports of an export: to Airflow's assets, and to OpenLineage."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.definitions.asset import AssetRef
 
-from airflow_batch_provider.lineage.places import split_uri
+from airflow_batch_provider.lineage.datasets import split_uri
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -48,7 +48,7 @@ def asset_uri(destination: str) -> str:
 
 
 def declare_outlet(task: BaseOperator, dag_id: str, task_id: str) -> None:
-    """Give a task its own alias where it has neither asset nor alias among its outlets."""
+    """Give a task its own alias if it has neither asset nor alias among its outlets."""
     if not any(map(_is_asset, task.outlets)):
         task.outlets = [*task.outlets, export_alias(dag_id, task_id)]
 

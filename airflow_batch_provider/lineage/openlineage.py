@@ -11,7 +11,7 @@ import msgspec
 from airflow_batch_provider.apis.columns import TEXT, Column, ColumnType, ListOf, Struct
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Identifier
-from airflow_batch_provider.lineage.places import destination_dataset, vendor_namespace
+from airflow_batch_provider.lineage.datasets import destination_dataset, vendor_namespace
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

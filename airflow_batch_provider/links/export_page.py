@@ -28,7 +28,7 @@ class PublishedExportLink(BaseOperatorLink):
     There is one where the store is Amazon's or Google's own, which have a console that opens a folder by bucket and
     name, or where ``[batch_provider] export_pages`` of Airflow's configuration gives a page for the place. Azure's
     portal needs to know subscription and resource group, which no destination names, and browsers open no local files
-    from a web page. The link holds no key and no signature: who follows it logs in there.
+    from a web page. The link contains no key and no signature: users log in there.
     """
 
     name = "Published export"
@@ -40,7 +40,7 @@ class PublishedExportLink(BaseOperatorLink):
 
 
 def page_of_folder(store: Store) -> str | None:
-    """Return a web page that shows what a folder holds, or None where none is known.
+    """Return a web page that shows the content of a folder, or None if none is known.
 
     :param store: the folder
     """
@@ -61,7 +61,7 @@ def _configured(store: Store) -> str | None:
 
 
 def _console(store: Store) -> str | None:
-    """Return the page of the vendor's console, if the file system leads to the vendor and to nobody else."""
+    """Return the page of the vendor's console, if the file system is the vendor's own."""
     bucket, _, folder = store.root.partition("/")
     kinds = {base.__name__ for base in type(store.fs).__mro__}
     if "S3FileSystem" in kinds:

@@ -14,7 +14,7 @@ MOST_PASSES = 3
 
 OnDrift = Literal["retry", "fail", "warn"]
 """What to do about a listing that moved while it was read: read it again, three passes at most (``retry``), ``fail`` at
-the first doubt, or go on with what was read and say so (``warn``)."""
+the first doubt, or continue with what was read and report it (``warn``)."""
 
 
 class Pass(msgspec.Struct, frozen=True, kw_only=True):

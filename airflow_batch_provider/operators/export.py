@@ -63,7 +63,7 @@ class ListingExportOperator(BaseOperator):
     :param on_drift: what to do where a listing that is paged by offset or number moved while it was read, so that rows
         may be missing: read it again, three passes at most, and then fail (``retry``, default), ``fail`` at the first
         doubt, or publish what was read and say so in the manifest (``warn``)
-    :param resume: whether a retry or a cleared task goes on where the try before it ended (default), up to a day later
+    :param resume: whether a retry or a cleared task resumes where the try before it ended (default), up to a day later
     :raises InvalidParameterError: a value is not allowed; says which and what is
     :raises FatalError: it would fail again, so Airflow does not retry
     :raises TransientError: it may pass; Airflow's retries apply

@@ -184,7 +184,7 @@ def _by_errno(error: BaseException) -> Cause | None:
 
 
 def _by_text(error: BaseException) -> Cause | None:
-    # gcsfs makes these of 400 and 403, and nothing else in them tells.
+    # gcsfs makes these of 400 and 403, and nothing else in them is specific.
     if type(error) is OSError and str(error).startswith("Forbidden: "):
         return Cause.FORBIDDEN
     if type(error) is ValueError and str(error).startswith("Bad Request: "):
@@ -194,10 +194,10 @@ def _by_text(error: BaseException) -> Cause | None:
 
 def _reason(error: BaseException) -> str:
     code = _code(error)
-    told = str(error).strip()
-    if code and hasattr(error, "error_code") and told:
-        told = f"{told.splitlines()[0].rstrip('.')} ({code})"  # the lines that follow repeat it as headers and XML
-    text = " ".join(redact(told).split())
+    text = str(error).strip()
+    if code and hasattr(error, "error_code") and text:
+        text = f"{text.splitlines()[0].rstrip('.')} ({code})"  # the lines that follow repeat it as headers and XML
+    text = " ".join(redact(text).split())
     if len(text) > LONGEST_REASON:
         text = f"{text[:LONGEST_REASON]}..."
     return f"{type(error).__name__}: {text}".rstrip(": .")

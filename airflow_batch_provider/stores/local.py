@@ -1,4 +1,4 @@
-"""A folder of a local file system as the place that an export goes to."""
+"""A folder of a local file system as a destination."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class LocalStore(Store):
             super()._put_if(name, content, version)
 
     def _put(self, name: str, content: bytes) -> None:
-        # Without the lock: a process that is stopped while it writes a name of its own holds up nobody.
+        # Without the lock: a process that is stopped while it writes a name of its own blocks no other.
         def write(beside: str) -> None:
             with open(beside, "wb") as file:
                 file.write(content)
@@ -156,7 +156,7 @@ class _Reader(io.FileIO):
 
 
 def _lock_soon(descriptor: int) -> None:
-    """Lock a folder; who holds it writes a small file, unless the process was stopped in that moment.
+    """Lock a folder; the process that has the lock writes a small file, unless it was stopped meanwhile.
 
     :raises TimeoutError: it is held for too long
     """

@@ -1,4 +1,4 @@
-"""Files that are being written. None is there until it is whole, and none is left where it is given up."""
+"""Files that are being written. None exists until it is whole, and none is left behind if it is abandoned."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class NewFile(ABC):
 
 
 class LocalNewFile(NewFile):
-    """A file below a local folder. It grows in destination, so only names that nobody reads yet are written so."""
+    """A file below a local folder. It grows in place, so only names that have no readers yet are written like this."""
 
     def _finish(self) -> None:
         run_once(self._file.close, self._what, self._destination)

@@ -1,4 +1,4 @@
-"""Repeats an operation on a store that is away for a while, and says clearly why one cannot succeed."""
+"""Repeats an operation on a store that is unavailable for a while, and explains why one cannot succeed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class ConflictError(DestinationError):
-    """The store holds another file than a conditional put expects, or does not let a file be replaced."""
+    """The store has another file than a conditional put expects, or does not let a file be replaced."""
 
 
 class _FullError(TransientError):
@@ -36,7 +36,7 @@ class DestinationName:
     """A destination, as errors name it.
 
     :param uri: its URI
-    :param conn_id: the Airflow connection, None where there is none
+    :param conn_id: the Airflow connection, None if there is none
     """
 
     uri: str
@@ -50,7 +50,7 @@ class DestinationName:
 def attempt(operation: Callable[[], Result], what: str, destination: DestinationName) -> Result:
     """Run an operation until it succeeds or there is no hope.
 
-    :param operation: may be repeated: where it fails, it leaves nothing that a repetition trips over
+    :param operation: may be repeated: if it fails, it leaves nothing behind that a repetition trips over
     :param what: what it does, to follow "Cannot"
     :param destination: the destination
     :raises FileNotFoundError: the file is not there

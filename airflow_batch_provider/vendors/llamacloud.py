@@ -183,7 +183,7 @@ _job_fields = StateFields(
 
 
 def _job_state(job: Mapping[str, Any]) -> BatchState:
-    return _job_fields(job.get("job", job))  # nested where it is read alone
+    return _job_fields(job.get("job", job))  # nested in the answer to a single read
 
 
 BATCH_KIND = BatchKind(

@@ -60,7 +60,7 @@ class StateReader:
         return self.kind.state(self.client.send(self.kind.single.request(values), self.kind.single.read))
 
     def pick(self, batch_id: str, states: Mapping[str, BatchState]) -> BatchState:
-        """Return a batch's state out of those of a listing that holds all batches."""
+        """Return a batch's state out of those of a listing with all batches."""
         state = states.get(batch_id)
         if state is None:
             raise NotFoundError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -83,9 +84,9 @@ def test_a_tick_of_many_waits_costs_no_more_than_the_pages_of_the_unfinished(kin
         assert all(not state.outcome.is_terminal for (state,) in seen)
 
     with pytest.MonkeyPatch.context() as patch:
-        # All are due at once, and once only.
-        tick = lambda *_: math.inf if vendors.requests else 0.0  # noqa: E731
-        patch.setattr("airflow_batch_provider.waiting.poller.Poller._next_tick", tick)
+        # By chance, the next tick of the hour is in a moment: all are due then, and only then.
+        chance = lambda: ((3599.7 - time.monotonic()) % 3600) / 3600  # noqa: E731
+        patch.setattr("airflow_batch_provider.waiting.poller.random.random", chance)
         asyncio.run(wait_for_all())
     pages = sum(math.ceil(words[word] / PAGE_SIZES[kind]) for word in KINDS[kind].unfinished)
     # An offset listing says nothing of its end: one more request each shows it, unless all waits were found before.

@@ -34,6 +34,6 @@ def destination_dataset(uri: str, account: str | None = None) -> tuple[str, str]
 
 
 def vendor_namespace(base_url: str) -> str:
-    """Return the namespace of what a vendor lists: where it is asked, without paths."""
+    """Return the namespace of what a vendor lists: the API's host, without paths."""
     parts = urlsplit(base_url)
     return f"{parts.scheme}://{parts.netloc}"

@@ -6,7 +6,7 @@ import pytest
 from airflow.sdk import Asset
 
 from airflow_batch_provider.lineage.assets import asset_uri
-from airflow_batch_provider.lineage.places import destination_dataset, vendor_namespace
+from airflow_batch_provider.lineage.datasets import destination_dataset, vendor_namespace
 
 
 @pytest.mark.parametrize(
