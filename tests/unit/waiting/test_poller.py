@@ -80,12 +80,12 @@ def test_a_tick_of_many_waits_costs_no_more_than_the_pages_of_the_unfinished(kin
 
     async def wait_for_all() -> None:
         shared = poller(kind, scope_of(kind, vendors))
-        seen = await asyncio.gather(*(states(shared, id_, interval=3600) for id_ in ids))
+        seen = await asyncio.gather(*(states(shared, id_, interval=3) for id_ in ids))
         assert all(not state.outcome.is_terminal for (state,) in seen)
 
     with pytest.MonkeyPatch.context() as patch:
-        # By chance, the next tick of the hour is in a moment: all are due then, and only then.
-        chance = lambda: ((3599.7 - time.monotonic()) % 3600) / 3600  # noqa: E731
+        # By chance, the next tick of the three seconds is in a moment: all are due then, and have left at the one after.
+        chance = lambda: ((2.7 - time.monotonic()) % 3) / 3600  # noqa: E731
         patch.setattr("airflow_batch_provider.waiting.poller.random.random", chance)
         asyncio.run(wait_for_all())
     pages = sum(math.ceil(words[word] / PAGE_SIZES[kind]) for word in KINDS[kind].unfinished)
