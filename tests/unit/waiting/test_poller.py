@@ -84,7 +84,7 @@ def test_a_tick_of_many_waits_costs_no_more_than_the_pages_of_the_unfinished(kin
         assert all(not state.outcome.is_terminal for (state,) in seen)
 
     with pytest.MonkeyPatch.context() as patch:
-        # By chance, the next tick of the three seconds is in a moment: all are due then, and have left at the one after.
+        # By chance, the next tick of the three seconds is in a moment: all are due then, and have left by the next.
         chance = lambda: ((2.7 - time.monotonic()) % 3) / 3600  # noqa: E731
         patch.setattr("airflow_batch_provider.waiting.poller.random.random", chance)
         asyncio.run(wait_for_all())
