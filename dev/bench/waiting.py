@@ -207,8 +207,8 @@ TalkifAI's jobs changes.
 
 ## How many requests?
 
-Bound: ceil(unfinished / {PAGE_SIZE}) for each status word, and one request for each wait that ends. TalkifAI's numbered pages
-overlap, which takes 8 requests for 700 rows. The server counted them, over {SHORT_TICKS} intervals; then over the one in which some ended.
+Bound: ceil(unfinished / {PAGE_SIZE}) for each status word, and one request for each wait that ends. TalkifAI's pages
+overlap: 8 requests for 700 rows. Counted over {SHORT_TICKS} intervals; then over the one in which some ended.
 
 {table("waits for | unfinished | bound | requests | one get each | ended | bound then | requests then", requests, 2)}
 
