@@ -18,26 +18,29 @@ from airflow.providers.common.compat.sdk import (
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind
 from airflow_batch_provider.apis.parameter import Boolean, Domain, Duration, Identifier, Integer, Violation
 from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
+from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.links.batch_page import BatchPageLink
 from airflow_batch_provider.waiting import verdict
-from airflow_batch_provider.waiting.kinds import import_named, kind_named
+from airflow_batch_provider.waiting.kinds import hook_named, kind_named
 from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_batch_provider.hooks.base import BatchApiHook
-
 WATCH_KEY = "batch_provider_watch"
-SECONDS_FOR_THE_TRIGGER_TO_SAY_IT_FIRST = 60
+TRIGGER_HEAD_START = 60
+"""Seconds that Airflow waits longer than the trigger, whose time-out reports the last state of the batch."""
+
+_CLIENT_PARTS = ("get_conn", "_client", "use_connection", "listing_scope", "fill")
+"""What the triggerer calls of a hook. One that changes none of them and no vendor need not be importable there."""
 
 
 class BatchSensor(BaseSensorOperator):
     """Waits until a batch is finished. Waiting never cancels a batch.
 
     It succeeds on the vendor's documented word for success only, and returns id, status, counters and a message. A
-    failed or cancelled batch, one that does not exist and a refused key fail the task at once, without retries. A
+    failed or cancelled batch, one that does not exist and a refused key fail the task immediately, without retries. A
     status word that is not documented is waited on. Faults that may pass are waited out.
 
     Beside these it takes all parameters of Airflow's sensors; ``timeout``, ``soft_fail`` and ``retries`` mean the same
@@ -86,7 +89,7 @@ class BatchSensor(BaseSensorOperator):
         self._watch: Watch | None = None
 
     def execute(self, context: Context) -> Any:
-        """Wait; a timeout says what was last seen."""
+        """Wait; a timeout reports the last state."""
         self._link_batch(context)
         try:
             return super().execute(context)
@@ -154,15 +157,17 @@ class BatchSensor(BaseSensorOperator):
         }
 
     def _own_hook(self) -> str | None:
-        """Return the import path of the hook if it makes its client in a way of its own, so that the trigger uses it.
+        """Return the import path of the hook for the trigger; None if the vendor's own hook makes the same client.
 
         :raises InvalidParameterError: the triggerer could not import it
         """
-        maker = next(base for base in self.hook_class.__mro__ if "get_conn" in vars(base))
-        path = f"{self.hook_class.__module__}.{self.hook_class.__qualname__}"
-        if maker.__module__ == "airflow_batch_provider.hooks.base" or path == self.kind.listing.vendor.hook:
+        vendor = self.kind.listing.vendor
+        usual = hook_named(vendor.hook) if vendor.hook else BatchApiHook
+        is_usual = all(getattr(self.hook_class, name) is getattr(usual, name) for name in _CLIENT_PARTS)
+        if is_usual and self.hook_class.vendor == vendor:
             return None
-        import_named("hook", path)  # fails here rather than in the triggerer
+        path = f"{self.hook_class.__module__}.{self.hook_class.__qualname__}"
+        hook_named(path)  # fails here rather than in the triggerer
         return path
 
     def _defer(
@@ -192,7 +197,7 @@ class BatchSensor(BaseSensorOperator):
                 **options,
             ),
             method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout + SECONDS_FOR_THE_TRIGGER_TO_SAY_IT_FIRST),
+            timeout=timedelta(seconds=self.timeout + TRIGGER_HEAD_START),
         )
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class BatchStatusTrigger(BaseTrigger):
     :param scope: project or organization, as the kind's listing takes them
     :param poll_interval: seconds between two polls
     :param end_time: Unix seconds at which the wait times out, None for never
-    :param timeout: the seconds that the whole wait had, for the message
+    :param timeout: seconds that the wait may take in all, for the message
     :param fail_on_item_failures: whether failed files or calls make a finished batch a failed one
     :param stalled_after: seconds without any movement that fail the wait, None for never
     :param mark: what was seen of the batch when it last moved
@@ -108,7 +108,7 @@ class BatchStatusTrigger(BaseTrigger):
         title = kind.listing.vendor.title
         loop = asyncio.get_running_loop()
         # From here on only the loop's clock counts, which does not jump.
-        ahead = time.time() - loop.time()
+        offset = time.time() - loop.time()
         watch = Watch(
             title,
             self.log,
@@ -120,7 +120,7 @@ class BatchStatusTrigger(BaseTrigger):
 
         def judge(seen: BatchState | Exception) -> verdict.Verdict | None:
             if isinstance(seen, BatchState):
-                now = loop.time() + ahead
+                now = loop.time() + offset
                 end = watch.see(seen, now)
                 is_late = self.end_time is not None and now >= self.end_time
                 return end or (verdict.of_timeout(title, seen, self.timeout or 0) if is_late else None)
@@ -128,7 +128,7 @@ class BatchStatusTrigger(BaseTrigger):
                 return watch.miss(seen)
             raise seen
 
-        interval, latest = self.poll_interval, None if self.end_time is None else self.end_time - ahead
+        interval, latest = self.poll_interval, None if self.end_time is None else self.end_time - offset
         if latest is not None and latest <= loop.time():
             interval, latest = min(interval, LATE_POLL_INTERVAL), loop.time() + LATE_POLL
         poller = pollers.poller_for(kind, self.connection_id, self.scope, self.hook)
@@ -157,7 +157,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
     :param scope: project or organization, as the kind's listing takes them; those of the connection if left out
     :param poll_interval: seconds between two polls
     :param event_interval: seconds between the events of one poll. Airflow's scheduler starts a run for the first event
-        that it finds, and leaves others that came before it looked until the next one comes (seen on 3.3.2).
+        that it finds, and leaves others that came before that until the next one comes (seen on 3.3.2).
     :param hook: the import path of the hook that makes the client; the vendor's own by default
     """
 
@@ -208,10 +208,10 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
                     yield [verdict.summary(state) for state in finished]
                     await asyncio.sleep(kwargs["poll_interval"])
             except BatchProviderError as error:
-                # Even a refused key may be mended; a watcher that ends would never fire again.
+                # Even a refused key may be replaced; a watcher that ends would never fire again.
                 failures += 1
                 seconds = delay(failures, 2 * kwargs["poll_interval"], LONGEST_PAUSE, least=1.0)
-                log.error("Looking again in %.0f s: %s", seconds, error)
+                log.error("Polling again in %.0f s: %s", seconds, error)
                 await asyncio.sleep(seconds)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:

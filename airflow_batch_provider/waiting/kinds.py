@@ -1,4 +1,4 @@
-"""The kinds of batch that can be waited for, by the names that triggers carry."""
+"""The kinds of batch that can be waited for and the hooks, by the names that triggers carry."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 KINDS: dict[str, BatchKind] = {
@@ -29,19 +30,24 @@ def kind_named(name: str) -> BatchKind:
     """
     if name in KINDS:
         return KINDS[name]
-    kind = import_named("kind", name)
+    kind = _import("kind", name)
     if not isinstance(kind, BatchKind) or kind.name != name:
         raise _not_importable("kind", name, f"there is {type(kind).__name__} {getattr(kind, 'name', '')!r}")
     return kind
 
 
-def import_named(parameter: str, path: str) -> Any:
-    """Import what a trigger carries by its import path.
+def hook_named(path: str) -> type[BatchApiHook]:
+    """Return a hook class by its import path.
 
-    :param parameter: the trigger's parameter, for the message
-    :param path: ``package.module.NAME``
-    :raises InvalidParameterError: it cannot be imported where this runs
+    :raises InvalidParameterError: there is no such hook where this runs
     """
+    hook = _import("hook", path)
+    if not isinstance(hook, type) or not issubclass(hook, BatchApiHook):
+        raise _not_importable("hook", path, f"there is {hook!r}")
+    return hook
+
+
+def _import(parameter: str, path: str) -> Any:
     module, _, name = path.rpartition(".")
     try:
         return getattr(import_module(module), name)

@@ -14,7 +14,7 @@ from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.exceptions import ConnectionSettingsError, TransientError
 from airflow_batch_provider.hooks.base import BatchApiHook
-from airflow_batch_provider.waiting.kinds import import_named
+from airflow_batch_provider.waiting.kinds import hook_named
 from airflow_batch_provider.waiting.poller import Poller
 from airflow_batch_provider.waiting.reader import StateReader
 
@@ -70,5 +70,4 @@ def _make_hook(vendor: Vendor, path: str, connection_id: str) -> BatchApiHook:
         hook = BatchApiHook(connection_id)
         hook.vendor = vendor  # type: ignore[misc]
         return hook
-    hook_class: type[BatchApiHook] = import_named("hook", path)
-    return hook_class(connection_id)
+    return hook_named(path)(connection_id)

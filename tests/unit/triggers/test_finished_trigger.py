@@ -152,7 +152,7 @@ def test_a_look_that_fails_is_made_again(
         monkeypatch.setenv(name, json.dumps({**right, "password": "expired"}))
         stream = watcher.open_shared_stream(watcher.serialize()[1])
         look = asyncio.ensure_future(anext(stream))
-        while "Looking again" not in caplog.text:
+        while "Polling again" not in caplog.text:
             await asyncio.sleep(0)
         monkeypatch.setenv(name, json.dumps(right))
         return await look
