@@ -183,7 +183,7 @@ def _in_folder(path: str, make: Callable[[], Made], needs: str | None = None) ->
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             return make()
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):  # makedirs raises either if the folder vanishes meanwhile
             if not attempts_left or (needs and not os.path.exists(needs)):
                 raise
     raise AssertionError("unreachable")

@@ -155,6 +155,22 @@ def test_a_rival_that_removes_the_empty_folder_stops_no_new_file(
     assert set(files(tmp_path / "exports")) == {"staged", "a/1", "b/1", "c/1"}
 
 
+def test_a_folder_that_is_removed_just_after_it_was_found_is_made_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    store.put("b", b"1")
+    mkdir = os.mkdir
+
+    def exists_no_longer(path: str, mode: int = 0o777) -> None:
+        monkeypatch.setattr("os.mkdir", mkdir)
+        raise FileExistsError(errno.EEXIST, "it was there", path)
+
+    monkeypatch.setattr("os.mkdir", exists_no_longer)
+    store.put("a/x", b"1")
+    assert pauses == []
+    assert set(files(tmp_path / "exports")) == {"b", "a/x"}
+
+
 def test_files_that_vanish_while_they_are_listed_are_left_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.put("a", b"1")
     store.put("b", b"1")
