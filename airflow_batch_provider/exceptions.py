@@ -30,9 +30,14 @@ from __future__ import annotations
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
 
+from airflow_batch_provider.apis.shown import harmless
+
+LONGEST_MESSAGE = 4000
+"""Characters of an exception's message."""
+
 
 class BatchProviderError(AirflowException):
-    """Any failure of this package.
+    """Any failure of this package. Whatever its message is made of, it can be logged, stored and sent anywhere.
 
     :param message: one sentence for people: what happened and what to do
     :param vendor: the vendor's name, where one was asked
@@ -50,7 +55,7 @@ class BatchProviderError(AirflowException):
         status: int | None = None,
         code: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(harmless(message, LONGEST_MESSAGE))
         self.vendor = vendor
         self.endpoint = endpoint
         self.status = status

@@ -12,6 +12,7 @@ from airflow_batch_provider.apis.body import whole_number
 from airflow_batch_provider.apis.declaration import DeclarationError, check_known, check_path
 from airflow_batch_provider.apis.endpoint import Listing, Resource, look_up
 from airflow_batch_provider.apis.moment import Clock, read_moment
+from airflow_batch_provider.apis.shown import Show
 
 FILTER = "status"
 """The parameter by which a listing is filtered for unfinished batches."""
@@ -53,6 +54,7 @@ class BatchState(msgspec.Struct, frozen=True):
     :param failed_items: how many files or calls of it failed
     :param reason: the vendor's own words on a failure
     :param updated_at: when the vendor says that it last changed, as it came
+    :param endless: if it never finishes, a sentence on what to wait for instead
     """
 
     id: str
@@ -62,6 +64,7 @@ class BatchState(msgspec.Struct, frozen=True):
     failed_items: int = 0
     reason: str | None = None
     updated_at: str | None = None
+    endless: str | None = None
 
     @property
     def mark(self) -> str:
@@ -70,7 +73,31 @@ class BatchState(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         counts = ", ".join(f"{name} {count}" for name, count in self.counts.items())
-        return f"{self.id} is {self.status}" + (f" ({counts})" if counts else "")
+        return f"{self.id} has status {self.status!r}" + (f" ({counts})" if counts else "")
+
+
+class ShownState(BatchState, frozen=True):
+    """A state whose texts are harmless, as :func:`show_state` makes it: what waits, events and logs take."""
+
+
+def show_state(state: BatchState, show: Show) -> ShownState:
+    """Return a state with the vendor's texts made harmless, and only counts that are counts.
+
+    :param state: as a declaration read it
+    :param show: makes text harmless
+    :raises Exception: it is no state
+    """
+    counts = {show(name): whole_number(count) for name, count in state.counts.items()}
+    return ShownState(
+        show(state.id),
+        show(state.status),
+        Outcome(state.outcome),
+        {name: count for name, count in counts.items() if count is not None},
+        failed_items=whole_number(state.failed_items) or 0,
+        reason=None if state.reason is None else show(state.reason),
+        updated_at=None if state.updated_at is None else show(state.updated_at),
+        endless=state.endless,
+    )
 
 
 class BatchKind(msgspec.Struct, frozen=True, kw_only=True):

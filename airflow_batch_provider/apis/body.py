@@ -18,6 +18,9 @@ from airflow_batch_provider.apis.surrogates import Hidden, hide_lone_surrogates
 LONGEST_TOKEN = 16_384
 """Characters of the token or URL of a next page: it must fit into a request, and no server takes longer ones."""
 
+LARGEST_COUNT = 2**63 - 1
+"""Airflow's processes send each other no larger one."""
+
 NO_STATUS = "(none)"
 """Counted for a row whose status is absent or not a text."""
 
@@ -26,7 +29,7 @@ _Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TOKEN)]
 
 def whole_number(value: object) -> int | None:
     """Return a count that a vendor reports, or None if it is not one: counts are never worth failing a page."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT else None
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):

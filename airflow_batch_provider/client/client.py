@@ -6,6 +6,7 @@ import codecs
 import copy
 import dataclasses
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -17,11 +18,12 @@ from airflow_batch_provider import backoff
 from airflow_batch_provider.apis.auth import is_static
 from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.apis.request import Answer, Request
+from airflow_batch_provider.apis.shown import Redactor
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.client import retry
 from airflow_batch_provider.client.errors import ErrorMapping
 from airflow_batch_provider.client.rate_limit import RateLimiter, shared_rate_limiter
-from airflow_batch_provider.client.session import Session
+from airflow_batch_provider.client.session import LONGEST_ANSWER, Session
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import BatchProviderError, TransientError
 
@@ -43,8 +45,12 @@ class Client:
     def __init__(self, vendor: Vendor, settings: Settings, rate_limiter: RateLimiter | None = None) -> None:
         self.vendor = vendor
         self.settings = settings
-        self.errors = ErrorMapping(vendor, settings)
+        self._redactor = Redactor([settings.credentials.secret])
+        self.show = self._redactor.show
+        self.errors = ErrorMapping(vendor, settings, self._redactor)
         self._renews = not is_static(settings.auth)
+        self._may_pass_soon = retry.may_pass_soon
+        self._deadline: float | None = None
         self._session = self._open_session()
         self.rate_limiter = rate_limiter or shared_rate_limiter(settings.connection_id, settings.requests_per_minute)
         if not settings.verify_tls:
@@ -55,12 +61,12 @@ class Client:
                 settings.base_url,
             )
 
-    def _open_session(self) -> Session:
+    def _open_session(self, longest: float = LONGEST_ANSWER) -> Session:
         headers = self.vendor.headers
         if not self._renews:
             headers = {**headers, **self.settings.auth(Request("/"), self.settings.credentials, False)}
         try:
-            return Session(self.settings, headers)
+            return Session(self.settings, headers, longest)
         except (requests.RequestException, HTTPError, ValueError) as exception:
             error = self.errors.of_exception(exception, Request("/"))
         raise error  # outside the handler: what was caught may contain the key
@@ -87,7 +93,7 @@ class Client:
             return self._attempt(request, read)
 
         return backoff.retrying(
-            attempts=self.settings.max_attempts, may_pass=retry.may_pass_soon, wait=retry.wait, log=self._log_retry
+            attempts=self.settings.max_attempts, may_pass=self._may_pass, wait=retry.wait, log=self._log_retry
         )(attempt)
 
     def _attempt(self, request: Request, read: Callable[[Answer], T | Problem]) -> T:
@@ -111,23 +117,26 @@ class Client:
         """Send a request once; if the vendor answers 401, once more with headers that were renewed."""
         self.rate_limiter.wait_for_turn()
         if not self._renews:
-            return self._session.send(request, {})
-        answer = self._session.send(request, self._auth_headers(request, renew=False))
+            return self._session.send(request, {}, self._seconds_left(request))
+        answer = self._session.send(request, self._auth_headers(request, renew=False), self._seconds_left(request))
         if answer.status != UNAUTHORIZED:
             return answer
         self.rate_limiter.wait_for_turn()
-        return self._session.send(request, self._auth_headers(request, renew=True))
+        return self._session.send(request, self._auth_headers(request, renew=True), self._seconds_left(request))
 
     def _auth_headers(self, request: Request, *, renew: bool) -> Mapping[str, str]:
         headers = self.settings.auth(request, self.settings.credentials, renew)
-        self.errors.hide(headers.values())
+        self._redactor.hide(headers.values())
         return headers
 
     def _error_of(self, problem: Problem, request: Request, answer: Answer) -> BatchProviderError:
-        retry_after = retry.parse_retry_after(answer.headers.get("Retry-After"))
+        retry_after = retry.parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
         error = self.errors.of_problem(problem, request, answer.status, retry_after)
         is_definite = request.is_repeatable or 300 <= answer.status < 500
         return error if is_definite else self.errors.ambiguous(error, request)
+
+    def _may_pass(self, error: BaseException) -> bool:
+        return self._may_pass_soon(error) and not self._session.is_closed
 
     def _log_retry(self, attempt: int, seconds: float, error: BaseException) -> None:
         log.warning(
@@ -138,11 +147,37 @@ class Client:
             error,
         )
 
-    def for_polling(self) -> Client:
-        """Return this client, but one that sends each request once: who polls tries again at the next poll."""
+    def for_polling(self, attempts: int = 1) -> Client:
+        """Return this client as those use it who ask again at the next poll anyway.
+
+        :param attempts: how often a request is sent; only once if the vendor asks to come back later
+        """
         polling = copy.copy(self)
-        polling.settings = dataclasses.replace(self.settings, max_attempts=1)
+        polling.settings = dataclasses.replace(self.settings, max_attempts=min(attempts, self.settings.max_attempts))
+        polling._may_pass_soon = retry.may_pass_at_once
         return polling
+
+    def within(self, seconds: float) -> Client:
+        """Return this client, but one that sends nothing after so many seconds and waits no longer for answers.
+
+        :param seconds: from now on
+        """
+        bounded = copy.copy(self)
+        bounded._deadline = time.monotonic() + seconds
+        bounded._session = bounded._open_session(seconds)
+        return bounded
+
+    def _seconds_left(self, request: Request) -> float | None:
+        if self._deadline is None:
+            return None
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TransientError(
+                f"{self.vendor.title} did not answer in the time that the wait has.",
+                vendor=self.vendor.name,
+                endpoint=request.address,
+            )
+        return left
 
     def close(self) -> None:
         """Close all connections."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import ssl
-from collections import deque
-from collections.abc import Iterable
-from urllib.parse import quote
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.shown import Redactor
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.client.bounds import AnswerTooLongError
 from airflow_batch_provider.client.session import BodyTooLarge, RedirectElsewhere
@@ -29,9 +26,6 @@ from airflow_batch_provider.exceptions import (
     TransientError,
     UnexpectedResponseError,
 )
-
-LONGEST_MESSAGE = 300
-"""Characters kept of a vendor's message: enough for a sentence, too little for a page of customer data."""
 
 CLASSES: dict[ProblemKind, tuple[type[BatchProviderError], str]] = {
     ProblemKind.AUTHENTICATION: (
@@ -57,37 +51,18 @@ CLASSES: dict[ProblemKind, tuple[type[BatchProviderError], str]] = {
 }
 
 
-MOST_SECRETS = 8
-"""Headers of a callable auth that are remembered, to keep them out of messages: each request may have its own."""
-
-
 class ErrorMapping:
-    """Makes exceptions for one vendor and connection. No secret appears in one, even if a vendor repeats it.
+    """Makes exceptions for one vendor and connection.
 
     :param vendor: whose answers they are
     :param settings: the connection to name in them
+    :param redactor: makes what the vendor says harmless
     """
 
-    def __init__(self, vendor: Vendor, settings: Settings) -> None:
+    def __init__(self, vendor: Vendor, settings: Settings, redactor: Redactor) -> None:
         self._vendor = vendor
         self._settings = settings
-        self._hidden: deque[str] = deque(maxlen=MOST_SECRETS)
-        self._secrets = self._pattern()
-
-    def hide(self, values: Iterable[str]) -> None:
-        """Keep the values of authentication headers out of messages from now on."""
-        new = [value for value in values if value.strip() and value not in self._hidden]
-        if new:
-            self._hidden.extend(new)
-            self._secrets = self._pattern()
-
-    def _pattern(self) -> re.Pattern[str]:
-        # Of "Bearer <token>" the token alone is a secret too.
-        secrets = {self._settings.credentials.secret, *self._hidden, *(value.split()[-1] for value in self._hidden)}
-        written = sorted(
-            {form for secret in secrets for form in (secret, quote(secret, safe=""))}, key=len, reverse=True
-        )
-        return re.compile("|".join(map(re.escape, filter(None, written))) or r"(?!)", re.IGNORECASE)
+        self._clean = redactor.show
 
     def of_problem(
         self, problem: Problem, request: Request, status: int, retry_after: float | None = None
@@ -152,11 +127,6 @@ class ErrorMapping:
             status=error.status,
             code=error.code,
         )
-
-    def _clean(self, text: str) -> str:
-        """Return a vendor's text as it may be shown: without secrets, printable, and short."""
-        line = " ".join(self._secrets.sub("***", text).encode("utf-8", "backslashreplace").decode().split())
-        return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "..."
 
     def _error(
         self,

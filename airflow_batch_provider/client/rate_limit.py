@@ -34,6 +34,10 @@ class RateLimiter:
         if turn > now:
             backoff.pause(turn - now)
 
+    def turn_in(self) -> float:
+        """Return the seconds until a request would have its turn; 0 or less if it has it now."""
+        return self._next - time.monotonic() if self._interval else 0.0
+
     def hold(self, seconds: float) -> None:
         """Ask those who poll to wait for a while, as the vendor wants it; an hour at most.
 

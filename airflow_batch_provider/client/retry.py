@@ -29,11 +29,17 @@ def may_pass_soon(error: BaseException) -> bool:
     return isinstance(error, TransientError) and not isinstance(error, AmbiguousRequestError)
 
 
-def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
+def may_pass_at_once(error: BaseException) -> bool:
+    """Return whether a request is worth sending again within a poll."""
+    return may_pass_soon(error) and not isinstance(error, RateLimitedError)
+
+
+def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
     """Read a Retry-After header, in either of HTTP's forms.
 
     :param value: seconds, or an HTTP date
-    :param now: the moment to count from, for a date
+    :param date: the Date header of the same answer, which a date is compared with: the vendor's clock may differ
+        from ours
     :return: seconds from now, never negative; None if there is no header or it makes no sense
     """
     if value is None:
@@ -41,10 +47,16 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     text = value.strip()
     if text.replace(".", "", 1).isdecimal() and text.isascii():
         return float(text)
+    moment = _read_date(text)
+    if moment is None:
+        return None
+    now = _read_date(date.strip()) if date else None
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+def _read_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -47,9 +47,10 @@ class Session:
 
     :param settings: where to send them
     :param headers: headers that every request has
+    :param longest: seconds for an answer as a whole
     """
 
-    def __init__(self, settings: Settings, headers: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, headers: Mapping[str, str], longest: float = LONGEST_ANSWER) -> None:
         with requests.Session() as session:
             options = session.merge_environment_settings(settings.base_url, {}, True, settings.verify_tls, None)
             session.trust_env = False  # otherwise ~/.netrc could replace the Authorization header
@@ -64,16 +65,18 @@ class Session:
                     },
                 )
             )
-        self._adapter = HTTPAdapter(pool_maxsize=settings.max_concurrency, pool_block=True)
+        # Not blocking: exports keep to max_concurrency themselves, and a poll must not wait for one that hangs.
+        self._adapter = HTTPAdapter(pool_maxsize=settings.max_concurrency)
         pool: HTTPConnectionPool = self._adapter.get_connection_with_tls_context(  # type: ignore[assignment]
             prepared, options["verify"], options["proxies"], options["cert"]
         )
         pool.ConnectionCls = bounded(
             pool.ConnectionCls,  # type: ignore[arg-type]
-            seconds=max(LONGEST_ANSWER, settings.read_timeout),
+            seconds=longest if longest < LONGEST_ANSWER else max(longest, settings.read_timeout),
             most=LARGEST_BODY + LARGEST_REST,
         )
         self._pool = pool
+        self.is_closed = False
         self._headers = dict(prepared.headers)
         self._timeout = Timeout(connect=settings.connect_timeout, read=settings.read_timeout)
         self._base_url = str(prepared.url).rstrip("/")
@@ -82,26 +85,30 @@ class Session:
         asked = self._adapter.request_url(prepared, options["proxies"])
         self._before_path = "" if asked.startswith("/") else _origin(self._base_url)
 
-    def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
+    def send(self, request: Request, headers: Mapping[str, str], seconds: float | None = None) -> Answer:
         """Send one request and read the whole answer.
 
         :param request: what to send
         :param headers: the headers of this request alone
+        :param seconds: the most to wait for the answer to begin, if that is less than the connection allows
         :raises requests.RequestException: the answer is not to be read
         :raises urllib3.exceptions.HTTPError: nothing answered, the body broke off or does not decompress
         """
         path = self._path + request.path
         path = self._path + request.target if request.link is None else self._within_origin(path, request.link)
         redirects = _REDIRECTS if request.method == "GET" else _REDIRECTS_OF_ANY_METHOD
+        timeout = self._timeout
+        if seconds is not None:
+            timeout = Timeout(seconds, connect=self._timeout.connect_timeout, read=self._timeout.read_timeout)
         for _ in range(MOST_REDIRECTS):
-            answer = self._send(request, path, headers)
+            answer = self._send(request, path, headers, timeout)
             location = answer.headers.get("Location") if answer.status in redirects else None
             if not location:
                 return answer
             path = self._within_origin(path, location)
         raise requests.TooManyRedirects(f"more than {MOST_REDIRECTS} redirects")
 
-    def _send(self, request: Request, path: str, headers: Mapping[str, str]) -> Answer:
+    def _send(self, request: Request, path: str, headers: Mapping[str, str], timeout: Timeout) -> Answer:
         body, body_headers = encode_body(request) if request.method != "GET" else (None, {})
         response = self._pool.urlopen(
             request.method,
@@ -111,7 +118,7 @@ class Session:
             retries=False,
             redirect=False,
             assert_same_host=False,
-            timeout=self._timeout,
+            timeout=timeout,
             preload_content=False,
             decode_content=False,
         )
@@ -134,6 +141,7 @@ class Session:
 
     def close(self) -> None:
         """Close all connections."""
+        self.is_closed = True
         self._pool.close()
         self._adapter.close()
 

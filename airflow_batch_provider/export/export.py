@@ -153,7 +153,7 @@ class _Try:
 
     def _write(self, rows: Rows, digests: Sequence[bytes]) -> None:
         self._writer.write(rows)
-        self._stats.count(rows)
+        self._stats.count(rows, self._spec.show)
         self._digests += b"".join(digests)
 
     def _finish_part(self, position: Any, *, is_last: bool = False) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from airflow_batch_provider import codec
+from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.formats.registry import FORMATS
 
 VERSION = 1
@@ -105,7 +106,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             "rows": self.rows,
             "bytes": self.bytes,
             "parts": len(self.parts),
-            "status_counts": dict(self.status_counts),
+            "status_counts": {harmless(word): count for word, count in self.status_counts.items()},
             "finished_at": self.finished_at,
         }
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from airflow_batch_provider import __version__
+from airflow_batch_provider.apis.shown import Show
 from airflow_batch_provider.export.manifest import TaskRun
 from airflow_batch_provider.formats.format import Format
 
@@ -26,6 +27,7 @@ class ExportSpec:
     :param file_format: how it is written
     :param rows_per_part: rows in each file but the last
     :param task_run: who does it
+    :param show: makes the vendor's words harmless, where they are counted
     :param source: where the listing is read, hashed: a cursor means nothing elsewhere
     """
 
@@ -34,6 +36,7 @@ class ExportSpec:
     file_format: Format
     rows_per_part: int
     task_run: TaskRun
+    show: Show
     source: str = ""
 
     @cached_property

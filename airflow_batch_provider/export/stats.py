@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from airflow_batch_provider.apis.page import Rows
+from airflow_batch_provider.apis.shown import Show, Shown, harmless
 from airflow_batch_provider.listing.pages import NewRows
 
 LONGEST_STATUS = 100
 MOST_STATUSES = 100
 """The vendors have six words; counts go into XCom, so whatever a server sends, they stay small."""
-OTHER_STATUSES = "(others)"
+OTHER_STATUSES = Shown("(others)")
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Stats:
     :param pages: pages read
     :param duplicates: rows that came again
     :param total: how many rows the vendor reports
-    :param statuses: rows by the vendor's status word
+    :param statuses: rows by the vendor's status word, as it may be shown
     :param passes: how often the listing was read
     :param doubt: why rows may be missing all the same
     """
@@ -34,15 +35,18 @@ class Stats:
     pages: int = 0
     duplicates: int = 0
     total: int | None = None
-    statuses: dict[str, int] = field(default_factory=dict)
+    statuses: dict[Shown, int] = field(default_factory=dict)
     passes: int = 1
     doubt: str | None = None
 
-    def count(self, rows: Rows) -> None:
-        """Note rows that go into a part."""
+    def count(self, rows: Rows, show: Show) -> None:
+        """Note rows that go into a part.
+
+        :param show: makes the vendor's words harmless
+        """
         self.rows += len(rows)
         for word, count in Counter(rows.statuses).items():
-            status = word[:LONGEST_STATUS]
+            status = harmless(show(word), LONGEST_STATUS)
             if status not in self.statuses and len(self.statuses) >= MOST_STATUSES:
                 status = OTHER_STATUSES
             self.statuses[status] = self.statuses.get(status, 0) + count

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource
 from airflow_batch_provider.apis.parameter import Violation, first_missing, first_violation
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.apis.vendor import Vendor
-from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
-from airflow_batch_provider.hooks.connection import read_extras, read_settings
+from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError, TransientError
+from airflow_batch_provider.hooks.connection import check_connection, read_extras, read_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -28,6 +28,18 @@ Documents = Iterator[dict[str, Any]]
 
 PAGE_SIZE = "page_size"
 """The parameter that takes the rows per page, where a listing has it."""
+
+
+def connection_not_found(vendor: Vendor, connection_id: str) -> TransientError:
+    """Return the error of a look-up that found no connection.
+
+    It may pass: Airflow says "not found" as well where a secrets backend failed.
+    """
+    return TransientError(
+        f"There is no connection {connection_id!r}, or a secrets backend did not answer. "
+        f"Create it with the type {vendor.name!r}, or look at the backend.",
+        vendor=vendor.name,
+    )
 
 
 class BatchApiHook(BaseHook):
@@ -48,8 +60,15 @@ class BatchApiHook(BaseHook):
 
     @cached_property
     def _connection(self) -> Connection:
-        connection: Connection = self.get_connection(self._connection_id)
+        try:
+            connection: Connection = self.get_connection(self._connection_id)
+        except AirflowNotFoundException as error:
+            raise connection_not_found(self.vendor, self._connection_id) from error
+        self._check(connection)
         return connection
+
+    def _check(self, connection: Connection) -> None:
+        check_connection(self.vendor, connection, getattr(self, "conn_type", self.vendor.name))
 
     @cached_property
     def _extras(self) -> dict[str, Any]:
@@ -60,8 +79,9 @@ class BatchApiHook(BaseHook):
 
         :param connection: the Airflow connection
         :param saved_extras: its extras, as they were saved
-        :raises ConnectionSettingsError: an extra is unknown, or not of its type
+        :raises ConnectionSettingsError: it is another vendor's, an extra is unknown, or not of its type
         """
+        self._check(connection)
         self._connection = connection
         self._extras = read_extras(self.vendor, self._connection_id, saved_extras)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -21,6 +22,35 @@ if TYPE_CHECKING:
 LONGEST_SHOWN = 16
 
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
+
+
+def check_connection(vendor: Vendor, connection: Connection, conn_type: str) -> None:
+    """Check that a connection is the vendor's, and that its extras can be read: Airflow itself ignores those it cannot.
+
+    :param vendor: whose it must be
+    :param connection: the Airflow connection
+    :param conn_type: the type that the hook is registered for
+    :raises ConnectionSettingsError: it is of another type, or its extra is no JSON object
+    """
+    if connection.conn_type and connection.conn_type != conn_type:
+        raise ConnectionSettingsError(
+            f"Connection {connection.conn_id!r} is of type {connection.conn_type!r}; "
+            f"one of {vendor.title} has the type {conn_type!r}.",
+            vendor=vendor.name,
+        )
+    saved = connection.extra
+    if not saved or not saved.strip():
+        return
+    try:
+        extras = json.loads(saved)
+    except (ValueError, RecursionError):
+        extras = None
+    if not isinstance(extras, dict):
+        raise ConnectionSettingsError(
+            f"The extra of connection {connection.conn_id!r} is no JSON object, so none of it can be used; "
+            'write it like {"requests_per_minute": 60}.',
+            vendor=vendor.name,
+        )
 
 
 def read_extras(vendor: Vendor, connection_id: str, extras: Mapping[str, Any]) -> dict[str, Any]:

@@ -178,6 +178,7 @@ class ListingExportOperator(BaseOperator):
             ),
             rows_per_part=int(self.rows_per_part),
             task_run=_task_run(context),
+            show=hook.get_conn().show,
             source=hook.get_conn().settings.source,
         )
 

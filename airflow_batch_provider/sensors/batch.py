@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
     AirflowSkipException,
+    BaseHook,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
 
-from airflow_batch_provider.apis.batch_state import ALL, BatchKind
+from airflow_batch_provider.apis.batch_state import ALL, BatchKind, ShownState
 from airflow_batch_provider.apis.parameter import Boolean, Domain, Duration, Identifier, Integer, Violation
-from airflow_batch_provider.exceptions import InvalidParameterError, TransientError
+from airflow_batch_provider.exceptions import (
+    BatchTimeoutError,
+    FatalError,
+    InvalidParameterError,
+    RateLimitedError,
+    TransientError,
+)
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.links.batch_page import BatchPageLink
@@ -31,6 +38,15 @@ if TYPE_CHECKING:
 WATCH_KEY = "batch_provider_watch"
 TRIGGER_HEAD_START = 60
 """Seconds that Airflow waits longer than the trigger, whose time-out reports the last state of the batch."""
+
+SHORTEST_LOOK = 5.0
+"""Seconds that a poll may take on a worker, however little of ``timeout`` is left."""
+
+LAST_POLL = 30.0
+"""Seconds for the poll of a wait whose time is up."""
+
+LONGEST_HOLD = 3600.0
+"""Seconds for which a vendor may stop the polls on a worker."""
 
 _CLIENT_PARTS = ("get_conn", "_client", "use_connection", "listing_scope", "fill")
 """What the triggerer calls of a hook. One that changes none of them and no vendor need not be importable there."""
@@ -82,15 +98,24 @@ class BatchSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if deferrable and self.exponential_backoff:
+            raise InvalidParameterError(
+                f"{type(self).__name__}: exponential_backoff has no effect with deferrable=True, where waits share "
+                "their polls; leave it out and set poke_interval, or set deferrable=False."
+            )
         self.deferrable = deferrable
         self.fail_on_item_failures = fail_on_item_failures
         self.stalled_after = stalled_after
         self.max_poll_failures = max_poll_failures
         self._watch: Watch | None = None
+        self._scope: dict[str, str] = {}
+        self._ends = 0.0
+        self._not_before = 0.0
 
     def execute(self, context: Context) -> Any:
         """Wait; a timeout reports the last state."""
         self._link_batch(context)
+        self._ends = time.monotonic() + self.timeout - self._seconds_waited(context)
         try:
             return super().execute(context)
         except AirflowSensorTimeout as timeout:
@@ -100,29 +125,56 @@ class BatchSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Poll the batch once; in deferrable mode, hand over to the triggerer if it is not finished."""
-        from airflow_batch_provider.waiting.reader import StateReader
-
-        batch_id, options = self._checked(self.id_field, Identifier(), ALL), self._options()
-        hook = self.hook_class(self._connection_id)
-        scope = hook.listing_scope(self.kind, {name: getattr(self, name) for name in self.kind.scope})
+        options = self._options()
+        if time.monotonic() < self._not_before:
+            return False
         watch = self._watch = self._watch or self._new_watch(context, options)
         now = time.time()
         try:
-            state = StateReader(hook.get_conn(), self.kind, scope).read_one(batch_id)
+            end = watch.see(self._read_state(), now)
         except TransientError as error:
             if watch.miss(error):
                 raise
-            self._keep(context, watch)
             self.log.warning("This poll failed, the next one may succeed: %s", error)
+            self._keep(context, watch)
+            if self.deferrable:
+                self._defer(options, watch.movement, now)
+            self._hold(error)
             return False
-        end = watch.see(state, now)
         if end:
             return PokeReturnValue(is_done=True, xcom_value=self._result(end))
         self._keep(context, watch)
         if self.deferrable:
-            assert watch.movement
-            self._defer(batch_id, scope, options, watch.movement, now)
+            self._defer(options, watch.movement, now)
         return False
+
+    def _seconds_waited(self, context: Context) -> float:
+        """Return how long this try has waited already, if each poll is a process."""
+        task_instance: Any = context.get("ti")
+        began = task_instance.get_first_reschedule_date(context) if self.reschedule and task_instance else None
+        return (datetime.now(UTC) - began).total_seconds() if began else 0.0
+
+    def _read_state(self) -> ShownState:
+        """Read the batch's state, in the time that the wait has left."""
+        from airflow_batch_provider.waiting.reader import StateReader
+
+        batch_id = self._batch_id()
+        hook = self.hook_class(self._connection_id)
+        client = hook.get_conn().within(max(self._ends - time.monotonic(), SHORTEST_LOOK))
+        self._scope = hook.listing_scope(self.kind, self._named_scope())
+        return StateReader(client, self.kind, self._scope).read_one(batch_id)
+
+    def _named_scope(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.kind.scope if getattr(self, name) is not None}
+
+    def _hold(self, error: TransientError) -> None:
+        """Ask no more for as long as the vendor wants it."""
+        if not isinstance(error, RateLimitedError) or not error.retry_after:
+            return
+        seconds = min(error.retry_after, LONGEST_HOLD)
+        self._not_before = time.monotonic() + seconds
+        if self.reschedule:  # the next poll is another process's
+            self.poke_interval = max(self.poke_interval, seconds)
 
     def _link_batch(self, context: Context) -> None:
         """Store the link now: Airflow does so when a task ends, but users want it while the task waits."""
@@ -138,10 +190,16 @@ class BatchSensor(BaseSensorOperator):
     def _connection_id(self) -> str:
         return str(getattr(self, self.hook_class.conn_name_attr))
 
-    def _checked(self, name: str | None, domain: Domain, otherwise: str = "") -> str:
-        """Return a parameter's value as text, once rendered; ``otherwise`` if there is no such parameter."""
-        if name is None:
-            return otherwise
+    def _batch_id(self) -> str:
+        if self.id_field is None:
+            return ALL
+        batch_id = self._checked(self.id_field, Identifier())
+        if batch_id == ALL:
+            raise InvalidParameterError(f"{type(self).__name__}: {self.id_field}={ALL!r} names no batch.")
+        return batch_id
+
+    def _checked(self, name: str, domain: Domain) -> str:
+        """Return a parameter's value as text, once rendered."""
         value = getattr(self, name)
         text = domain.encode(value)
         if text is None:
@@ -161,23 +219,21 @@ class BatchSensor(BaseSensorOperator):
 
         :raises InvalidParameterError: the triggerer could not import it
         """
+        path = f"{self.hook_class.__module__}.{self.hook_class.__qualname__}"
+        if self.hook_class.get_connection.__func__ is not BaseHook.get_connection.__func__:  # type: ignore[attr-defined]
+            raise InvalidParameterError(
+                f"{path} overrides get_connection, which the triggerer does not call, since it would block there; "
+                "override use_connection or get_conn instead, or set deferrable=False."
+            )
         vendor = self.kind.listing.vendor
         usual = hook_named(vendor.hook) if vendor.hook else BatchApiHook
         is_usual = all(getattr(self.hook_class, name) is getattr(usual, name) for name in _CLIENT_PARTS)
         if is_usual and self.hook_class.vendor == vendor:
             return None
-        path = f"{self.hook_class.__module__}.{self.hook_class.__qualname__}"
         hook_named(path)  # fails here rather than in the triggerer
         return path
 
-    def _defer(
-        self,
-        batch_id: str,
-        scope: Mapping[str, str],
-        options: Mapping[str, Any],
-        movement: verdict.Movement,
-        now: float,
-    ) -> None:
+    def _defer(self, options: Mapping[str, Any], movement: verdict.Movement | None, now: float) -> None:
         from airflow_batch_provider.triggers.batch import (
             BatchStatusTrigger,  # with Airflow's triggers, which parsing need not pay
         )
@@ -186,13 +242,13 @@ class BatchSensor(BaseSensorOperator):
             trigger=BatchStatusTrigger(
                 kind=kind_named(self.kind.name).name,  # fails here rather than in the triggerer
                 connection_id=self._connection_id,
-                batch_id=batch_id,
-                scope=scope,
+                batch_id=self._batch_id(),
+                scope=self._scope or {name: str(value) for name, value in self._named_scope().items()},
                 poll_interval=self.poke_interval,
                 end_time=now + self.timeout,
                 timeout=self.timeout,
-                mark=movement.mark,
-                moved_at=movement.since,
+                mark=movement.mark if movement else "",
+                moved_at=movement.since if movement else None,
                 hook=self._own_hook(),
                 **options,
             ),
@@ -205,13 +261,36 @@ class BatchSensor(BaseSensorOperator):
         return self._result(verdict.read_event(event))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume; with ``soft_fail``, a fault that may pass is not skipped, as it is not in the other modes either."""
+        """Resume; with ``soft_fail``, a fault that may pass is not skipped, as it is not in the other modes either.
+
+        Where Airflow ended the wait because no triggerer did so in time, the batch is polled once more.
+        """
         try:
             return super().resume_execution(next_method, next_kwargs, context)
-        except AirflowSkipException as skip:
-            if isinstance(skip.__cause__, TransientError) and not self.never_fail:
-                raise skip.__cause__ from None
-            raise
+        except (AirflowSensorTimeout, AirflowSkipException) as ended:
+            cause = ended.__cause__ if isinstance(ended, AirflowSkipException) else ended
+            if isinstance(cause, TransientError) and not self.never_fail:
+                raise cause from None
+            if not isinstance(cause, AirflowSensorTimeout) or isinstance(cause, BatchTimeoutError):
+                raise
+        event = self._last_poll().to_event()
+        return self.resume_execution("execute_complete", {"event": event}, context)
+
+    def _last_poll(self) -> verdict.Verdict:
+        """Poll once although the time is up: the batch may have finished while no triggerer ran."""
+        title = self.kind.listing.vendor.title
+        self._ends = time.monotonic() + LAST_POLL
+        try:
+            state = self._read_state()
+        except TransientError as error:
+            self.log.warning("The last poll failed: %s", error)
+            return verdict.of_timeout(title, None, self.timeout)
+        except FatalError as error:
+            return verdict.of_permanent(error)
+        fails = self._options()["fail_on_item_failures"]
+        return verdict.of_state(title, state, fail_on_item_failures=fails) or verdict.of_timeout(
+            title, state, self.timeout
+        )
 
     def _result(self, end: verdict.Verdict) -> dict[str, Any]:
         result = end.result()
@@ -223,7 +302,7 @@ class BatchSensor(BaseSensorOperator):
         store = self._store(context)
         watch = Watch(self.kind.listing.vendor.title, self.log, **options)
         if store is not None:
-            watch.resume(store.get(WATCH_KEY))
+            watch.resume(store.get(WATCH_KEY), _try_number(context))
         return watch
 
     def _store(self, context: Context) -> Any:
@@ -233,4 +312,9 @@ class BatchSensor(BaseSensorOperator):
     def _keep(self, context: Context, watch: Watch) -> None:
         store = self._store(context)
         if store is not None:
-            store.set(WATCH_KEY, watch.keep())
+            store.set(WATCH_KEY, watch.keep(_try_number(context)))
+
+
+def _try_number(context: Context) -> int | None:
+    task_instance: Any = context.get("ti")
+    return getattr(task_instance, "try_number", None)

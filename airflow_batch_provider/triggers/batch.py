@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import importlib
+import inspect
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Hashable, Mapping
+from collections.abc import AsyncIterator, Hashable, Iterable, Mapping
+from datetime import timedelta
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
-from airflow_batch_provider.apis.batch_state import BatchState
+from airflow_batch_provider.apis.batch_state import ShownState
+from airflow_batch_provider.apis.parameter import first_violation
 from airflow_batch_provider.backoff import delay
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
 from airflow_batch_provider.waiting import verdict
+from airflow_batch_provider.waiting.fired import FiredBatches, digest_of
 from airflow_batch_provider.waiting.kinds import KINDS, kind_named
 from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+SERIALIZED = 1
+"""Marks the arguments of a trigger as written by this package: another release may have written more of them."""
+
 LONGEST_PAUSE = 300.0
 """Seconds between two polls of a watcher whose polls fail."""
 
 LATE_POLL = 30.0
-"""Seconds for polling a batch whose deadline passed before this process began with it: it may have finished in time."""
+"""Seconds for a last poll when the time is up: the batch may have finished since the one before, if there was one."""
 
 LATE_POLL_INTERVAL = 2.0
 """Seconds between two such polls, if they fail."""
@@ -70,9 +78,11 @@ class BatchStatusTrigger(BaseTrigger):
         moved_at: float | None = None,
         max_poll_failures: int = MAX_POLL_FAILURES,
         hook: str | None = None,
-        **_from_other_versions: Any,
+        version: int | None = None,
+        **from_other_versions: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        _check_known(type(self), from_other_versions, version)
         self.kind = kind
         self.connection_id = connection_id
         self.batch_id = batch_id
@@ -93,7 +103,10 @@ class BatchStatusTrigger(BaseTrigger):
             *("kind", "connection_id", "batch_id", "scope", "poll_interval", "end_time", "timeout"),
             *("fail_on_item_failures", "stalled_after", "mark", "moved_at", "max_poll_failures", "hook"),
         )
-        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
+        return f"{__name__}.{type(self).__name__}", {
+            **{name: getattr(self, name) for name in names},
+            "version": SERIALIZED,
+        }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire."""
@@ -118,8 +131,8 @@ class BatchStatusTrigger(BaseTrigger):
             movement=None if self.moved_at is None else verdict.Movement(self.mark, self.moved_at),
         )
 
-        def judge(seen: BatchState | Exception) -> verdict.Verdict | None:
-            if isinstance(seen, BatchState):
+        def judge(seen: ShownState | Exception) -> verdict.Verdict | None:
+            if isinstance(seen, ShownState):
                 now = loop.time() + offset
                 end = watch.see(seen, now)
                 is_late = self.end_time is not None and now >= self.end_time
@@ -128,19 +141,14 @@ class BatchStatusTrigger(BaseTrigger):
                 return watch.miss(seen)
             raise seen
 
-        interval, latest = self.poll_interval, None if self.end_time is None else self.end_time - offset
-        if latest is not None and latest <= loop.time():
-            interval, latest = min(interval, LATE_POLL_INTERVAL), loop.time() + LATE_POLL
+        latest = None if self.end_time is None else self.end_time - offset
         poller = pollers.poller_for(kind, self.connection_id, self.scope, self.hook)
-        with poller.join(self.batch_id, interval, judge) as ended:
-            try:
-                async with asyncio.timeout_at(latest) as limit:
-                    end: verdict.Verdict = await ended
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-                end = verdict.of_timeout(title, watch.state, self.timeout or 0)
-        return end
+        with poller.join(self.batch_id, self.poll_interval, judge) as wait:
+            end: verdict.Verdict | None = await _within(latest, wait.ended)
+            if end is None:
+                poller.ask_now(wait, every=LATE_POLL_INTERVAL)
+                end = await _within(loop.time() + LATE_POLL, wait.ended)
+        return end or verdict.of_timeout(title, watch.state, self.timeout or 0)
 
 
 class BatchFinishedEventTrigger(BaseEventTrigger):
@@ -149,16 +157,21 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
     Each poll reads the whole listing, so that a batch which began and finished between two polls is seen as well. What
     was finished before the first poll fires nothing. Which batches fired is kept in Airflow's asset state store
     (Airflow 3.3): after a restart of the triggerer, those that finished meanwhile fire. Watchers of one connection and
-    scope share their polls. A triggerer that is killed right after an event may fire it once more.
+    scope share their polls. A triggerer that is killed right after an event may fire it once more. Faults do not end
+    it: it logs them and goes on.
 
     :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job``, ``talkifai.batch_job``,
         or the import path of a kind of another package
     :param connection_id: the Airflow connection
     :param scope: project or organization, as the kind's listing takes them; those of the connection if left out
-    :param poll_interval: seconds between two polls
-    :param event_interval: seconds between the events of one poll. Airflow's scheduler starts a run for the first event
-        that it finds, and leaves others that came before that until the next one comes (seen on 3.3.2).
+    :param poll_interval: seconds between two polls, as a number or a timedelta
+    :param event_interval: seconds between the events of one poll, as a number or a timedelta. Before Airflow 3.4, the
+        scheduler starts a run for the first event that it finds, and leaves others that came before that until the next
+        one comes (seen on 3.3.2). From 3.4 on each event gets its own run unless ``batch_asset_events`` is set, so that
+        0 will do.
     :param hook: the import path of the hook that makes the client; the vendor's own by default
+    :param queue: the trigger queue, from Airflow 3.4 on
+    :raises InvalidParameterError: an argument is unknown or not allowed
     """
 
     def __init__(
@@ -167,23 +180,60 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         kind: str,
         connection_id: str,
         scope: Mapping[str, str] | None = None,
-        poll_interval: float = 60.0,
-        event_interval: float = 3.0,
+        poll_interval: float | timedelta = 60.0,
+        event_interval: float | timedelta = 3.0,
         hook: str | None = None,
-        **_from_other_versions: Any,
+        queue: str | None = None,
+        version: int | None = None,
+        **from_other_versions: Any,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(**self._queue_argument(queue))  # type: ignore[no-untyped-call]
+        _check_known(type(self), from_other_versions, version)
         self.kind = kind_named(kind).name
+        if not isinstance(connection_id, str) or not connection_id.strip():
+            raise self._invalid("connection_id", connection_id, "the id of a connection")
         self.connection_id = connection_id
-        self.scope = dict(scope or {})
-        self.poll_interval = poll_interval
-        self.event_interval = event_interval
+        self.scope = self._checked_scope(scope or {})
+        self.poll_interval = self._seconds("poll_interval", poll_interval)
+        self.event_interval = self._seconds("event_interval", event_interval, may_be_zero=True)
         self.hook = hook
+
+    def _queue_argument(self, queue: str | None) -> dict[str, str]:
+        if queue is None:
+            return {}
+        if "queue" not in inspect.signature(BaseEventTrigger.__init__).parameters:
+            raise self._invalid("queue", queue, "only None before Airflow 3.4, which brought trigger queues for events")
+        return {"queue": queue}
+
+    def _checked_scope(self, scope: Mapping[str, str]) -> dict[str, str]:
+        kind = kind_named(self.kind)
+        names = ", ".join(map(repr, kind.scope)) or "none"
+        if not isinstance(scope, Mapping):
+            raise self._invalid("scope", scope, f"a dict with the keys {names}")
+        if unknown := sorted(set(scope) - set(kind.scope)):
+            raise self._invalid("scope", unknown[0], f"a dict with the keys {names}")
+        if violation := first_violation(kind.listing.parameters, scope):
+            raise InvalidParameterError(f"{type(self).__name__}: {violation}.")
+        return kind.listing.given(scope)
+
+    def _seconds(self, name: str, value: float | timedelta, *, may_be_zero: bool = False) -> float:
+        seconds = value.total_seconds() if isinstance(value, timedelta) else value
+        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if not is_number or not 0 <= seconds < float("inf") or (seconds == 0 and not may_be_zero):
+            what = "seconds, 0 or more" if may_be_zero else "seconds, more than 0"
+            raise self._invalid(name, value, f"a number of {what}, or a timedelta")
+        return float(seconds)
+
+    def _invalid(self, name: str, value: object, allowed: str) -> InvalidParameterError:
+        return InvalidParameterError(f"{type(self).__name__}: {name}={value!r} is not allowed; allowed is {allowed}.")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what is needed to make this trigger again, in another process."""
         names = ("kind", "connection_id", "scope", "poll_interval", "event_interval", "hook")
-        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
+        return f"{__name__}.{type(self).__name__}", {
+            **{name: getattr(self, name) for name in names},
+            "version": SERIALIZED,
+        }
 
     def shared_stream_key(self) -> Hashable:
         """Return what triggers must have in common to share their polls."""
@@ -197,50 +247,68 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
         """Yield all finished batches, poll by poll; a poll that fails is repeated, with back-off."""
         pollers = await _import_pollers()
+        connection_id, interval = kwargs["connection_id"], kwargs["poll_interval"]
+        threads = pollers.threads_of(connection_id)
         failures = 0
         while True:
             try:
-                kind, hook = kind_named(kwargs["kind"]), kwargs.get("hook")
-                reader = await pollers.open_reader(kind, kwargs["connection_id"], kwargs["scope"], hook)
+                kind, hook = await threads.call(kind_named, kwargs["kind"]), kwargs.get("hook")
+                reader = await pollers.open_reader(kind, connection_id, kwargs["scope"], hook)
                 while True:
-                    finished = await asyncio.to_thread(reader.read_finished)
+                    finished = await threads.call(reader.read_finished)
                     failures = 0
                     yield [verdict.summary(state) for state in finished]
-                    await asyncio.sleep(kwargs["poll_interval"])
-            except BatchProviderError as error:
-                # Even a refused key may be replaced; a watcher that ends would never fire again.
+                    await asyncio.sleep(interval)
+            except Exception as error:  # noqa: BLE001 - even a refused key may be replaced; one that ends never fires again
                 failures += 1
-                seconds = delay(failures, 2 * kwargs["poll_interval"], LONGEST_PAUSE, least=1.0)
-                log.error("Polling again in %.0f s: %s", seconds, error)
+                seconds = delay(failures, 2 * interval, LONGEST_PAUSE, least=1.0)
+                log.error("Polling again in %.0f s: %s", seconds, error if _is_ours(error) else repr(error))
                 await asyncio.sleep(seconds)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Fire for those that have not fired yet."""
-        store: Any = getattr(self, "asset_state_store", None)
-        key = "finished-" + _digest(json.dumps([self.kind, self.connection_id, sorted(self.scope.items())]))
-        kept = await store.aget(key) if store is not None else None
-        fired = set(map(str, kept)) if isinstance(kept, list) else None
+        watched = json.dumps([self.kind, self.connection_id, sorted(self.scope.items())])
+        fired = FiredBatches(getattr(self, "asset_state_store", None), f"finished-{digest_of(watched).hex()}")
         async for finished in shared_stream:
-            now = {_digest(state["id"]): state for state in finished}
-            new = [] if fired is None else [state for digest, state in now.items() if digest not in fired]
-            if fired is None:
-                fired = set(now)
-                await self._keep(store, key, fired)
+            ids = [state["id"] for state in finished]
+            if not fired.is_known:
+                await fired.load(ids)
+            new = [state for state in finished if fired.is_known and not fired.has(state["id"])]
             for number, state in enumerate(new):
                 if number:
                     await asyncio.sleep(self.event_interval)
                 yield TriggerEvent(state)  # type: ignore[no-untyped-call]
-                fired.add(_digest(state["id"]))
-                await self._keep(store, key, fired)
-
-    async def _keep(self, store: Any, key: str, fired: set[str]) -> None:
-        if store is not None:
-            await store.aset(key, sorted(fired))
+                await fired.add(state["id"])
+            await fired.settle(ids)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire without sharing, as before Airflow 3.3."""
         async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
             yield event
+
+
+async def _within(latest: float | None, future: asyncio.Future[T]) -> T | None:
+    """Return what a future brings until a moment of the loop's clock, None if nothing has come."""
+    try:
+        async with asyncio.timeout_at(latest) as limit:
+            return await asyncio.shield(future)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return None
+
+
+def _check_known(trigger: type, unknown: Iterable[str], version: int | None) -> None:
+    """Refuse misspelt arguments; those that another release has serialized are no mistake, and left out.
+
+    :raises InvalidParameterError: an argument is unknown
+    """
+    if version is None and (names := sorted(unknown)):
+        raise InvalidParameterError(f"{trigger.__name__} takes no argument {names[0]!r}.")
+
+
+def _is_ours(error: Exception) -> bool:
+    return isinstance(error, BatchProviderError)
 
 
 _pollers: ModuleType | None = None
@@ -252,7 +320,3 @@ async def _import_pollers() -> Any:
     if _pollers is None:
         _pollers = await asyncio.to_thread(importlib.import_module, "airflow_batch_provider.waiting.pollers")
     return _pollers
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

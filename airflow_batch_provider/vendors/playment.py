@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from airflow_batch_provider.apis.auth import KeyHeader
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, StateFields
 from airflow_batch_provider.apis.body import Body
@@ -113,13 +115,29 @@ JOB_RESULT = Resource(
 )
 
 
-BATCH_OUTCOMES = {"Complete": Outcome.SUCCEEDED, "completed": Outcome.SUCCEEDED}
-"""``Complete`` is the only word that is documented; jobs say ``completed``, so that is taken too."""
+BATCH_OUTCOMES = {
+    "Complete": Outcome.SUCCEEDED,
+    "completed": Outcome.SUCCEEDED,
+    "In Progress": Outcome.RUNNING,
+}
+"""``Complete`` is the only word that is documented; jobs say ``completed``, so that is taken too. ``In Progress`` is
+what running batches have been seen to say."""
 
 # The status alone counts: by its counters an empty batch would be complete.
-_batch_state = StateFields(
+_state_fields = StateFields(
     BATCH_OUTCOMES, counts=("total_jobs", "completed_jobs", "total_frames", "completed_frames", "annotations")
 )
+
+
+def _batch_state(batch: Mapping[str, Any]) -> BatchState:
+    state = _state_fields(batch)
+    if not batch.get("is_default"):
+        return state
+    return replace(
+        state,
+        endless="It is the project's default batch, which takes the jobs that name no batch and is never closed; "
+        "create the jobs in a batch of their own and wait for that, or wait for the project.",
+    )
 
 
 def project_state(batches: Sequence[Mapping[str, Any]]) -> BatchState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from airflow_batch_provider.apis.batch_state import BatchState, Outcome
+from airflow_batch_provider.apis.batch_state import Outcome, ShownState
 
 
 class Log(Protocol):
@@ -17,15 +17,15 @@ class Log(Protocol):
         """Log a warning."""
 
 
-def log_changes(log: Log, title: str, before: BatchState | None, state: BatchState) -> None:
+def log_changes(log: Log, title: str, before: str | None, state: ShownState) -> None:
     """Log a state that differs from the one before; an undocumented status causes one warning.
 
     :param log: where to
     :param title: the vendor
-    :param before: what was seen before, None at first
+    :param before: the mark of what was seen before, perhaps by another process; None at first
     :param state: what is seen now
     """
-    if before is None or (before.status, before.counts) != (state.status, state.counts):
+    if before is None or before.rpartition("|")[0] != state.mark.rpartition("|")[0]:  # the time alone is no news
         log.info("%s: %s", title, state)
-    if state.outcome is Outcome.UNKNOWN and (before is None or before.status != state.status):
+    if state.outcome is Outcome.UNKNOWN and (before is None or not before.startswith(f"{state.status}|")):
         log.warning("%s: status %r is not documented; the wait continues", title, state.status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
 from weakref import WeakKeyDictionary
@@ -12,16 +13,31 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoun
 
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.vendor import Vendor
-from airflow_batch_provider.exceptions import ConnectionSettingsError, TransientError
-from airflow_batch_provider.hooks.base import BatchApiHook
+from airflow_batch_provider.exceptions import TransientError
+from airflow_batch_provider.hooks.base import BatchApiHook, connection_not_found
 from airflow_batch_provider.waiting.kinds import hook_named
 from airflow_batch_provider.waiting.poller import Poller
 from airflow_batch_provider.waiting.reader import StateReader
+from airflow_batch_provider.waiting.threads import ConnectionThreads
 
 _Key = tuple[str, str, str, tuple[tuple[str, str], ...]]
 
+
+class _Shared:
+    """What the waits of one event loop share."""
+
+    def __init__(self) -> None:
+        self.pollers: dict[_Key, Poller] = {}
+        self.threads: dict[str, ConnectionThreads] = defaultdict(ConnectionThreads)
+
+
 # By event loop, because `dag.test` runs each trigger in a loop of its own, and tasks and events belong to one loop.
-_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, Poller]] = WeakKeyDictionary()
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
+
+
+def threads_of(connection_id: str) -> ConnectionThreads:
+    """Return the threads of a connection, in the running event loop."""
+    return _shared.setdefault(asyncio.get_running_loop(), _Shared()).threads[connection_id]
 
 
 def poller_for(kind: BatchKind, connection_id: str, scope: Mapping[str, str], hook: str | None = None) -> Poller:
@@ -32,12 +48,12 @@ def poller_for(kind: BatchKind, connection_id: str, scope: Mapping[str, str], ho
     :param scope: the values of ``kind.scope``
     :param hook: the import path of the hook; the vendor's own by default
     """
-    known = _pollers.setdefault(asyncio.get_running_loop(), {})
+    known = _shared.setdefault(asyncio.get_running_loop(), _Shared()).pollers
     for key in [key for key, poller in known.items() if poller.is_idle]:
         del known[key]
     key = (kind.name, connection_id, hook or "", tuple(sorted(scope.items())))
     if key not in known:
-        known[key] = Poller(partial(open_reader, kind, connection_id, scope, hook))
+        known[key] = Poller(partial(open_reader, kind, connection_id, scope, hook), threads_of(connection_id))
     return known[key]
 
 
@@ -50,19 +66,21 @@ async def open_reader(
     :param connection_id: the Airflow connection
     :param scope: the values of ``kind.scope``; those left out are the connection's
     :param hook: the import path of the hook; the vendor's own by default
+    :raises TransientError: the connection cannot be read now
+    :raises ConnectionSettingsError: it is wrong
     """
-    vendor = kind.listing.vendor
-    opened = await asyncio.to_thread(_make_hook, vendor, hook or vendor.hook, connection_id)
+    vendor, threads = kind.listing.vendor, threads_of(connection_id)
+    opened = await threads.call(_make_hook, vendor, hook or vendor.hook, connection_id)
     try:
         connection = await get_async_connection(connection_id)
         saved_extras = await get_async_extra_dejson(connection)
     except AirflowNotFoundException as error:
-        raise ConnectionSettingsError(f"There is no connection {connection_id!r}.", vendor=vendor.name) from error
+        raise connection_not_found(vendor, connection_id) from error
     except (OSError, AirflowException) as error:  # Airflow's API is away; a TimeoutError is an OSError
         raise TransientError(f"Connection {connection_id!r} cannot be read now: {error!r}") from error
     opened.use_connection(connection, saved_extras)
-    client = await asyncio.to_thread(opened.get_conn)
-    return StateReader(client.for_polling(), kind, opened.listing_scope(kind, scope))
+    client = await threads.call(opened.get_conn)
+    return StateReader(client, kind, opened.listing_scope(kind, scope))
 
 
 def _make_hook(vendor: Vendor, path: str, connection_id: str) -> BatchApiHook:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState
+from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, ShownState, show_state
 from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.apis.parameter import first_missing
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError
-from airflow_batch_provider.listing.pages import documents, read_pages
+from airflow_batch_provider.exceptions import (
+    IncompleteListingError,
+    InvalidParameterError,
+    NotFoundError,
+    TransientError,
+    UnexpectedResponseError,
+)
+from airflow_batch_provider.listing.pages import read_pages
+from airflow_batch_provider.waiting.forgiving import ForgivingListing, forgiving, load, repair_object
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS_PER_PAGE = 3
+"""One failed page of many must not cost all waits a poll."""
 
 
 class ListedStates(msgspec.Struct, frozen=True):
@@ -23,44 +35,63 @@ class ListedStates(msgspec.Struct, frozen=True):
 
     :param states: the states found, by id
     :param requests: how many requests it took
+    :param failure: what ended the reading early
     """
 
-    states: Mapping[str, BatchState] = msgspec.field(default_factory=dict)
+    states: Mapping[str, ShownState] = msgspec.field(default_factory=dict)
     requests: int = 0
+    failure: TransientError | None = None
 
 
 class StateReader:
-    """Reads states of one kind of batch within one scope.
+    """Reads states of one kind of batch within one scope. What is wrong with one batch is said of that one alone.
 
-    :param client: where to ask
+    :param client: where to ask; each request is sent once
     :param kind: what to ask for
     :param scope: the values of ``kind.scope``, checked already
     """
 
     def __init__(self, client: Client, kind: BatchKind, scope: Mapping[str, str]) -> None:
-        self.client = client
+        self.client = client.for_polling()
         self.kind = kind
         self.scope = scope
-        self._known: dict[str, tuple[bytes, BatchState]] = {}
+        self._listing = ForgivingListing.of(kind.listing)
+        self._listing_client = client.for_polling(attempts=ATTEMPTS_PER_PAGE)
+        self._known: dict[str, tuple[bytes, ShownState]] = {}
+        self._unreadable: set[str] = set()
 
     @property
     def can_list(self) -> bool:
         """Whether the scope says all that the listing needs; one batch may be read without."""
         return first_missing(self.kind.listing.parameters, self.scope) is None
 
-    def read_one(self, batch_id: str) -> BatchState:
+    def read_one(self, batch_id: str) -> ShownState:
         """Read one batch.
 
         :param batch_id: its id, or :data:`~airflow_batch_provider.apis.batch_state.ALL`
         :raises NotFoundError: there is no such batch
+        :raises UnexpectedResponseError: the answer is about another one, or cannot be read
         """
         if self.kind.single is None:
-            return self.pick(batch_id, self.read_all().states)
+            return self.pick(batch_id, self.read_all())
         values = {**self.scope, **self.kind.single_values, self.kind.id_parameter: batch_id}
-        return self.kind.state(self.client.send(self.kind.single.request(values), self.kind.single.read))
+        read = forgiving(self.kind.single.read, repair_object)
+        document = self.client.send(self.kind.single.request(values), read)
 
-    def pick(self, batch_id: str, states: Mapping[str, BatchState]) -> BatchState:
-        """Return a batch's state out of those of a listing with all batches."""
+        def state() -> BatchState:
+            found = self.kind.state(document)
+            if found.id.casefold() != batch_id.casefold():
+                raise ValueError(f"the answer is about {found.id!r}")
+            return found
+
+        return self._shown(batch_id, state)
+
+    def pick(self, batch_id: str, states: Mapping[str, ShownState | UnexpectedResponseError]) -> ShownState:
+        """Return a batch's state out of those of a listing with all batches.
+
+        :raises NotFoundError: the listing does not have it
+        :raises UnexpectedResponseError: its row cannot be read
+        """
         state = states.get(batch_id)
         if state is None:
             raise NotFoundError(
@@ -69,53 +100,106 @@ class StateReader:
                 vendor=self.client.vendor.name,
                 endpoint=self.kind.listing.address,
             )
+        if isinstance(state, UnexpectedResponseError):
+            raise state
         return state
 
-    def read_all(self) -> ListedStates:
-        """Read the whole listing."""
-        rows: list[dict[str, Any]] = []
-        requests = 0
-        for page in read_pages(self.client, self.kind.listing, self.kind.listing.request(self.scope)):
-            requests += 1
-            rows += documents(page.rows)
-        states = {state.id: state for state in map(self.kind.state, rows)}
-        if self.kind.together is not None:
-            states[ALL] = replace(self.kind.together(rows), id="/".join(self.scope.values()))
-        return ListedStates(states, requests)
+    def read_all(self) -> dict[str, ShownState | UnexpectedResponseError]:
+        """Read the whole listing: each batch's state, or why it has none.
 
-    def read_finished(self) -> list[BatchState]:
-        """Read the whole listing and return those that will not change any more."""
-        return [state for id_, state in self.read_all().states.items() if id_ != ALL and state.outcome.is_terminal]
+        :raises InvalidParameterError: the scope does not say all that the listing needs
+        """
+        if missing := first_missing(self.kind.listing.parameters, self.scope):
+            raise InvalidParameterError(f"{self.kind.listing.name}: {missing}.", vendor=self.client.vendor.name)
+        states: dict[str, ShownState | UnexpectedResponseError] = {}
+        documents: list[Any] = []
+        for page in read_pages(self._listing_client, self._listing, self._listing.request(self.scope)):
+            for row in page.rows:
+                batch_id = str(row.id)
+                try:
+                    states[batch_id] = self._state(batch_id, row.json)
+                except UnexpectedResponseError as error:
+                    states[batch_id] = error
+                if self.kind.together is not None:
+                    documents.append(load(row.json))
+        self._known = {batch_id: known for batch_id, known in self._known.items() if batch_id in states}
+        if self.kind.together is not None:
+            name, together = "/".join(self.scope.values()), self.kind.together
+            try:
+                states[ALL] = self._shown(name, lambda: replace(together(documents), id=name))
+            except UnexpectedResponseError as error:
+                states[ALL] = error
+        return states
+
+    def read_finished(self) -> list[ShownState]:
+        """Read the whole listing and return those that will not change any more; what cannot be read is logged."""
+        finished = []
+        for batch_id, state in self.read_all().items():
+            if isinstance(state, UnexpectedResponseError):
+                if batch_id not in self._unreadable:
+                    log.warning("A batch is left out: %s", state)
+                    self._unreadable.add(batch_id)
+            elif batch_id != ALL and state.outcome.is_terminal:
+                finished.append(state)
+        return finished
 
     def read_unfinished(self, wanted: set[str]) -> ListedStates:
         """Read the unfinished batches until all wanted ones are found, at no more requests than one for each.
 
         :param wanted: the ids to look for
         """
-        found: dict[str, BatchState] = {}
-        requests = 0
+        found: dict[str, ShownState] = {}
+        requests, failure = 0, None
         for word in self.kind.unfinished:
-            if len(found) == len(wanted) or requests >= len(wanted):
+            if len(found) == len(wanted) or requests >= len(wanted) or failure:
                 break
-            request = self.kind.listing.request({**self.scope, "status": word})
+            request = self._listing.request({**self.scope, "status": word})
+            pages = read_pages(self._listing_client, self._listing, request, on_drift="warn", most_passes=1)
             # A listing that moves may seem incomplete; a batch that is not found is read singly anyway.
             with suppress(IncompleteListingError):
-                for page in read_pages(self.client, self.kind.listing, request, on_drift="warn", most_passes=1):
-                    requests += 1
-                    found.update(self._unfinished_in(page.rows, wanted))
-                    if len(found) == len(wanted) or requests >= len(wanted):
-                        break
+                try:
+                    for page in pages:
+                        requests += 1
+                        found.update(self._unfinished_in(page.rows, wanted))
+                        if len(found) == len(wanted) or requests >= len(wanted):
+                            break
+                except IncompleteListingError:
+                    raise
+                except TransientError as error:
+                    failure = error
         self._known = {batch_id: known for batch_id, known in self._known.items() if batch_id in wanted}
-        return ListedStates(found, requests)
+        return ListedStates(found, requests, failure)
 
-    def _unfinished_in(self, rows: Rows, wanted: set[str]) -> dict[str, BatchState]:
-        states = {str(row.id): self._state(str(row.id), row.json) for row in rows if str(row.id) in wanted}
+    def _unfinished_in(self, rows: Rows, wanted: set[str]) -> dict[str, ShownState]:
+        states: dict[str, ShownState] = {}
+        for row in rows:
+            if str(row.id) in wanted:
+                with suppress(UnexpectedResponseError):  # read singly, which shows more of it
+                    states[str(row.id)] = self._state(str(row.id), row.json)
         # A finished one is read singly, which shows more of it.
         return {batch_id: state for batch_id, state in states.items() if not state.outcome.is_terminal}
 
-    def _state(self, batch_id: str, line: bytes) -> BatchState:
+    def _state(self, batch_id: str, line: bytes) -> ShownState:
         """Return the state in a row; the same object as the last time if the row is the same."""
         known = self._known.get(batch_id)
         if known is None or known[0] != line:
-            known = self._known[batch_id] = (line, self.kind.state(json.loads(line)))
+            state = self._shown(batch_id, lambda: self.kind.state(load(line)))
+            known = self._known[batch_id] = (line, state)
         return known[1]
+
+    def _shown(self, batch_id: str, read: Callable[[], BatchState]) -> ShownState:
+        """Return a state as it may be shown.
+
+        :param read: reads it as the vendor's declaration says, which may fail in any way
+        :raises UnexpectedResponseError: it cannot be read
+        """
+        try:
+            return show_state(read(), self.client.show)
+        except Exception as error:  # noqa: BLE001 - of another package's code, for an answer that it did not expect
+            reason = f"{type(error).__name__}: {error}"
+        raise UnexpectedResponseError(
+            f"{self.client.vendor.title}: batch {self.client.show(batch_id)!r} cannot be read: "
+            f"{self.client.show(reason)}.",
+            vendor=self.client.vendor.name,
+            endpoint=(self.kind.single or self.kind.listing).address,
+        )

@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 
 from airflow_batch_provider import codec, exceptions
-from airflow_batch_provider.apis.batch_state import BatchState, Outcome
+from airflow_batch_provider.apis.batch_state import Outcome, ShownState
 from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.exceptions import BatchProviderError, FatalError, TransientError
 
 EVENT_VERSION = 2
-LONGEST_REASON = 300
 
 _ERRORS = {
     error.__name__: error
@@ -89,7 +88,7 @@ def read_event(event: object) -> Verdict:
         raise TransientError(f"The wait was resumed with an event that is not understood: {error!r}.") from error
 
 
-def summary(state: BatchState) -> dict[str, Any]:
+def summary(state: ShownState) -> dict[str, Any]:
     """Return a state as small JSON."""
     return {
         "id": state.id,
@@ -100,7 +99,7 @@ def summary(state: BatchState) -> dict[str, Any]:
     }
 
 
-def of_state(title: str, state: BatchState, *, fail_on_item_failures: bool) -> Verdict | None:
+def of_state(title: str, state: ShownState, *, fail_on_item_failures: bool) -> Verdict | None:
     """Return how a state ends a wait, or None if it does not.
 
     :param title: the vendor, for the message
@@ -109,12 +108,14 @@ def of_state(title: str, state: BatchState, *, fail_on_item_failures: bool) -> V
     """
     seen = f"{title}: {state}"
     if state.reason:
-        seen += f": {' '.join(str(state.reason).split())[:LONGEST_REASON]}"
+        seen += f": {state.reason}"
     errors = {Outcome.FAILED: "BatchFailedError", Outcome.CANCELLED: "BatchCancelledError"}
     if state.outcome in errors:
         return Verdict(error=errors[state.outcome], message=f"{seen}.", state=summary(state))
     if state.outcome is not Outcome.SUCCEEDED:
-        return None
+        if state.endless is None:
+            return None
+        return Verdict(error="InvalidParameterError", message=f"{seen}. {state.endless}", state=summary(state))
     if state.failed_items and fail_on_item_failures:
         message = f"{seen}; {state.failed_items} items of it failed."
         return Verdict(error="BatchItemsFailedError", message=message, state=summary(state))
@@ -141,7 +142,7 @@ def of_permanent(error: FatalError) -> Verdict:
     return Verdict(error=type(error).__name__, message=str(error), state=None)
 
 
-def of_timeout(title: str, state: BatchState | None, timeout: float) -> Verdict:
+def of_timeout(title: str, state: ShownState | None, timeout: float) -> Verdict:
     """Return the verdict of a wait whose time is up."""
     seen = f"; last seen: {state}" if state else ", and not seen once"
     message = f"{title}: not finished within {timeout:.0f} s{seen}."
@@ -151,25 +152,30 @@ def of_timeout(title: str, state: BatchState | None, timeout: float) -> Verdict:
 class Movement(msgspec.Struct, frozen=True):
     """When a batch last moved.
 
-    :param mark: what was seen then, see :attr:`BatchState.mark`
+    :param mark: what was seen then, see :attr:`~airflow_batch_provider.apis.batch_state.BatchState.mark`
     :param since: Unix seconds
     """
 
     mark: str
     since: float
 
-    def after(self, state: BatchState, now: float) -> Movement:
+    def after(self, state: ShownState, now: float, *, is_first: bool) -> Movement:
         """Return the movement after another poll.
 
-        The batch moved at the time that the vendor reports, if it reports a new one, else now. So a triggerer that was
-        down does not take what happened meanwhile for news.
+        :param state: what was seen
+        :param now: Unix seconds
+        :param is_first: whether this process sees the batch for the first time. Then it moved at the time that the
+            vendor reports, if it reports a new one: a triggerer that was down does not take what happened meanwhile for
+            news. Otherwise it moved now, because a vendor's clock or time zone may be wrong.
         """
         if state.mark == self.mark:
             return self
         reported = _unix_seconds(state.updated_at) if state.updated_at != self.mark.rpartition("|")[2] else None
-        return Movement(state.mark, now if reported is None else max(self.since, min(reported, now)))
+        if not is_first or reported is None:
+            return Movement(state.mark, now)
+        return Movement(state.mark, max(self.since, min(reported, now)))
 
-    def stalled(self, title: str, state: BatchState, now: float, stalled_after: float | None) -> Verdict | None:
+    def stalled(self, title: str, state: ShownState, now: float, stalled_after: float | None) -> Verdict | None:
         """Return the verdict of a wait whose batch has not moved for too long."""
         still = now - self.since
         if stalled_after is None or still < stalled_after:

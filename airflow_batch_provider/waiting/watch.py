@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from airflow_batch_provider import codec
-from airflow_batch_provider.apis.batch_state import BatchState
+from airflow_batch_provider.apis.batch_state import ShownState
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.changes import Log, log_changes
@@ -19,12 +19,14 @@ MAX_POLL_FAILURES = 10
 class KeptWatch(msgspec.Struct, frozen=True, kw_only=True):
     """What another process needs to continue a wait.
 
+    :param try_number: the try of the task that waits; another try begins anew
     :param failures: how many polls in a row have failed
     :param mark: what was seen of the batch when it last moved, None if it was not seen
     :param since: Unix seconds of that moment
     """
 
     version: int = 1
+    try_number: int | None = None
     failures: int = 0
     mark: str | None = None
     since: float | None = None
@@ -58,9 +60,9 @@ class Watch:
         self._max_poll_failures = max_poll_failures
         self._failures = 0
         self.movement = movement
-        self.state: BatchState | None = None
+        self.state: ShownState | None = None
 
-    def see(self, state: BatchState, now: float) -> verdict.Verdict | None:
+    def see(self, state: ShownState, now: float) -> verdict.Verdict | None:
         """Take the state that a poll brought.
 
         :param state: the state
@@ -69,9 +71,10 @@ class Watch:
         """
         self._failures = 0
         if state is not self.state:  # a reader returns the same object if nothing has changed
-            log_changes(self._log, self._title, self.state, state)
+            log_changes(self._log, self._title, self.movement.mark if self.movement else None, state)
+            movement = self.movement or verdict.Movement(state.mark, now)
+            self.movement = movement.after(state, now, is_first=self.state is None)
             self.state = state
-            self.movement = (self.movement or verdict.Movement(state.mark, now)).after(state, now)
             end = verdict.of_state(self._title, state, fail_on_item_failures=self._fail_on_item_failures)
             if end:
                 return end
@@ -86,19 +89,27 @@ class Watch:
         self._failures += 1
         return verdict.of_error(error, self._failures, self._max_poll_failures)
 
-    def keep(self) -> dict[str, Any]:
-        """Return what another process needs to continue this wait, as JSON."""
+    def keep(self, try_number: int | None = None) -> dict[str, Any]:
+        """Return what another process of the same try needs to continue this wait, as JSON.
+
+        :param try_number: the try of the task
+        """
         moved = self.movement
         kept = KeptWatch(
-            failures=self._failures, mark=moved.mark if moved else None, since=moved.since if moved else None
+            try_number=try_number,
+            failures=self._failures,
+            mark=moved.mark if moved else None,
+            since=moved.since if moved else None,
         )
         return dict(msgspec.to_builtins(kept))
 
-    def resume(self, kept: object) -> None:
-        """Continue from what :meth:`keep` returned; what cannot be read is ignored."""
+    def resume(self, kept: object, try_number: int | None = None) -> None:
+        """Continue from what :meth:`keep` returned; what cannot be read, or is of another try, is ignored."""
         try:
             watch = codec.convert(kept, KeptWatch, version=1, unversioned=1)  # release 0.1.0 kept no version
         except codec.UnreadableError:
+            return
+        if watch.try_number != try_number:
             return
         self._failures = watch.failures
         if watch.mark is not None and watch.since is not None:

@@ -35,6 +35,11 @@ class AirflowApi:
         """Let a DAG be scheduled."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
 
+    def start(self, dag_id: str) -> str:
+        """Start a run by hand, and return its id."""
+        run: dict[str, Any] = self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None})
+        return str(run["dag_run_id"])
+
     def dag_ids(self) -> set[str]:
         """Return the DAGs that Airflow knows."""
         return {dag["dag_id"] for dag in self._call("GET", "/api/v2/dags?limit=100")["dags"]}

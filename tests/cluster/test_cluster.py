@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,21 @@ from airflow_batch_provider.testing import sandbox
 from dev.cluster.airflow_api import AirflowApi
 from dev.cluster.native import Cluster, running
 from dev.cluster.settings import settings
+from dev.paths import ROOT
+from tests.unit.waiting.fake_vendor import PROCESSING_JOB, FakeVendor
+from tests.vendor_server import serve
 
 DAG_ID = "playment_pipeline"
 EXPORT, VERIFY = "batch.export", "batch.verify"
 WORKERS = ("worker-1", "worker-2")
+HOSTILE_DAG_ID = "hostile"
+HOSTILE: dict[str, dict[str, Any]] = {
+    "surrogate": {"status": "failed", "error_message": "cannot read \ud83d"},
+    "nul": {"status": "failed", "error_message": "a\x00b", "total_items": 2**64},
+    "nul-in-a-success": {"status": "completed", "error_message": "a\x00b", "updated_at": "\x00"},
+}
+"""How the jobs end."""
+
 BUCKET = "raw"
 JOBS = 250_000
 SETTINGS = {
@@ -72,13 +83,23 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def hostile() -> Iterator[FakeVendor]:
+    """A vendor with jobs that are about to end with texts that neither Airflow's processes nor PostgreSQL can take."""
+    vendor = FakeVendor(PROCESSING_JOB)
+    vendor.add(*HOSTILE)
+    with serve(vendor) as vendor.server:
+        yield vendor
+
+
+@pytest.fixture(scope="module")
+def cluster(request: pytest.FixtureRequest, hostile: FakeVendor) -> Iterator[Cluster]:
     # Not pytest's own folder: the database's user must be let through to its files.
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
     folder.chmod(0o755)
     failed_before = request.session.testsfailed
     try:
         with running(folder, settings() | SETTINGS, report) as started:
+            _add_hostile_dag(started, folder / "dags", hostile.server.url)
             started.up(without={"sandbox"})
             wait_for("the workers", lambda: all("ready." in started.log(name).read_text() for name in WORKERS), 600)
             # Its clock starts when the workers can wait for its batches.
@@ -91,6 +112,16 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         report(f"the logs are kept in {folder}")
     else:
         shutil.rmtree(folder)
+
+
+def _add_hostile_dag(cluster: Cluster, dags: Path, url: str) -> None:
+    shutil.copytree(ROOT / "dags", dags)
+    shutil.copy(Path(__file__).with_name("hostile_dag.py"), dags)
+    connection = json.dumps({"conn_type": "llamacloud", "host": url, "password": "the-secret-key"})
+    more = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags), "AIRFLOW_CONN_HOSTILE": connection}
+    for name, service in cluster.services.items():
+        if "AIRFLOW__CORE__DAGS_FOLDER" in service.environment:
+            cluster.services[name] = replace(service, environment={**service.environment, **more})
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +150,25 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = 120) -> Any:
             return found
         time.sleep(0.5)
     raise AssertionError(f"{what}: not after {seconds} s")
+
+
+def test_hostile_texts_end_their_own_waits_and_leave_the_triggerer_alive(
+    cluster: Cluster, api: AirflowApi, hostile: FakeVendor
+) -> None:
+    wait_for("Airflow to read the DAGs", lambda: HOSTILE_DAG_ID in api.dag_ids())
+    api.unpause(HOSTILE_DAG_ID)
+    run_id = api.start(HOSTILE_DAG_ID)
+
+    def states() -> dict[str, str]:
+        return {one["task_id"]: one["state"] for one in api.task_instances(HOSTILE_DAG_ID, run_id)}
+
+    wait_for("the waits to be deferred", lambda: set(states().values()) == {"deferred"})
+    hostile.batches = {job_id: {"id": job_id, **job} for job_id, job in HOSTILE.items()}
+    wait_for("the waits to end", lambda: set(states().values()) <= {"failed", "success"})
+    assert states() == {name: "success" if job["status"] == "completed" else "failed" for name, job in HOSTILE.items()}
+    for name in HOSTILE:
+        assert len(api.attempts(HOSTILE_DAG_ID, run_id, name, -1)) == 1
+    assert "process has died" not in cluster.log("triggerer").read_text()
 
 
 @pytest.fixture(scope="module")

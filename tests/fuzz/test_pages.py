@@ -23,6 +23,7 @@ from airflow_batch_provider.apis.auth import Credentials
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.problem import Problem
+from airflow_batch_provider.apis.shown import Redactor, harmless
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.errors import ErrorMapping
 from airflow_batch_provider.client.settings import Settings
@@ -97,7 +98,9 @@ def test_a_page_is_read_right_or_refused(name: str, data: st.DataObject) -> None
         event(f"refused: {page.kind.value}")
         assert not is_good
         assert_ours(
-            ErrorMapping(listing.vendor, settings_for(listing)).of_problem(page, api_request.Request("/x"), 200)
+            ErrorMapping(listing.vendor, settings_for(listing), Redactor(["k"])).of_problem(
+                page, api_request.Request("/x"), 200
+            )
         )
         return
     event("as documented" if is_good else "bent, but read")
@@ -152,7 +155,9 @@ def test_an_export_over_the_wire_is_right_or_fails(
 
     server.restart(script)
     file_format = Format("jsonl", "gzip", listing.columns)
-    work = ExportSpec(listing=name, params={}, file_format=file_format, rows_per_part=2, task_run=TaskRun())
+    work = ExportSpec(
+        show=harmless, listing=name, params={}, file_format=file_format, rows_per_part=2, task_run=TaskRun()
+    )
     reading = partial(read_pages, clients[name], listing, listing.request(VALUES), on_drift="warn")
     with TemporaryDirectory() as folder:
         try:

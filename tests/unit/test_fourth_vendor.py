@@ -189,7 +189,7 @@ def test_the_sensor_succeeds_on_its_word_for_success(acme: Acme) -> None:
 
 def test_the_sensor_fails_on_its_word_for_failure(acme: Acme) -> None:
     acme.jobs["job 7"]["status"] = "garbled"
-    with pytest.raises(BatchFailedError, match="job 7 is garbled"):
+    with pytest.raises(BatchFailedError, match="job 7 has status 'garbled'"):
         AcmeJobSensor(task_id="wait", job_id="job 7").execute({})
 
 

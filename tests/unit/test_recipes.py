@@ -16,6 +16,7 @@ import pytest
 
 from airflow_batch_provider.apis.extra import COMMON_EXTRAS, Extra
 from airflow_batch_provider.apis.page import Row, Rows
+from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.client import settings
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import ConnectionSettingsError, ExportDamagedError, InvalidParameterError
@@ -58,6 +59,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
 def export_rows(folder: Path, name: str, compression: str | None, count: int) -> None:
     rows = [Row(str(number), "done", json.dumps({"id": str(number)}).encode()) for number in range(count)]
     spec = ExportSpec(
+        show=harmless,
         listing="talkifai.batch_jobs",
         params={"count": count},
         file_format=Format(name, compression, COLUMNS),

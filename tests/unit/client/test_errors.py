@@ -11,13 +11,15 @@ from airflow_batch_provider import exceptions
 from airflow_batch_provider.apis.auth import Credentials, KeyHeader
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.apis.request import Request
-from airflow_batch_provider.client.errors import CLASSES, LONGEST_MESSAGE, ErrorMapping
+from airflow_batch_provider.apis.shown import LONGEST_SHOWN, Redactor
+from airflow_batch_provider.client.errors import CLASSES, ErrorMapping
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.vendors import llamacloud
 
 MAPPING = ErrorMapping(
     llamacloud.VENDOR,
-    Settings(
+    redactor=Redactor(["S3CRET"]),
+    settings=Settings(
         connection_id="{my} conn",
         base_url="http://h/{x}",
         auth=KeyHeader("Authorization"),
@@ -40,7 +42,7 @@ def test_every_kind_of_problem_has_a_class_and_a_hint(kind: ProblemKind) -> None
 
 def test_a_long_message_is_cut_and_stays_one_line() -> None:
     message = str(MAPPING.of_problem(Problem(ProblemKind.REFUSED, "word\n" * 1000), Request("/"), 400))
-    assert message.count("word") in range(LONGEST_MESSAGE // 5 - 3, LONGEST_MESSAGE // 5 + 1)
+    assert message.count("word") in range(LONGEST_SHOWN // 5 - 3, LONGEST_SHOWN // 5 + 1)
     assert "\n" not in message
 
 

@@ -16,6 +16,7 @@ from airflow_batch_provider.exceptions import (
 )
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+DATE = format_datetime(NOW, usegmt=True)
 
 
 @pytest.mark.parametrize(
@@ -34,25 +35,33 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
     ],
 )
 def test_retry_after_is_read_in_every_form_of_http(header: str, seconds: float) -> None:
-    assert retry.parse_retry_after(header, NOW) == seconds
+    assert retry.parse_retry_after(header, DATE) == seconds
 
 
 @pytest.mark.parametrize("header", [None, "", " ", "soon", "-5", "1e3", "inf", "nan", "٣", "²", "1, 2", "2026-11-22"])
 def test_a_retry_after_that_makes_no_sense_counts_as_none(header: str | None) -> None:
-    assert retry.parse_retry_after(header, NOW) is None
+    assert retry.parse_retry_after(header, DATE) is None
 
 
 @pytest.mark.parametrize(
     "header", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +99999999999999"]
 )
 def test_a_retry_after_beyond_the_calendar_counts_as_none(header: str) -> None:
-    assert retry.parse_retry_after(header, NOW) is None
+    assert retry.parse_retry_after(header, DATE) is None
 
 
 @given(st.datetimes(datetime(1970, 1, 2), datetime(9000, 1, 1), timezones=st.just(UTC)))
 def test_a_retry_after_date_is_never_in_the_past(moment: datetime) -> None:
-    seconds = retry.parse_retry_after(format_datetime(moment, usegmt=True), NOW)
+    seconds = retry.parse_retry_after(format_datetime(moment, usegmt=True), DATE)
     assert seconds == max(timedelta(), moment.replace(microsecond=0) - NOW).total_seconds()
+
+
+def test_a_retry_after_date_without_the_answers_own_date_is_compared_with_our_clock() -> None:
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    for date in (None, "soon"):
+        seconds = retry.parse_retry_after(in_a_minute, date)
+        assert seconds is not None
+        assert 50 < seconds <= 60
 
 
 def limited(seconds: float | None) -> RateLimitedError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_batch_provider.apis.page import Row, Rows
+from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.export import export as exporting
 from airflow_batch_provider.export.manifest import Manifest, TaskRun
 from airflow_batch_provider.export.spec import ExportSpec
@@ -37,6 +38,7 @@ def work(
 ) -> ExportSpec:
     """Return a piece of work."""
     return ExportSpec(
+        show=harmless,
         listing="vendor.things",
         params=params,
         file_format=Format("jsonl", compression),

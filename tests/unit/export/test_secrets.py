@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from airflow_batch_provider.apis.auth import Credentials
+from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import BatchProviderError
@@ -45,7 +46,9 @@ def test_only_parts_hold_what_rows_say_and_nothing_holds_the_key(
         return good(method, path, query, headers)  # type: ignore[arg-type]
 
     what = Format(file_format, columns=playment.BATCH_JOBS.columns)
-    work = ExportSpec(listing=playment.BATCH_JOBS.name, params={}, file_format=what, rows_per_part=2, task_run=TASK_RUN)
+    work = ExportSpec(
+        show=harmless, listing=playment.BATCH_JOBS.name, params={}, file_format=what, rows_per_part=2, task_run=TASK_RUN
+    )
     with serve(script) as server:
         settings = Settings(connection_id="c", base_url=server.url, auth=vendor.auth, credentials=Credentials(KEY))
         client = Client(vendor, settings)

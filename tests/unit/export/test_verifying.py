@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_batch_provider.apis.page import Row, Rows
+from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.exceptions import (
     DestinationError,
     ExportDamagedError,
@@ -48,7 +49,12 @@ def export_jobs(folder: Path, name: str, compression: str | None, jobs: list[dic
     rows = [Row(job["id"], "done", json.dumps(job).encode()) for job in jobs]
     file_format = Format(name, compression, talkifai.BATCH_JOBS.columns)
     task = ExportSpec(
-        listing="talkifai.batch_jobs", params={}, file_format=file_format, rows_per_part=2, task_run=TASK_RUN
+        show=harmless,
+        listing="talkifai.batch_jobs",
+        params={},
+        file_format=file_format,
+        rows_per_part=2,
+        task_run=TASK_RUN,
     )
     return export([NewRows(Rows.of(rows), 0, None)], local(folder), task)
 

@@ -183,6 +183,6 @@ def test_a_batch_that_moves_is_not_stalled(mode: str) -> None:
             assert wait(mode, CASES["TalkifAIBatchJobSensor"], stalled_after=3600)["outcome"] == "succeeded"
 
 
-def _a_minute_later(movement: Any, state: Any, now: float) -> Any:
+def _a_minute_later(movement: Any, state: Any, now: float, *, is_first: bool) -> Any:
     assert movement.mark != state.mark or not movement.mark or state.counts["contactsProcessed"] == 1
     return type(movement)(state.mark, now)

@@ -132,7 +132,7 @@ def test_a_timeout_is_airflows_sensor_timeout(case: Case, mode: str) -> None:
 @each_mode
 def test_a_timeout_is_the_documented_exception_and_tells_what_was_last_seen(mode: str) -> None:
     case = CASES["TalkifAIBatchJobSensor"]
-    with serving(case.kind, "a"), pytest.raises(BatchTimeoutError, match="a is running"):
+    with serving(case.kind, "a"), pytest.raises(BatchTimeoutError, match="a has status 'running'"):
         wait(mode, case, timeout=1)
 
 

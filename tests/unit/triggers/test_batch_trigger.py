@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES
 from tests.unit.waiting.fake_vendor import (
@@ -40,6 +41,7 @@ ALL_SET = {
     "moved_at": 1e8,
     "max_poll_failures": 3,
     "hook": "package.module.Hook",
+    "version": 1,
 }
 REQUIRED = ("kind", "connection_id", "batch_id", "scope", "poll_interval")
 
@@ -60,6 +62,11 @@ def test_the_kwargs_of_another_version_are_taken() -> None:
     assert BatchStatusTrigger(**ALL_SET, of_a_later_version={"x": 1}).serialize()[1] == ALL_SET
 
 
+def test_a_misspelt_argument_is_refused() -> None:
+    with pytest.raises(InvalidParameterError, match="takes no argument 'poll_intervall'"):
+        BatchStatusTrigger(**{name: ALL_SET[name] for name in REQUIRED}, poll_intervall=3)
+
+
 def test_kwargs_that_an_earlier_version_did_not_have_get_defaults() -> None:
     waiting = BatchStatusTrigger(**{name: ALL_SET[name] for name in REQUIRED})
     assert waiting.serialize()[1] == {
@@ -72,6 +79,7 @@ def test_kwargs_that_an_earlier_version_did_not_have_get_defaults() -> None:
         "moved_at": None,
         "max_poll_failures": MAX_POLL_FAILURES,
         "hook": None,
+        "version": 1,
     }
 
 

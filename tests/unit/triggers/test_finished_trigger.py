@@ -6,16 +6,20 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
 from pytest_mock import MockerFixture
 
+from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.sandbox import Sandbox, Settings, serve
 from airflow_batch_provider.testing import connections
 from airflow_batch_provider.triggers import batch
 from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger
+from airflow_batch_provider.waiting.fired import digest_of
 from airflow_batch_provider.waiting.kinds import KINDS
 
 DURATION = 100
@@ -201,12 +205,146 @@ def test_events_of_one_look_are_kept_apart_and_remembered_one_by_one(
 
     mocker.patch.object(batch.asyncio, "sleep", skip_the_interval)
 
-    async def hear_two() -> None:
+    async def hear_two() -> list[str]:
         stream = watcher.filter_shared_stream(looks(watcher, finish_all, 2))
-        await anext(stream)
-        await anext(stream)
+        return [(await anext(stream)).payload["id"] for _ in range(2)]
 
-    asyncio.run(hear_two())
+    first, second = asyncio.run(hear_two())
     assert 7 in slept
-    before = len(json.loads(next(iter(store.values.values()))))
-    assert len(heard(trigger("playment.batch", store), count=1)) + before == 5
+    rest = [event["id"] for event in heard(trigger("playment.batch", store), count=1)]
+    assert first not in rest
+    assert second in rest  # it was killed right after that event
+    assert len(rest) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"poll_interval": "60"},
+        {"poll_interval": 0},
+        {"poll_interval": -1},
+        {"poll_interval": True},
+        {"poll_interval": float("nan")},
+        {"poll_interval": float("inf")},
+        {"poll_interval": timedelta()},
+        {"event_interval": "3"},
+        {"event_interval": -1},
+        {"pol_interval": 60},
+        {"scope": {"projectid": "p"}},
+        {"scope": {"project_id": " "}},
+        {"scope": "p"},
+        {"connection_id": ""},
+        {"connection_id": None},
+    ],
+    ids=repr,
+)
+def test_an_argument_that_is_wrong_is_an_error_where_the_dag_is_parsed(arguments: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameterError):
+        BatchFinishedEventTrigger(**{"kind": "playment.batch", "connection_id": "c", **arguments})
+
+
+def test_seconds_may_be_a_timedelta() -> None:
+    made = BatchFinishedEventTrigger(
+        kind="playment.batch", connection_id="c", poll_interval=timedelta(minutes=2), event_interval=timedelta()
+    )
+    assert (made.poll_interval, made.event_interval) == (120.0, 0.0)
+
+
+def test_a_queue_is_passed_on_where_airflow_has_trigger_queues(mocker: MockerFixture) -> None:
+    arguments: dict[str, Any] = {"kind": "playment.batch", "connection_id": "c", "queue": "vendors"}
+    with pytest.raises(InvalidParameterError, match=r"before Airflow 3\.4"):
+        BatchFinishedEventTrigger(**arguments)
+
+    def init(self: Any, *, queue: str | None = None, **kwargs: Any) -> None:
+        self.queue = queue
+
+    mocker.patch.object(batch.BaseEventTrigger, "__init__", init)  # as Airflow 3.4 has it
+    assert BatchFinishedEventTrigger(**arguments).queue == "vendors"  # type: ignore[attr-defined]
+
+
+def test_a_scope_that_neither_trigger_nor_connection_completes_is_said_and_waited_out(
+    vendors: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(batch, "LONGEST_PAUSE", 0.01)
+    name = "AIRFLOW_CONN_TALKIFAI_DEFAULT"
+    right = json.loads(connections(vendors)[name])
+    watcher = trigger("talkifai.batch_job", Store())
+
+    async def listen() -> Any:
+        monkeypatch.setenv(name, json.dumps({key: value for key, value in right.items() if key != "extra"}))
+        stream = watcher.open_shared_stream(watcher.serialize()[1])
+        look = asyncio.ensure_future(anext(stream))
+        while "Polling again" not in caplog.text:
+            await asyncio.sleep(0)
+        monkeypatch.setenv(name, json.dumps(right))
+        return await look
+
+    assert asyncio.run(listen())
+    assert "organization_id is missing" in caplog.text
+
+
+class Failing(Store):
+    """A store that fails now and then."""
+
+    def __init__(self, *failures: bool) -> None:
+        super().__init__()
+        self.failures = list(failures)
+
+    def _fail(self) -> None:
+        if self.failures and self.failures.pop(0):
+            raise RuntimeError("the API server restarts")
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        self._fail()
+        return await super().aget(key, default)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self._fail()
+        await super().aset(key, value)
+
+
+@pytest.mark.parametrize("failures", [list(case) for case in product([False, True], repeat=5)], ids=str)
+def test_a_store_that_fails_delays_events_and_loses_none(failures: list[bool], vendors: Sandbox, clock: Clock) -> None:
+    def finish_all() -> None:
+        clock.now += DURATION * 2
+
+    heard(trigger("playment.batch", store := Failing()), count=1)
+    finish_all()
+    store.failures = failures
+    events = heard(trigger("playment.batch", store), count=6)
+    assert len({event["id"] for event in events}) == len(events) == 3
+    assert heard(trigger("playment.batch", store), count=2) == []
+
+
+def test_what_release_0_1_0_kept_is_understood(vendors: Sandbox, clock: Clock) -> None:
+    store = Store()
+    heard(trigger("playment.batch", store), count=1)
+    (key,) = [key for key in store.values if not key.endswith("-recent")]
+    clock.now += DURATION * 2
+    finished = [batch["id"] for batch in PlaymentHook().iter_batches() if not batch["is_default"]]
+    store.values = {key: json.dumps(sorted(digest_of(batch_id).hex() for batch_id in finished[:2]))}
+    assert {event["id"] for event in heard(trigger("playment.batch", store), count=1)} == set(finished[2:])
+
+
+def test_events_cost_writes_of_what_is_new_and_not_of_all() -> None:
+    class Counting(Store):
+        written = 0
+
+        async def aset(self, key: str, value: Any) -> None:
+            self.written += len(json.dumps(value))
+            await super().aset(key, value)
+
+    store = Counting()
+    states = [{"id": f"batch-{number}"} for number in range(10_040)]
+
+    async def listings() -> AsyncIterator[Any]:
+        yield states[:10_000]
+        store.written = 0
+        yield states
+
+    async def listen() -> int:
+        return len([event async for event in trigger("playment.batch", store).filter_shared_stream(listings())])
+
+    assert asyncio.run(listen()) == 40
+    assert store.written < 20_000
+    assert sum(map(len, store.values.values())) < 120_000

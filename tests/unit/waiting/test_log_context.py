@@ -8,8 +8,9 @@ import logging
 
 import pytest
 
-from airflow_batch_provider.apis.batch_state import BatchState, Outcome
+from airflow_batch_provider.apis.batch_state import Outcome, ShownState
 from airflow_batch_provider.waiting.poller import Poller, Wait
+from airflow_batch_provider.waiting.threads import ConnectionThreads
 
 trigger_id: contextvars.ContextVar[str] = contextvars.ContextVar("trigger_id", default="nobody's")
 
@@ -24,7 +25,7 @@ def test_each_wait_is_judged_in_the_context_that_it_joined_in() -> None:
             waits.append(Wait(name, 1, lambda seen, name=name: judged.append((name, trigger_id.get()))))
         trigger_id.set("third")
         for wait in waits:
-            wait.deliver(BatchState(wait.batch_id, "running", Outcome.RUNNING))
+            wait.deliver(ShownState(wait.batch_id, "running", Outcome.RUNNING))
 
     asyncio.run(join_both())
     assert judged == [("one", "one"), ("other", "other")]
@@ -39,9 +40,9 @@ def test_what_concerns_all_waits_is_logged_in_no_waits_context(caplog: pytest.Lo
 
     async def join() -> None:
         trigger_id.set("one")
-        poller = Poller(open_reader)  # type: ignore[arg-type]
-        with caplog.at_level(logging.WARNING), poller.join("a", 0.01, _raise) as ended, pytest.raises(LookupError):
-            await asyncio.wait_for(ended, 60)
+        poller = Poller(open_reader, ConnectionThreads())  # type: ignore[arg-type]
+        with caplog.at_level(logging.WARNING), poller.join("a", 0.01, _raise) as wait, pytest.raises(LookupError):
+            await asyncio.wait_for(wait.ended, 60)
 
     asyncio.run(join())
     assert contexts == ["nobody's"]

@@ -16,6 +16,8 @@ from airflow_batch_provider.client.retry import LONGEST_RETRY_AFTER
 from airflow_batch_provider.exceptions import AuthenticationError, NotFoundError
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 from airflow_batch_provider.waiting import verdict
+from airflow_batch_provider.waiting.poll import MOST_FAILURES, SINGLES_AT_ONCE
+from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES
 from tests.unit.waiting.fake_vendor import (
     BATCH,
     LISTED,
@@ -77,15 +79,48 @@ def test_failures_count_anew_after_a_poll_that_worked() -> None:
 
 
 def test_a_vendor_that_is_unwell_is_not_asked_for_the_other_waits_of_the_tick() -> None:
-    with serving(TALKIFAI, *MANY) as vendor:
+    ids = [f"b{number}" for number in range(40)]
+    with serving(TALKIFAI, *ids) as vendor:
         vendor.fault = lambda path, query: said(503)
 
-        async def wait_for_all() -> list[dict[str, Any]]:
-            return await asyncio.gather(*(event_of(trigger(id_, scope={}, max_poll_failures=1)) for id_ in MANY))
+        async def wait_for_all() -> None:
+            async with background(*(event_of(trigger(id_, scope={}, poll_interval=1)) for id_ in ids)):
+                await until(lambda: poller(TALKIFAI, {})._not_before > 0)
+                assert len(vendor.server.asked) < MOST_FAILURES + SINGLES_AT_ONCE
 
-        events = asyncio.run(wait_for_all())
-        assert {event["error"] for event in events} == {"TransientError"}
-        assert len(vendor.server.asked) <= 4
+        asyncio.run(wait_for_all())
+
+
+def test_the_order_rotates_so_that_each_wait_is_asked_for_while_many_fail() -> None:
+    broken, well = [f"x{number}" for number in range(2 * MOST_FAILURES)], [f"b{number}" for number in range(20)]
+    with serving(TALKIFAI, *broken, *well) as vendor:
+        vendor.fault = lambda path, query: said(500) if "/x" in path else None
+
+        async def wait_for_all() -> list[dict[str, Any]]:
+            async with background(*(event_of(trigger(id_, scope={})) for id_ in broken)):
+                waiting = [asyncio.create_task(event_of(trigger(id_, scope={}))) for id_ in well]
+                await until(lambda: set(well) <= set(vendor.singles))
+                vendor.finish(*well)
+                return await asyncio.gather(*waiting)
+
+        assert {event["error"] for event in asyncio.run(wait_for_all())} == {None}
+
+
+def test_a_batch_whose_own_endpoint_always_fails_ends_its_own_wait_only() -> None:
+    with serving(TALKIFAI, *MANY) as vendor:
+        vendor.fault = lambda path, query: said(500) if path.endswith("/b4") else None
+
+        async def wait_for_all() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+            waiting = {id_: asyncio.create_task(event_of(trigger(id_, scope={}))) for id_ in MANY}
+            failed = await waiting.pop("b4")
+            assert not any(task.done() for task in waiting.values())
+            vendor.finish(*waiting)
+            return failed, await asyncio.gather(*waiting.values())
+
+        failed, others = asyncio.run(wait_for_all())
+        assert failed["error"] == "TransientError"
+        assert vendor.singles.count("b4") == MAX_POLL_FAILURES
+        assert {event["error"] for event in others} == {None}
 
 
 def test_each_failure_in_a_row_makes_the_next_poll_wait_longer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +135,9 @@ def test_each_failure_in_a_row_makes_the_next_poll_wait_longer(monkeypatch: pyte
                     with pytest.raises(Exception, match="503"):
                         await place.next()
                     before = asyncio.get_running_loop().time()
-                    await until(lambda before=before: shared._not_before > before)
-                    gaps.append(round(shared._not_before - before, 2))
+                    (wait,) = shared._each()
+                    await until(lambda before=before, wait=wait: wait.due > before + 0.03)
+                    gaps.append(round(wait.due - before, 2))
             return gaps
 
         gaps = asyncio.run(wait())
@@ -115,11 +151,22 @@ RETRY_AFTER = {
 }
 
 
+def test_a_batch_that_asks_for_patience_delays_its_own_wait_only() -> None:
+    with serving(TALKIFAI, "a", "b") as vendor:
+        vendor.fault = lambda path, query: said(503, Retry_After="90") if path.endswith("a") else None
+
+        async def wait() -> None:
+            async with background(event_of(trigger("a"))):
+                await states(poller(), "b", 10)
+
+        asyncio.run(wait())
+        assert vendor.singles.count("a") == 1
+
+
 @pytest.mark.parametrize("written", RETRY_AFTER.values(), ids=RETRY_AFTER)
-@pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_holds_all_pollers_of_the_connection_and_no_other(written: Any, status: int) -> None:
+def test_retry_after_holds_all_pollers_of_the_connection_and_no_other(written: Any) -> None:
     with serving(TALKIFAI, "a", "b") as vendor, serving(PROCESSING_JOB, "c"):
-        vendor.fault = lambda path, query: said(status, Retry_After=written()) if path.endswith("a") else None
+        vendor.fault = lambda path, query: said(429, Retry_After=written()) if path.endswith("a") else None
 
         async def wait() -> None:
             rate_limiter = shared_rate_limiter("talkifai_default", None)

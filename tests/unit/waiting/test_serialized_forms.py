@@ -66,10 +66,10 @@ def test_a_stored_wait_goes_on() -> None:
 def test_stored_arguments_are_written_as_they_were_with_the_hook_added() -> None:
     path, arguments = BatchStatusTrigger(**json.loads(TRIGGER)).serialize()
     assert path == "airflow_batch_provider.triggers.batch.BatchStatusTrigger"
-    assert arguments == {**json.loads(TRIGGER), "hook": None}
+    assert arguments == {**json.loads(TRIGGER), "hook": None, "version": 1}
     path, arguments = BatchFinishedEventTrigger(**json.loads(WATCHER)).serialize()
     assert path == "airflow_batch_provider.triggers.batch.BatchFinishedEventTrigger"
-    assert arguments == {**json.loads(WATCHER), "hook": None}
+    assert arguments == {**json.loads(WATCHER), "hook": None, "version": 1}
 
 
 class Quiet:
@@ -94,10 +94,10 @@ KEPT = {
 
 @pytest.mark.parametrize("case", KEPT)
 def test_what_a_sensor_kept_between_pokes_is_continued(case: str) -> None:
-    assert kept_after(KEPT[case]) == {"version": 1, **KEPT[case]}
-    assert kept_after(kept_after(KEPT[case])) == {"version": 1, **KEPT[case]}
+    assert kept_after(KEPT[case]) == {"version": 1, "try_number": None, **KEPT[case]}
+    assert kept_after(kept_after(KEPT[case])) == {"version": 1, "try_number": None, **KEPT[case]}
 
 
 @pytest.mark.parametrize("kept", [None, "x", [], {"version": 2}, {"failures": "3"}, {"failures": 1, "since": "soon"}])
 def test_what_cannot_be_read_is_ignored(kept: object) -> None:
-    assert kept_after(kept) == {"version": 1, "failures": 0, "mark": None, "since": None}
+    assert kept_after(kept) == {"version": 1, "try_number": None, "failures": 0, "mark": None, "since": None}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_batch_provider import exceptions
-from airflow_batch_provider.apis.batch_state import BatchState, Outcome
+from airflow_batch_provider.apis.batch_state import Outcome, ShownState
 from airflow_batch_provider.exceptions import BatchProviderError, FatalError, RateLimitedError, TransientError
 from airflow_batch_provider.waiting.verdict import (
     Movement,
@@ -31,11 +31,11 @@ ERRORS = [
     FatalError,
 ]
 FATAL = [error for error in vars(exceptions).values() if isinstance(error, type) and issubclass(error, FatalError)]
-STATE = BatchState("a", "running", Outcome.RUNNING, {"total": 3, "done": 1}, failed_items=1)
+STATE = ShownState("a", "running", Outcome.RUNNING, {"total": 3, "done": 1}, failed_items=1)
 
 
-def seen(outcome: Outcome, **facts: Any) -> BatchState:
-    return BatchState("a", outcome.value, outcome, **facts)
+def seen(outcome: Outcome, **facts: Any) -> ShownState:
+    return ShownState("a", outcome.value, outcome, **facts)
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -129,11 +129,21 @@ def test_a_finished_batch_ends_the_wait(outcome: Outcome, failed_items: int, fai
     assert verdict.error == error
 
 
-def test_the_vendors_reason_is_told_on_one_line_and_not_at_length() -> None:
-    verdict = of_state("T", seen(Outcome.FAILED, reason="lost:\n\tworker " + "x" * 9999), fail_on_item_failures=False)
+def test_the_vendors_reason_is_told() -> None:
+    verdict = of_state("T", seen(Outcome.FAILED, reason="lost a worker"), fail_on_item_failures=False)
     assert verdict
-    assert "lost: worker xxx" in verdict.message
-    assert len(verdict.message) < 500
+    assert verdict.message == "T: a has status 'failed': lost a worker."
+
+
+def test_a_batch_that_never_ends_is_refused_until_it_does_end() -> None:
+    endless = "It is never closed."
+    verdict = of_state("T", seen(Outcome.RUNNING, endless=endless), fail_on_item_failures=False)
+    assert verdict
+    assert verdict.error == "InvalidParameterError"
+    assert endless in verdict.message
+    ended = of_state("T", seen(Outcome.SUCCEEDED, endless=endless), fail_on_item_failures=False)
+    assert ended
+    assert ended.error is None
 
 
 def test_a_fault_ends_a_wait_only_when_it_persists() -> None:
@@ -145,7 +155,7 @@ def test_a_fault_ends_a_wait_only_when_it_persists() -> None:
 
 
 def test_a_timeout_tells_what_was_last_seen() -> None:
-    assert "a is running (total 3, done 1)" in of_timeout("T", STATE, 60).message
+    assert "a has status 'running' (total 3, done 1)" in of_timeout("T", STATE, 60).message
     assert "not seen once" in of_timeout("T", None, 60).message
 
 
@@ -155,7 +165,7 @@ def test_a_batch_stalls_after_the_whole_time_without_movement() -> None:
     verdict = movement.stalled("T", STATE, 160.0, 60)
     assert verdict
     assert verdict.error == "BatchStalledError"
-    assert "a is running (total 3, done 1)" in verdict.message
+    assert "a has status 'running' (total 3, done 1)" in verdict.message
 
 
 def test_a_batch_never_stalls_where_no_time_is_set() -> None:
@@ -164,9 +174,9 @@ def test_a_batch_never_stalls_where_no_time_is_set() -> None:
 
 def test_movement_begins_anew_when_something_moves_and_only_then() -> None:
     movement = Movement(STATE.mark, 100.0)
-    assert movement.after(STATE, 150.0) == movement
-    moved = BatchState("a", "running", Outcome.RUNNING, {"total": 3, "done": 2})
-    assert movement.after(moved, 150.0) == Movement(moved.mark, 150.0)
+    assert movement.after(STATE, 150.0, is_first=True) == movement
+    moved = ShownState("a", "running", Outcome.RUNNING, {"total": 3, "done": 2})
+    assert movement.after(moved, 150.0, is_first=True) == Movement(moved.mark, 150.0)
 
 
 @pytest.mark.parametrize(
@@ -183,11 +193,17 @@ def test_movement_begins_anew_when_something_moves_and_only_then() -> None:
 )
 def test_a_batch_moved_when_the_vendor_says_so_after_the_triggerer_was_down(updated_at: Any, since: float) -> None:
     before = Movement("running|1|1970-01-01T00:00:50Z", 100.0)
-    state = BatchState("a", "running", Outcome.RUNNING, {"done": 2}, updated_at=updated_at)
-    assert before.after(state, 1000.0) == Movement(state.mark, pytest.approx(since))
+    state = ShownState("a", "running", Outcome.RUNNING, {"done": 2}, updated_at=updated_at)
+    assert before.after(state, 1000.0, is_first=True) == Movement(state.mark, pytest.approx(since))
 
 
 def test_a_move_that_the_vendor_gives_no_new_time_for_happened_now() -> None:
     before = Movement("running|1|1970-01-01T00:05:00Z", 310.0)
-    state = BatchState("a", "running", Outcome.RUNNING, {"done": 2}, updated_at="1970-01-01T00:05:00Z")
-    assert before.after(state, 1000.0).since == 1000.0
+    state = ShownState("a", "running", Outcome.RUNNING, {"done": 2}, updated_at="1970-01-01T00:05:00Z")
+    assert before.after(state, 1000.0, is_first=True).since == 1000.0
+
+
+def test_what_this_process_saw_move_has_moved_now_whatever_the_vendors_clock_says() -> None:
+    before = Movement("running|1|1970-01-01T00:05:00", 310.0)
+    state = ShownState("a", "running", Outcome.RUNNING, {"done": 2}, updated_at="1970-01-01T00:06:00")
+    assert before.after(state, 1000.0, is_first=False).since == 1000.0

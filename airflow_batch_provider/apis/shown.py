@@ -1,0 +1,193 @@
+"""The one door for what a vendor says: text that goes anywhere but into an export's rows is made harmless here.
+
+An event with a lone surrogate kills Airflow's triggerer, PostgreSQL takes no NUL, and a vendor may repeat the API key
+in any spelling. So events, XComs, summaries, logs, exceptions and counts take :data:`Shown` text only.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+import unicodedata
+from base64 import b64encode
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import product
+from typing import NewType
+
+Shown = NewType("Shown", str)
+"""Text without lone surrogates, control characters or secrets, on one line, and cut to a length."""
+
+Show = Callable[[object], Shown]
+"""Makes text harmless, as :meth:`Redactor.show` does."""
+
+LONGEST_SHOWN = 300
+"""Characters kept of a vendor's text: enough for a sentence, too little for a page of customer data."""
+
+LONGEST_READ = 10_000
+"""Characters of a vendor's text that are looked at: nobody reads on, and a status word may be megabytes long."""
+
+MASK = "***"
+
+MOST_SECRETS = 8
+"""Secrets beside the connection's own that are remembered: a callable auth may make new headers for each request."""
+
+LONGEST_SPELLING = 6
+"""Characters that one of a secret may take: ``\\u0041``."""
+
+MOST_ENCODINGS = 3
+"""How often a secret may have been encoded on its way, one encoding around the other."""
+
+_JOINERS = "\u200c\u200d"  # scripts and emoji need them, and they do no harm
+
+# What one character may be written as: percent-encoded, escaped as JSON or Python do it, or escaped as HTML.
+_ENCODED = re.compile(
+    r"%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\([nrtfb])|\\(.)|(&#?\w{1,8};)", re.IGNORECASE
+)
+_URL_SAFE = str.maketrans("-_", "+/")  # the two alphabets of base64
+
+
+def harmless(text: object, longest: int = LONGEST_SHOWN) -> Shown:
+    """Return a text as it can be stored, sent and printed anywhere; what is not printable is escaped.
+
+    :param text: any value
+    :param longest: the most characters to return
+    """
+    line = " ".join(_written_out(text)[: longest + LONGEST_READ].split())
+    if not line.isprintable():
+        line = "".join(map(_printable, line))
+    return Shown(line if len(line) <= longest else line[: longest - 3] + "...")
+
+
+def _printable(character: str) -> str:
+    if character.isprintable() or character in _JOINERS:
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+class Redactor:
+    """Makes text harmless for one connection, whose secrets it knows.
+
+    :param secrets: what may not be shown; blank ones are ignored
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._own = tuple(secrets)
+        self._hidden: deque[str] = deque(maxlen=MOST_SECRETS)
+        self._compile()
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Keep more secrets out of what is shown from now on."""
+        new = [secret for secret in secrets if secret.strip() and secret not in self._hidden]
+        if new:
+            self._hidden.extend(new)
+            self._compile()
+
+    def _compile(self) -> None:
+        # Of "Bearer <token>" the token alone is a secret too.
+        secrets = {*self._own, *self._hidden, *(value.split()[-1] for value in self._hidden)}
+        spellings = {spelling for secret in secrets if secret.strip() for spelling in _spellings(secret)}
+        written = sorted(spellings, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, written)) or r"(?!)")
+        self._shortest = min(map(len, written), default=sys.maxsize)
+        self._longest = min(max(map(len, written), default=0) * LONGEST_SPELLING, LONGEST_READ - LONGEST_SHOWN)
+
+    def show(self, text: object, longest: int = LONGEST_SHOWN) -> Shown:
+        """Return a vendor's text as it may be shown.
+
+        :param text: what the vendor sent; anything but a text is written out
+        :param longest: the most characters to return
+        """
+        whole = _written_out(text)
+        if len(whole) < self._shortest:
+            return harmless(whole, longest)
+        # What was cut in two is no longer recognized, so the end of what was read is not shown.
+        return harmless(self._redact(whole[:LONGEST_READ], min(len(whole), LONGEST_READ - self._longest)), longest)
+
+    def _redact(self, text: str, end: int) -> str:
+        hidden: list[tuple[int, int]] = []
+        for layer in _layers(text):
+            canonical = _canonical("".join(character for character, _, _ in layer))
+            for found in self._pattern.finditer(canonical):
+                hidden.append((layer[found.start()][1], layer[found.end() - 1][2]))
+        shown, reached = [], 0
+        for first, behind in sorted(hidden):
+            if reached <= first < end:
+                shown += [text[reached:first], MASK]
+            reached = max(reached, behind)
+        return "".join(shown) + text[reached:end]
+
+
+_Piece = tuple[str, int, int]
+"""A character, and where what it was written as begins and ends in the text."""
+
+
+def _layers(text: str) -> Iterator[list[_Piece]]:
+    """Yield a text without blanks as it is, and then with one encoding after the other taken off."""
+    pieces: list[_Piece] = [(character, index, index + 1) for index, character in enumerate(text)]
+    for _ in range(MOST_ENCODINGS + 1):
+        yield [piece for piece in pieces if not _is_blank(piece[0])]
+        decoded = list(_decoded(pieces))
+        if len(decoded) == len(pieces):
+            return
+        pieces = decoded
+
+
+def _decoded(pieces: list[_Piece]) -> Iterator[_Piece]:
+    text, reached = "".join(character for character, _, _ in pieces), 0
+    for found in _ENCODED.finditer(text):
+        yield from pieces[reached : found.start()]
+        reached = found.end()
+        characters = _decode(found)
+        if len(characters) != 1:
+            yield from pieces[found.start() : reached]
+        else:
+            yield characters, pieces[found.start()][1], pieces[reached - 1][2]
+    yield from pieces[reached:]
+
+
+def _decode(found: re.Match[str]) -> str:
+    code = found[1] or found[2] or found[3]
+    if code:
+        return chr(int(code, 16))
+    return "\n" if found[4] else found[5] or html.unescape(found[6])
+
+
+def _is_blank(character: str) -> bool:
+    """Return whether a character shows nothing, so that a secret remains one with it in between."""
+    return character.isspace() or unicodedata.category(character) in {"Cc", "Cf", "Cs"}
+
+
+def _canonical(text: str) -> str:
+    # Character by character, for positions to stay: casefold() of some gives two.
+    folded = text.lower()
+    return (folded if len(folded) == len(text) else "".join(map(_lowered, text))).translate(_URL_SAFE)
+
+
+def _lowered(character: str) -> str:
+    lower = character.lower()
+    return lower if len(lower) == 1 else character
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """Yield a secret as it is, in base64 wherever it begins in what is encoded, and in hexadecimal digits."""
+    content = secret.encode("utf-8", "surrogatepass")
+    yield _canonical("".join(character for character in secret if not _is_blank(character)))
+    if len(content) < 4:  # two or three digits of something else would look the same
+        return
+    yield content.hex()
+    for before, after in product(range(3), range(3)):
+        encoded = b64encode(bytes(before) + content + bytes(after)).decode().rstrip("=")
+        first = (before * 8 + 5) // 6
+        last = (before + len(content)) * 8 // 6
+        yield _canonical(encoded[first:last])
+
+
+def _written_out(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return str(value)
+    except (ValueError, RecursionError):  # more digits, or more nesting, than the interpreter writes
+        return f"({type(value).__name__})"
