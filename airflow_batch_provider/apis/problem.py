@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -54,7 +55,9 @@ LARGEST_ERROR_BODY = 1 << 20
 
 
 def kind_of_status(status: int) -> ProblemKind:
-    """Return what an HTTP status other than success means."""
+    """Return what an HTTP status means that is not the answer; another success, such as 204, is not documented."""
+    if 200 < status < 300:
+        return ProblemKind.WRONG_SHAPE
     return KINDS_BY_STATUS.get(status, ProblemKind.TRANSIENT if status >= 500 else ProblemKind.REFUSED)
 
 
@@ -90,7 +93,9 @@ def read_error_response(
     except (ValueError, RecursionError):
         envelope = None
     if not isinstance(envelope, dict):
-        return Problem(kind_of_status(status), _describe_non_object(body))
+        # No vendor's own "not found" is a web page: another server answers there.
+        is_elsewhere = status in {404, 405, 410} and _is_html(body)
+        return Problem(ProblemKind.WRONG_SHAPE if is_elsewhere else kind_of_status(status), _describe_non_object(body))
     message, code = _told(envelope, read_error)
     kind = kinds_by_code.get(code or "", kind_of_status(status))
     return Problem(kind, message or "no message", code)
@@ -116,9 +121,31 @@ def not_json(body: bytes) -> Problem:
 def _describe_non_object(body: bytes) -> str:
     if not body.strip():
         return "the body is empty"
-    if body.lstrip()[:1] == b"<":
+    if _is_html(body):
         return "the body is a page of HTML, not JSON"
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in body[:4]:
+        return "the body is UTF-16 or UTF-32; JSON is UTF-8"
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return f"the body is not UTF-8, which JSON is, at byte {error.start}"
+    if len(body) <= LARGEST_ERROR_BODY and (constant := _constant_in(body)):
+        return f"the body contains {constant}, which JSON does not have"
     return f"the body of {len(body)} bytes is not the JSON that is documented, or ends early"
+
+
+def _is_html(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"<"
+
+
+def _constant_in(body: bytes) -> str | None:
+    """Return NaN or an infinity, if it is what keeps a body from being JSON."""
+    found: list[str] = []
+    try:
+        json.loads(body, parse_constant=found.append)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found else None
 
 
 def _code(envelope: dict[str, Any]) -> str | None:

@@ -71,6 +71,12 @@ class Request(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
         """Method and path, without the query: for errors and logs."""
         return f"{self.method} {self.path}"
 
+    @property
+    def ids(self) -> Mapping[str, str]:
+        """The ids in the query: whose objects are asked for, which the path does not say."""
+        ids = {name: value for name, value in self.query.items() if name.casefold().endswith("id")}
+        return {name: value if isinstance(value, str) else ",".join(value) for name, value in ids.items()}
+
 
 class Answer(msgspec.Struct, frozen=True):
     """The answer to a request.

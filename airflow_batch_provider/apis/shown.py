@@ -54,10 +54,23 @@ def harmless(text: object, longest: int = LONGEST_SHOWN) -> Shown:
     :param text: any value
     :param longest: the most characters to return
     """
-    line = " ".join(_written_out(text)[: longest + LONGEST_READ].split())
+    line = " ".join(redact_urls(_written_out(text)[: longest + LONGEST_READ]).split())
     if not line.isprintable():
         line = "".join(map(_printable, line))
     return Shown(line if len(line) <= longest else line[: longest - 3] + "...")
+
+
+def redact_urls(text: str) -> str:
+    """Return a text without logins in URLs, without queries of URLs, which may be signed, and without ``token=...``."""
+    return _CREDENTIAL.sub(r"\1=***", _QUERY.sub(r"\1?***", _LOGIN.sub(MASK, text)))
+
+
+# A connection's id before the bucket of a destination is no login.
+_LOGIN = re.compile(r"(?<=://)[^\s/@:]*:\S*(?=@)|(?<=http://)[^\s/@]+(?=@)|(?<=https://)[^\s/@]+(?=@)")
+_QUERY = re.compile(r"""(https?://[^\s?'"<>]+)\?[^\s'"<>)]+""")
+_CREDENTIAL = re.compile(
+    r"(?i)\b(sig|signature|token|secret|password|account_?key|shared_?access_?(?:key|signature)|sas_token)=[^&\s;,'\"]+"
+)
 
 
 def _printable(character: str) -> str:

@@ -26,6 +26,10 @@ class AnswerTooLongError(ProtocolError):
     """An answer is longer than any can be."""
 
 
+_INTERIM = frozenset(range(102, 200))
+"""Statuses before the answer itself; 101 would be another protocol, and 100 Python skips itself."""
+
+
 class _BoundedReader(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, seconds: float, most: int) -> None:
         self._raw = raw
@@ -60,6 +64,14 @@ class _BoundedResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, seconds: float, most: int, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock, seconds, most))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Skip interim answers, such as 103, of which Python knows 100 alone."""
+        while True:
+            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if found[1] not in _INTERIM:
+                return found
+            http.client.parse_headers(self.fp)
 
 
 def bounded(connection: type[HTTPConnection], *, seconds: float, most: int) -> type[HTTPConnection]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
-from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.problem import Problem, ProblemKind, kind_of_status
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.apis.shown import Redactor
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.client.bounds import AnswerTooLongError
-from airflow_batch_provider.client.session import BodyTooLarge, RedirectElsewhere
+from airflow_batch_provider.client.session import BodyTooLarge, NoCertificates, RedirectElsewhere
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import (
     AmbiguousRequestError,
@@ -51,6 +52,15 @@ CLASSES: dict[ProblemKind, tuple[type[BatchProviderError], str]] = {
 }
 
 
+_PROXY_LOGIN = "Put login and password of the proxy into HTTPS_PROXY or HTTP_PROXY, or exempt {base_url} by NO_PROXY"
+_PROXY_RULES = "Let the proxy allow {base_url}, or exempt it by NO_PROXY"
+_PROXY_AWAY = "Check HTTPS_PROXY or HTTP_PROXY; it may also pass"
+PROXY_LOGIN_NEEDED = 407
+
+# What Python says of a proxy that refuses to connect through to a server.
+_TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
+
+
 class ErrorMapping:
     """Makes exceptions for one vendor and connection.
 
@@ -69,6 +79,8 @@ class ErrorMapping:
     ) -> BatchProviderError:
         """Return the exception for a problem that an answer reports."""
         error_class, hint = CLASSES[problem.kind]
+        if status == PROXY_LOGIN_NEEDED:
+            error_class, hint = ConnectionSettingsError, _PROXY_LOGIN
         code = self._clean(problem.code) if problem.code else None
         facts = f"HTTP {status}" + (f", code {code}" if code else "")
         if retry_after is not None and problem.kind in {ProblemKind.RATE_LIMITED, ProblemKind.TRANSIENT}:
@@ -89,6 +101,12 @@ class ErrorMapping:
         if isinstance(exception, RedirectElsewhere):
             happened = f"redirects to {self._clean(str(exception))}, where the API key may not go"
             error = self._error(UnexpectedResponseError, happened, wrong_host, request)
+        elif isinstance(exception, NoCertificates):
+            hint = "Correct REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment"
+            happened = f"cannot be asked: there are no certificates at {self._clean(str(exception))}"
+            return self._error(ConnectionSettingsError, happened, hint, request)
+        elif isinstance(exception, ProxyError):
+            return self._of_proxy(cause, request)
         elif isinstance(exception, BodyTooLarge) or isinstance(cause, AnswerTooLongError):
             what = exception if isinstance(exception, BodyTooLarge) else cause
             error = self._error(UnexpectedResponseError, f"answered with {what}", wrong_host, request)
@@ -107,6 +125,17 @@ class ErrorMapping:
             happened = f"did not answer: {self._clean(_describe(cause))}"
             error = self._error(TransientError, happened, hint, request)
         return error if request.is_repeatable or _was_not_sent(exception) else self.ambiguous(error, request)
+
+    def _of_proxy(self, cause: BaseException, request: Request) -> BatchProviderError:
+        """Return the exception for a proxy that does not let a request through; the vendor never saw it."""
+        happened = f"was not reached, because of a proxy: {self._clean(_describe(cause))}"
+        found = _TUNNEL_STATUS.search(str(cause))
+        status = int(found[1]) if found else 0
+        if status == PROXY_LOGIN_NEEDED:
+            return self._error(ConnectionSettingsError, happened, _PROXY_LOGIN, request)
+        if 400 <= status < 500 and kind_of_status(status) not in {ProblemKind.TRANSIENT, ProblemKind.RATE_LIMITED}:
+            return self._error(ConnectionSettingsError, happened, _PROXY_RULES, request)
+        return self._error(TransientError, happened, _PROXY_AWAY, request)
 
     def of_invalid_answer(self, exception: ValueError, request: Request) -> BatchProviderError:
         """Return the exception for an answer that breaks the rules of HTTP."""
@@ -138,7 +167,8 @@ class ErrorMapping:
         code: str | None = None,
     ) -> BatchProviderError:
         hint = hint.format(connection=self._settings.connection_id, base_url=self._settings.base_url)
-        message = f"{self._vendor.title} {happened} ({request.address}). {hint}."
+        ids = "".join(f", {name}={self._clean(value)}" for name, value in request.ids.items())
+        message = f"{self._vendor.title} {happened} ({request.address}{ids}). {hint}."
         return error_class(message, vendor=self._vendor.name, endpoint=request.address, status=status, code=code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
@@ -34,6 +35,10 @@ class RedirectElsewhere(requests.RequestException):
     """A redirect would take the request, and the API key with it, to another origin."""
 
 
+class NoCertificates(requests.RequestException):
+    """The environment names a file of certificates that is not there."""
+
+
 class BodyTooLarge(requests.RequestException):
     """A body is larger than any page can be."""
 
@@ -53,6 +58,8 @@ class Session:
     def __init__(self, settings: Settings, headers: Mapping[str, str], longest: float = LONGEST_ANSWER) -> None:
         with requests.Session() as session:
             options = session.merge_environment_settings(settings.base_url, {}, True, settings.verify_tls, None)
+            if isinstance(options["verify"], str) and not os.path.exists(options["verify"]):
+                raise NoCertificates(options["verify"])
             session.trust_env = False  # otherwise ~/.netrc could replace the Authorization header
             prepared = session.prepare_request(
                 requests.Request(
@@ -105,7 +112,7 @@ class Session:
             location = answer.headers.get("Location") if answer.status in redirects else None
             if not location:
                 return answer
-            path = self._within_origin(path, location)
+            path = self._within_origin(path, _in_utf8(location))
         raise requests.TooManyRedirects(f"more than {MOST_REDIRECTS} redirects")
 
     def _send(self, request: Request, path: str, headers: Mapping[str, str], timeout: Timeout) -> Answer:
@@ -144,6 +151,14 @@ class Session:
         self.is_closed = True
         self._pool.close()
         self._adapter.close()
+
+
+def _in_utf8(header: str) -> str:
+    """Return a header that was sent in UTF-8, which Python reads as Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except ValueError:
+        return header
 
 
 def _origin(url: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 import errno
-import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from airflow_batch_provider.apis.shown import harmless, redact_urls
 
 
 class Cause(enum.Enum):
@@ -32,8 +33,6 @@ class Failure:
     kind: Cause
     reason: str
 
-
-LONGEST_REASON = 300
 
 _ADVICE = {
     Cause.AWAY: "",
@@ -114,18 +113,7 @@ def advice(kind: Cause) -> str:
 
 def holds_secrets(error: BaseException) -> bool:
     """Tell whether an error must not be shown as it is."""
-    return any(redact(str(link)) != str(link) for link in _chain(error))
-
-
-def redact(text: str) -> str:
-    """Return a text without the queries of URLs, which may be signed, and without what looks like a credential."""
-    return _CREDENTIAL.sub(r"\1=***", _QUERY.sub(r"\1?***", text))
-
-
-_QUERY = re.compile(r"""(https?://[^\s?'"<>]+)\?[^\s'"<>)]+""")
-_CREDENTIAL = re.compile(
-    r"(?i)\b(sig|signature|token|secret|password|account_?key|shared_?access_?(?:key|signature)|sas_token)=[^&\s;,'\"]+"
-)
+    return any(redact_urls(str(link)) != str(link) for link in _chain(error))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -197,7 +185,4 @@ def _reason(error: BaseException) -> str:
     text = str(error).strip()
     if code and hasattr(error, "error_code") and text:
         text = f"{text.splitlines()[0].rstrip('.')} ({code})"  # the lines that follow repeat it as headers and XML
-    text = " ".join(redact(text).split())
-    if len(text) > LONGEST_REASON:
-        text = f"{text[:LONGEST_REASON]}..."
-    return f"{type(error).__name__}: {text}".rstrip(": .")
+    return f"{type(error).__name__}: {harmless(text)}".rstrip(": .")

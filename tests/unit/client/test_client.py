@@ -157,7 +157,7 @@ FATAL |= {410: NotFoundError, 400: RequestRefusedError, 409: RequestRefusedError
 
 @EACH
 @pytest.mark.parametrize(("status", "error_class"), FATAL.items())
-@pytest.mark.parametrize("body", [b'{"detail":"no"}', b"", b"<html>Forbidden</html>", b'[{"id":"a"}]'])
+@pytest.mark.parametrize("body", [b'{"detail":"no"}', b"", b"Forbidden", b'[{"id":"a"}]'])
 def test_a_status_that_will_not_pass_is_asked_once(
     listing: Listing,
     status: int,

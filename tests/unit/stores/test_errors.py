@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.stores.errors import Cause, classify, holds_secrets, redact
+from airflow_batch_provider.apis.shown import redact_urls
+from airflow_batch_provider.stores.errors import Cause, classify, holds_secrets
 
 
 def client_error(code: str, status: int) -> Exception:
@@ -146,7 +147,7 @@ def test_a_reason_is_short_and_on_one_line() -> None:
     ],
 )
 def test_signed_urls_and_credentials_are_not_shown(text: str, shown: str) -> None:
-    assert redact(text) == shown
+    assert redact_urls(text) == shown
     assert holds_secrets(OSError(text)) is (shown != text)
 
 
