@@ -17,8 +17,10 @@ from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that starts with one of these for a formula."""
+_FULL_WIDTH = ("\uff1d", "\uff0b", "\uff0d", "\uff20")
+FORMULA_STARTS = ("=", "+", "-", "@", *_FULL_WIDTH, "\t", "\r", "\n", "\0")
+"""A spreadsheet takes a text that starts with one of these for a formula: the signs themselves, their full-width forms,
+and what it drops before it looks."""
 
 _END = b"\r\n"
 _TEXT = msgspec.json.Decoder(str)

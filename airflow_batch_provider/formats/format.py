@@ -70,6 +70,7 @@ class Format:
                 f"allowed is one of {', '.join(map(repr, (DEFAULT, *allowed)))}."
             )
         require_library(name, self.compression)
+        self.has_columns = self._format.has_columns
         self._around = self._format.around(self.compression)
         self.suffix = f".{name}{self._around.ending}"
         self._columns = tuple(columns)
@@ -80,7 +81,7 @@ class Format:
     def identity(self) -> str:
         """A text that is equal if the same rows give the same files."""
         facts = {"name": self.name, "compression": self.compression}
-        if self._format.has_columns:
+        if self.has_columns:
             facts["columns"] = ",".join(map(str, (*self._columns, EXTRA)))
         if self._escape_formulas:
             facts["options"] = "escape_formulas"

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Integer, Violation
-from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.exceptions import EmptyExportError, InvalidParameterError
 from airflow_batch_provider.formats.registry import COMPRESSION_NAMES, FORMATS
 from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.lineage.assets import announce, declare_outlet, withhold
@@ -30,6 +30,7 @@ FILE_FORMATS = Choice(tuple(FORMATS))
 COMPRESSIONS = Choice(COMPRESSION_NAMES)
 ESCAPE_FORMULAS = Boolean()
 IF_EXISTS = Choice(("replace", "error", "skip"))
+IF_EMPTY = Choice(("publish", "fail", "skip"))
 ON_DRIFT = Choice(("retry", "fail", "warn"))
 RESUME = Boolean()
 ROWS_PER_PART = Integer(1)
@@ -60,6 +61,8 @@ class ListingExportOperator(BaseOperator):
     :param rows_per_part: rows in each file but the last
     :param if_exists: what to do where another export is published already: ``replace`` it (default), fail with
         ``error``, or ``skip`` the work and return the summary of what is there
+    :param if_empty: what to do if the listing has no rows: ``publish`` an export that says so (default), ``fail``, or
+        ``skip`` the task; with the last two nothing is published, and an export that was there before stays
     :param on_drift: what to do where a listing that is paged by offset or number moved while it was read, so that rows
         may be missing: read it again, three passes at most, and then fail (``retry``, default), ``fail`` at the first
         doubt, or publish what was read and say so in the manifest (``warn``)
@@ -79,6 +82,7 @@ class ListingExportOperator(BaseOperator):
         "escape_formulas",
         "rows_per_part",
         "if_exists",
+        "if_empty",
         "on_drift",
         "resume",
     )
@@ -103,6 +107,7 @@ class ListingExportOperator(BaseOperator):
         escape_formulas: bool | str = False,
         rows_per_part: int | str = 100_000,
         if_exists: str = "replace",
+        if_empty: str = "publish",
         on_drift: str = "retry",
         resume: bool | str = True,
         **kwargs: Any,
@@ -115,6 +120,7 @@ class ListingExportOperator(BaseOperator):
         self.escape_formulas = escape_formulas
         self.rows_per_part = rows_per_part
         self.if_exists = if_exists
+        self.if_empty = if_empty
         self.on_drift = on_drift
         self.resume = resume
         if self.has_dag():  # type: ignore[no-untyped-call]
@@ -146,7 +152,13 @@ class ListingExportOperator(BaseOperator):
                 prefetch=True,
             )
             resume = RESUME.encode(self.resume) == "true"
-            manifest = export(source, store, spec, resume=resume, if_exists=if_exists)
+            may_be_empty = self.if_empty == "publish"
+            try:
+                manifest = export(source, store, spec, resume=resume, if_exists=if_exists, may_be_empty=may_be_empty)
+            except EmptyExportError as error:
+                if self.if_empty == "skip":
+                    raise AirflowSkipException(str(error)) from None
+                raise
         if manifest.export_id == spec.id:
             return self._report(context, hook, store, manifest)
         self.log.info("Left the export of %s at %s as it is", manifest.finished_at, store.uri)
@@ -159,6 +171,7 @@ class ListingExportOperator(BaseOperator):
         self._check("compression", self.compression or "default", COMPRESSIONS)
         self._check("escape_formulas", self.escape_formulas, ESCAPE_FORMULAS)
         self._check("if_exists", self.if_exists, IF_EXISTS)
+        self._check("if_empty", self.if_empty, IF_EMPTY)
         self._check("on_drift", self.on_drift, ON_DRIFT)
         self._check("resume", self.resume, RESUME)
         self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)

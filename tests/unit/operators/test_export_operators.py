@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
-from airflow_batch_provider.exceptions import ExportExistsError, InvalidParameterError, NotFoundError
+from airflow_batch_provider.exceptions import EmptyExportError, ExportExistsError, InvalidParameterError, NotFoundError
 from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.llamacloud import (
@@ -71,6 +71,7 @@ def test_every_parameter_is_a_template_and_belongs_to_the_listing(operator: type
         "rows_per_part",
         "escape_formulas",
         "if_exists",
+        "if_empty",
         "on_drift",
         "resume",
         f"{vendor}_conn_id",
@@ -99,6 +100,7 @@ def test_a_bad_value_is_no_error_where_the_dag_is_parsed(operator: type[ListingE
         ({"file_format": "parquet", "compression": "gzip"}, "compression='gzip' is not allowed for parquet"),
         ({"file_format": "parquet", "compression": None}, "compression=None is not allowed for parquet"),
         ({"escape_formulas": "maybe"}, "escape_formulas='maybe' is not allowed; allowed is true or false"),
+        ({"if_empty": "ignore"}, "if_empty='ignore' is not allowed; allowed is one of 'publish', 'fail', 'skip'"),
         ({"if_exists": "append"}, "if_exists='append' is not allowed; allowed is one of 'replace'"),
     ],
 )
@@ -195,6 +197,34 @@ def test_error_fails_where_there_is_an_export_and_asks_nobody(vendors: Sandbox, 
     with pytest.raises(ExportExistsError, match="holds an export of"):
         talkifai(tmp_path, if_exists="error").execute({})
     assert len(vendors.requests) == before
+
+
+@pytest.fixture
+def nothing() -> Iterator[Sandbox]:
+    with sandbox(Settings(jobs=0)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv", "parquet"])
+def test_an_export_without_rows_is_published_by_default(file_format: str, nothing: Sandbox, tmp_path: Path) -> None:
+    assert talkifai(tmp_path, file_format=file_format).execute({})["rows"] == 0
+    assert verify_export(str(tmp_path)).rows == 0
+
+
+@pytest.mark.parametrize(("if_empty", "error"), [("fail", EmptyExportError), ("skip", AirflowSkipException)])
+def test_an_export_without_rows_fails_or_is_skipped_if_asked_for(
+    if_empty: str, error: type[Exception], nothing: Sandbox, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match="has no rows, so nothing was published"):
+        talkifai(tmp_path, if_empty=if_empty).execute({})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("if_empty", ["fail", "skip"])
+def test_an_export_with_rows_is_published_whatever_is_done_with_empty_ones(
+    if_empty: str, vendors: Sandbox, tmp_path: Path
+) -> None:
+    assert talkifai(tmp_path, if_empty=if_empty).execute({})["rows"] == 120
 
 
 def test_a_batch_that_does_not_exist_leaves_the_export_before_whole(vendors: Sandbox, tmp_path: Path) -> None:
