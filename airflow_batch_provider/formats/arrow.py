@@ -6,7 +6,7 @@ an integer beyond 64 bits, a lone surrogate. So what it accepts is exact; rows t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,10 @@ _FIRST_TIME = pa.scalar(datetime.min.replace(tzinfo=UTC), _TIMES)
 _LAST_TIME = pa.scalar(datetime.max.replace(tzinfo=UTC), _TIMES)
 
 
+BYTES_PER_TABLE = 1 << 20
+"""Bytes of JSON that are parsed in one go; more would only take more memory."""
+
+
 def schema_of(columns: Sequence[Column]) -> pa.Schema:
     """Return the schema of a file, the same for any rows."""
     return pa.schema([*((column.name, _arrow_type(column.type)) for column in columns), (EXTRA, pa.string())])
@@ -48,6 +52,25 @@ def _arrow_type(column_type: ColumnType) -> pa.DataType:
         case ListOf():
             return pa.list_(pa.field("element", _arrow_type(column_type.element)))
     return _TYPES[column_type]
+
+
+def read_lines(lines: Iterable[Line], columns: Sequence[Column]) -> pa.Table:
+    """Return a table of rows, with the schema of their columns.
+
+    :param lines: the rows, each a JSON object on one line
+    :param columns: the documented fields
+    """
+    reader = ArrowReader(columns, Mismatches(set()))
+    tables, waiting, size = [reader.schema.empty_table()], list[Line](), 0
+    for line in lines:
+        waiting.append(line)
+        size += len(line)
+        if size >= BYTES_PER_TABLE:
+            tables.append(reader.read(waiting))
+            waiting, size = [], 0
+    if waiting:
+        tables.append(reader.read(waiting))
+    return pa.concat_tables(tables)
 
 
 class ArrowReader:

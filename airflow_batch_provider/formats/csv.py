@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,9 @@ from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _FULL_WIDTH = ("\uff1d", "\uff0b", "\uff0d", "\uff20")
 FORMULA_STARTS = ("=", "+", "-", "@", *_FULL_WIDTH, "\t", "\r", "\n", "\0")
 """A spreadsheet takes a text that starts with one of these for a formula: the signs themselves, their full-width forms,
@@ -24,6 +27,7 @@ and what it drops before it looks."""
 
 _END = b"\r\n"
 _TEXT = msgspec.json.Decoder(str)
+_TEXTS = (Scalar.TEXT, Scalar.TIMESTAMP)
 _FIELD = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(?:,|\r\n)')
 
 
@@ -101,7 +105,7 @@ def new_encoder(columns: Sequence[Column], mismatches: Mismatches, escape_formul
 
 def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file. Values are text, null is None."""
-    names = next(file).decode().rstrip("\r\n").split(",")
+    names = _header(file)
     for record in _records(file):
         yield dict(zip(names, _fields(record), strict=True))
 
@@ -110,6 +114,31 @@ def count_rows(file: IO[bytes]) -> int:
     """Return how many rows a file contains."""
     next(file)
     return sum(1 for _ in _records(file))
+
+
+def read_table(file: IO[bytes], columns: Sequence[Column]) -> pa.Table:
+    """Return a file as a table; a column that is not documented contains text."""
+    from airflow_batch_provider.formats.arrow import read_lines
+
+    documented = {column.name: column for column in columns}
+    names = _header(file)[:-1]
+    in_file = [documented.get(name, Column(name, Scalar.TEXT)) for name in names]
+    return read_lines((_json(record, in_file) for record in _records(file)), in_file)
+
+
+def _json(record: bytes, columns: Sequence[Column]) -> bytes:
+    """Return a record as the JSON object that it was made of."""
+    *values, others = _fields(record)
+    pairs = []
+    for column, value in zip(columns, values, strict=True):
+        if value is not None:
+            raw = msgspec.json.encode(value) if column.type in _TEXTS else value.encode()
+            pairs.append(msgspec.json.encode(column.name) + b":" + raw)
+    return b"{" + b",".join([*pairs, others[1:-1].encode()] if others else pairs) + b"}"
+
+
+def _header(file: IO[bytes]) -> list[str]:
+    return next(file).decode().rstrip("\r\n").split(",")
 
 
 def _records(lines: Iterator[bytes]) -> Iterator[bytes]:

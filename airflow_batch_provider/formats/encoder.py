@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.fields import Mismatches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Encoder(Protocol):
@@ -40,4 +43,12 @@ class FormatModule(Protocol):
 
     def count_rows(self, file: IO[bytes]) -> int:
         """Return how many rows a file contains."""
+        ...
+
+    def read_table(self, file: IO[bytes], columns: Sequence[Column]) -> pa.Table:
+        """Return a file as an Arrow table, with the types of the documented fields.
+
+        :param file: its bytes, uncompressed
+        :param columns: the documented fields
+        """
         ...

@@ -44,6 +44,13 @@ class Store(ABC):
         """How many threads may use it."""
         return 1
 
+    def uri_of(self, name: str) -> str:
+        """Return the URI of a file for readers that know no Airflow connection."""
+        scheme, _, rest = self.uri.partition("://")
+        bucket, slash, folder = rest.partition("/")
+        scheme = "file" if self.on_disk else scheme
+        return f"{scheme}://{bucket.rpartition('@')[2]}{slash}{folder}/{name}"
+
     @property
     def account(self) -> str | None:
         """The storage account, if a bucket's name is unique only within one: Azure's."""

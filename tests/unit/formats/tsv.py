@@ -44,3 +44,9 @@ def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
 
 def count_rows(file: IO[bytes]) -> int:
     return sum(1 for _ in file) - 1
+
+
+def read_table(file: IO[bytes], columns: Sequence[Column]) -> Any:
+    from airflow_batch_provider.formats.arrow import read_lines
+
+    return read_lines((json.dumps(row | (row.pop(EXTRA) or {})).encode() for row in iter_rows(file)), columns)
