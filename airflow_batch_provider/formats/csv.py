@@ -7,7 +7,7 @@ without an escape is a CSV field as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -40,10 +40,12 @@ class CsvEncoder:
     """
 
     def __init__(self, columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> None:
-        self._columns = columns
-        self._names = {column.name for column in columns}
+        self._columns = [column for column in columns if column.value is None]
+        self._names = {column.name for column in self._columns}
         self._mismatches = mismatches
         self._escape_formulas = escape_formulas
+        added = [msgspec.json.encode(column.value) for column in columns if column.value is not None]
+        self._added = [self._text(raw) or b"" for raw in added]
         self._header = ",".join([*(column.name for column in columns), EXTRA]).encode() + _END
 
     def add(self, lines: Sequence[Line]) -> bytes:
@@ -58,7 +60,7 @@ class CsvEncoder:
     def _record(self, line: Line) -> bytes:
         fields = raw_fields(line)
         kept = fields.keys() - self._names
-        cells = []
+        cells = list(self._added)
         for column in self._columns:
             cell = self._cell(fields.get(column.name, NULL), column.type)
             if cell is None:
@@ -117,24 +119,44 @@ def count_rows(file: IO[bytes]) -> int:
 
 
 def read_table(file: IO[bytes], columns: Sequence[Column]) -> pa.Table:
-    """Return a file as a table; a column that is not documented contains text."""
+    """Return a file as a table; a column that is not documented was added, and contains text."""
+    import pyarrow as pa
+
     from airflow_batch_provider.formats.arrow import read_lines
 
     documented = {column.name: column for column in columns}
     names = _header(file)[:-1]
-    in_file = [documented.get(name, Column(name, Scalar.TEXT)) for name in names]
-    return read_lines((_json(record, in_file) for record in _records(file)), in_file)
+    added: dict[str, list[str | None]] = {name: [] for name in names if name not in documented}
+
+    def lines() -> Iterator[Line]:
+        for record in _records(file):
+            *values, others = _fields(record)
+            row = dict(zip(names, values, strict=True))
+            for name, its_values in added.items():
+                its_values.append(row.pop(name))
+            yield _json(row, documented, others)
+
+    table = read_lines(lines(), [documented[name] for name in names if name in documented])
+    for index, (name, its_values) in enumerate(added.items()):
+        table = table.add_column(index, name, pa.array(its_values, pa.string()))
+    return table
 
 
-def _json(record: bytes, columns: Sequence[Column]) -> bytes:
-    """Return a record as the JSON object that it was made of."""
-    *values, others = _fields(record)
+def _json(row: Mapping[str, str | None], columns: Mapping[str, Column], others: str | None) -> bytes:
+    """Return a record as the JSON object that it was made of.
+
+    :param row: the fields in columns
+    :param columns: their columns, by name
+    :param others: the other fields, as JSON
+    """
     pairs = []
-    for column, value in zip(columns, values, strict=True):
+    for name, value in row.items():
         if value is not None:
-            raw = msgspec.json.encode(value) if column.type in _TEXTS else value.encode()
-            pairs.append(msgspec.json.encode(column.name) + b":" + raw)
-    return b"{" + b",".join([*pairs, others[1:-1].encode()] if others else pairs) + b"}"
+            raw = msgspec.json.encode(value) if columns[name].type in _TEXTS else value.encode()
+            pairs.append(msgspec.json.encode(name) + b":" + raw)
+    if others:
+        pairs.append(others[1:-1].encode())
+    return b"{" + b",".join(pairs) + b"}"
 
 
 def _header(file: IO[bytes]) -> list[str]:

@@ -31,7 +31,7 @@ class FormatModule(Protocol):
     def new_encoder(self, columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> Encoder:
         """Return the encoder of a new file.
 
-        :param columns: the documented fields
+        :param columns: the added columns, which have a value, then the documented fields
         :param mismatches: counts values of another type than documented
         :param escape_formulas: whether to keep spreadsheets from running a text as a formula
         """
