@@ -67,13 +67,16 @@ def test_what_may_not_be_empty_leaves_nothing_where_nothing_was(tmp_path: Path) 
     assert list(tmp_path.rglob("*")) == []
 
 
+@pytest.mark.parametrize("is_killed", [True, False])
 @pytest.mark.parametrize("may_be_empty", [True, False])
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_that_there_are_no_rows_is_not_remembered_for_the_next_try(
-    file_format: str, may_be_empty: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file_format: str, may_be_empty: bool, is_killed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = local(tmp_path)
     with monkeypatch.context() as broken:
+        if is_killed:
+            broken.setattr("airflow_batch_provider.export.export._Try.give_up", lambda *args: None)
         broken.setattr("airflow_batch_provider.export.export.publish", failing)
         with pytest.raises((TransientError, EmptyExportError)):
             export(lambda **_: pages_of(0), store, spec(file_format), may_be_empty=may_be_empty)

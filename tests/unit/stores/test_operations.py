@@ -174,6 +174,19 @@ def test_a_temporary_file_that_may_not_be_made_is_an_error_about_the_disk(monkey
     assert "credentials" not in str(raised.value)
 
 
+def test_a_temporary_file_that_may_not_be_written_is_an_error_about_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = ObjectStore(MemoryFileSystem(), "/x", "memory://x", "conn").create("x")
+
+    def refused(data: bytes) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(file._file, "write", refused)
+        with pytest.raises(DestinationError, match="Check the owner and permissions of that folder"):
+            file.write(b"1")
+    file.abandon()
+
+
 def test_a_temporary_file_that_does_not_fit_names_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     file = ObjectStore(MemoryFileSystem(), "/full", "memory://full").create("x")
