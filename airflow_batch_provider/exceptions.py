@@ -22,6 +22,7 @@
         ├── BatchItemsFailedError     ... finished, but failed files or calls count
         ├── BatchStalledError         ... did not move for stalled_after
         ├── DestinationError          the place for the export cannot be used
+        ├── EmptyExportError          if_empty="fail", and the listing has no rows
         ├── ExportExistsError         if_exists="error", and there is an export already
         └── ExportDamagedError        not what was exported: export again
 """
@@ -141,6 +142,10 @@ class BatchTimeoutError(BatchProviderError, AirflowSensorTimeout):
 
 class DestinationError(FatalError):
     """The destination of an export cannot be used as it is configured."""
+
+
+class EmptyExportError(FatalError):
+    """The listing has no rows, and ``if_empty`` says to publish no such export."""
 
 
 class ExportExistsError(FatalError):

@@ -57,13 +57,15 @@ class Column(msgspec.Struct, frozen=True):
 
     :param name: the vendor's name
     :param type: the type of its value
+    :param value: a text that is the column's in every row of an export, and that no row contains; None if rows do
     """
 
     name: str
     type: ColumnType
+    value: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.type}"
+        return f"{self.name}:{self.type}" + ("" if self.value is None else f"={self.value!r}")
 
 
 ColumnType = Scalar | ListOf | Struct

@@ -3,6 +3,7 @@
 Knows no vendor. :mod:`.staging` and :mod:`.manifest` document what lies where during an export and after it.
 """
 
+from airflow_batch_provider.export.reading import export_uris, read_table
 from airflow_batch_provider.export.verifying import read_export, verify_export
 
-__all__ = ["read_export", "verify_export"]
+__all__ = ["export_uris", "read_export", "read_table", "verify_export"]

@@ -11,7 +11,12 @@ from typing import Any, Protocol
 
 from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.codec import UnreadableError
-from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError, RequestRefusedError
+from airflow_batch_provider.exceptions import (
+    EmptyExportError,
+    IncompleteListingError,
+    NotFoundError,
+    RequestRefusedError,
+)
 from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints
 from airflow_batch_provider.export.existing import IfExists
 from airflow_batch_provider.export.manifest import Manifest
@@ -50,6 +55,7 @@ def export(
     *,
     resume: bool = True,
     if_exists: IfExists = IfExists.REPLACE,
+    may_be_empty: bool = True,
 ) -> Manifest:
     """Export a listing atomically: it is published whole, or not at all.
 
@@ -58,13 +64,15 @@ def export(
     :param spec: what to export
     :param resume: whether to resume an earlier try of the same piece of work, and to let a later one do so
     :param if_exists: what to do about an export of another piece of work
+    :param may_be_empty: whether to publish an export without rows
     :return: the manifest of the published export
+    :raises EmptyExportError: there are no rows, and nothing was published
     :raises ExportExistsError: there is an export of another piece of work, and it may not be replaced
     """
     staging = Staging(store, spec.id)
     staging.begin()
     may_resume = resume and spec.task_run.run_id is not None
-    with closing(_Try(source, store, spec, staging, may_resume, if_exists)) as this_try:
+    with closing(_Try(source, store, spec, staging, may_resume, if_exists, may_be_empty)) as this_try:
         try:
             manifest = this_try.run()
         except BaseException as error:  # a task that is stopped cleans up like one that fails
@@ -85,6 +93,7 @@ class _Try:
         staging: Staging,
         may_resume: bool,
         if_exists: IfExists,
+        may_be_empty: bool,
     ) -> None:
         self._source = source
         self._store = store
@@ -92,6 +101,7 @@ class _Try:
         self._staging = staging
         self._may_resume = may_resume
         self._if_exists = if_exists
+        self._may_be_empty = may_be_empty
         self._checkpoints = Checkpoints(store, staging)
         self._uploads = Uploads(beside=not isinstance(store, LocalStore))
         self._progress = Progress(log)
@@ -112,6 +122,11 @@ class _Try:
         is_resumed = bool(found and self._resume(*found))
         if not is_resumed:
             self._read(None, SeenRows())
+        if not self._stats.rows and not self._may_be_empty:
+            raise EmptyExportError(
+                f"{self._spec.listing} has no rows, so nothing was published at {self._store.uri}; "
+                "if_empty says what to do then."
+            )
         manifest = self._manifest(is_resumed)
         return publish(self._store, self._staging, self._writer.parts, manifest, self._if_exists)
 
@@ -162,15 +177,15 @@ class _Try:
         :param position: where to read on
         :param is_last: whether the listing has ended
         """
-        file = self._writer.finish()
+        file = self._writer.finish(is_last=is_last)
         parts, digests, self._digests = tuple(self._writer.parts), bytes(self._digests), bytearray()
         stats = dataclasses.replace(self._stats, statuses=dict(self._stats.statuses))
 
         def finish() -> None:
             if file:
                 _close(file)
-            if not self._may_resume or (position is None and not is_last):
-                return
+            if not self._may_resume or not stats.rows or (position is None and not is_last):
+                return  # that there are no rows is read again
             if position is not None:
                 self._files_of_digests.append(self._checkpoints.save_digests(len(parts), digests))
             self._checkpoints.save(
@@ -194,7 +209,7 @@ class _Try:
                 # If the listing went in circles, a checkpoint would lead back there.
                 self._staging.discard_checkpoints()
                 self._staging.discard()
-            elif not (self._may_resume and self._writer.parts):
+            elif not (self._may_resume and self._stats.rows and self._writer.parts):
                 self._staging.discard()
         except Exception:  # whatever the store raises: the failure that led here is the one to report
             log.warning("Could not remove everything that was staged", exc_info=True)

@@ -102,6 +102,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             "manifest": f"{destination.rstrip('/')}/{MANIFEST_NAME}",
             "export_id": self.export_id,
             "listing": self.listing,
+            "params": dict(self.params),
             "format": self.format,
             "rows": self.rows,
             "bytes": self.bytes,

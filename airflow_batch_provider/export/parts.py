@@ -111,11 +111,16 @@ class PartWriter:
         self._open = _OpenPart(name, self._store.create(name), self._format.new_part())
         return self._open
 
-    def finish(self) -> NewFile | None:
-        """Finish the part that is open, if one is, and return its file, which is still to be closed."""
-        if not self._open:
-            return None
+    def finish(self, *, is_last: bool = False) -> NewFile | None:
+        """Finish the part that is open, if one is, and return its file, which is still to be closed.
+
+        :param is_last: whether no rows are left: if there were none at all, one part names the columns
+        """
         part = self._open
+        if part is None and is_last and not self.parts and self._format.has_columns:
+            part = self._begin()
+        if part is None:
+            return None
         part.write(part.encoder.finish())
         self._open = None
         digest = part.digest.hexdigest()

@@ -14,8 +14,10 @@ from airflow_batch_provider.export.manifest import MANIFEST_NAME, PART_NAME, Man
 from airflow_batch_provider.formats.registry import require_library
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_batch_provider.apis.columns import Column
     from airflow_batch_provider.stores.destination import Store
 
 _PIECE = 1 << 20
@@ -35,7 +37,7 @@ def read_export(destination: str | ObjectStoragePath, conn_id: str | None = None
     :raises ExportDamagedError: what is there is not what was exported; says what is wrong
     :raises ExportReplacedError: another export took its place meanwhile; what was given so far is of the one before
     """
-    export = PublishedExport(_open(destination, conn_id))
+    export = PublishedExport(open_destination(destination, conn_id))
     export.check_sums()
     return export.rows()
 
@@ -51,12 +53,13 @@ def verify_export(destination: str | ObjectStoragePath, conn_id: str | None = No
     :raises ExportDamagedError: what is there is not what was exported; says everything that is wrong
     :raises ExportReplacedError: another export took its place meanwhile
     """
-    export = PublishedExport(_open(destination, conn_id))
+    export = PublishedExport(open_destination(destination, conn_id))
     export.verify()
     return export.manifest
 
 
-def _open(destination: str | ObjectStoragePath, conn_id: str | None) -> Store:
+def open_destination(destination: str | ObjectStoragePath, conn_id: str | None) -> Store:
+    """Open a destination; what that takes is imported only then."""
     from airflow_batch_provider.stores.destination import open_store
 
     return open_store(destination, conn_id)
@@ -76,7 +79,6 @@ class PublishedExport:
 
     :param store: where it lies
     :raises ExportDamagedError: there is no manifest, or none that can be read
-    :raises InvalidParameterError: the library that reads its files is not installed
     """
 
     def __init__(self, store: Store) -> None:
@@ -88,18 +90,20 @@ class PublishedExport:
             self.manifest = read_manifest(content)
         except UnreadableError as error:
             raise _damaged(store, [f"{MANIFEST_NAME} cannot be read: {error}"]) from error
-        require_library(self.manifest.format, self.manifest.compression)
         self._content = content
 
     def check_sums(self) -> None:
-        """Check the manifest against itself.
+        """Check the manifest against itself, and that its parts can be read here.
 
         :raises ExportDamagedError: its numbers contradict each other
+        :raises InvalidParameterError: the library that reads its files is not installed
         """
+        require_library(self.manifest.format, self.manifest.compression)
         self._raise(self._sums())
 
     def verify(self) -> None:
         """Check everything. See :func:`verify_export`."""
+        require_library(self.manifest.format, self.manifest.compression)
         findings = self._sums()
         for part in self.manifest.parts:
             with self._spooled(part) as (_, found):
@@ -115,6 +119,20 @@ class PublishedExport:
             with self._spooled(part) as (file, findings):
                 self._raise(findings)
                 yield from iter_rows(file, self.manifest.format, self.manifest.compression)
+
+    def table(self, columns: Sequence[Column]) -> pa.Table:
+        """Return the rows as a table. See :func:`~.reading.read_table`."""
+        import pyarrow as pa
+
+        from airflow_batch_provider.formats.arrow import schema_of
+        from airflow_batch_provider.formats.reader import read_table
+
+        tables = []
+        for part in self.manifest.parts:
+            with self._spooled(part) as (file, findings):
+                self._raise(findings)
+                tables.append(read_table(file, self.manifest.format, self.manifest.compression, columns))
+        return pa.concat_tables(tables or [schema_of(columns).empty_table()])
 
     def _raise(self, findings: list[str]) -> None:
         if not findings:

@@ -6,7 +6,7 @@ an integer beyond 64 bits, a lone surrogate. So what it accepts is exact; rows t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,10 @@ _FIRST_TIME = pa.scalar(datetime.min.replace(tzinfo=UTC), _TIMES)
 _LAST_TIME = pa.scalar(datetime.max.replace(tzinfo=UTC), _TIMES)
 
 
+BYTES_PER_TABLE = 1 << 20
+"""Bytes of JSON that are parsed in one go; more would only take more memory."""
+
+
 def schema_of(columns: Sequence[Column]) -> pa.Schema:
     """Return the schema of a file, the same for any rows."""
     return pa.schema([*((column.name, _arrow_type(column.type)) for column in columns), (EXTRA, pa.string())])
@@ -50,29 +54,55 @@ def _arrow_type(column_type: ColumnType) -> pa.DataType:
     return _TYPES[column_type]
 
 
+def read_lines(lines: Iterable[Line], columns: Sequence[Column]) -> pa.Table:
+    """Return a table of rows, with the schema of their columns.
+
+    :param lines: the rows, each a JSON object on one line
+    :param columns: the documented fields
+    """
+    reader = ArrowReader(columns, Mismatches(set()))
+    tables, waiting, size = [reader.schema.empty_table()], list[Line](), 0
+    for line in lines:
+        waiting.append(line)
+        size += len(line)
+        if size >= BYTES_PER_TABLE:
+            tables.append(reader.read(waiting))
+            waiting, size = [], 0
+    if waiting:
+        tables.append(reader.read(waiting))
+    return pa.concat_tables(tables)
+
+
 class ArrowReader:
     """Reads rows of JSON into tables.
 
-    :param columns: the documented fields
+    :param columns: the added columns, then the documented fields
     :param mismatches: counts values of another type than documented
     """
 
     def __init__(self, columns: Sequence[Column], mismatches: Mismatches) -> None:
-        self._columns = columns
-        self._names = {column.name for column in columns}
+        self._added = [column.value for column in columns if column.value is not None]
+        self._columns = [column for column in columns if column.value is None]
+        self._names = {column.name for column in self._columns}
         self._mismatches = mismatches
         self.schema = schema_of(columns)
-        self._times = [index for index, field in enumerate(self.schema) if field.type == _TIMES]
-        as_json = self.schema
+        self._row_schema = schema_of(self._columns)
+        self._times = [index for index, field in enumerate(self._row_schema) if field.type == _TIMES]
+        as_json = self._row_schema
         for index in self._times:
-            json_type = pa.string() if columns[index].type is TIMESTAMP else pa.int64()
+            json_type = pa.string() if self._columns[index].type is TIMESTAMP else pa.int64()
             as_json = as_json.set(index, as_json.field(index).with_type(json_type))
         self._parse_options = pyarrow.json.ParseOptions(
-            explicit_schema=as_json.remove(len(columns)), unexpected_field_behavior="error"
+            explicit_schema=as_json.remove(len(self._columns)), unexpected_field_behavior="error"
         )
 
     def read(self, lines: Sequence[Line]) -> pa.Table:
         """Return a table of the schema with a row for each line."""
+        rows = self._read_rows(lines)
+        added = [pa.repeat(pa.scalar(value, pa.string()), len(rows)) for value in self._added]
+        return pa.Table.from_arrays([*added, *rows.columns], schema=self.schema)
+
+    def _read_rows(self, lines: Sequence[Line]) -> pa.Table:
         try:
             return self._table(lines, pa.nulls(len(lines), pa.string()))
         except pa.ArrowInvalid:
@@ -81,7 +111,7 @@ class ArrowReader:
             extras = [_text(extra(row, row.keys() - self._names)) for row in rows]
             return self._table([self._documented(row) for row in rows], pa.array(extras, pa.string()))
         except pa.ArrowInvalid:
-            return pa.Table.from_pylist([self._checked(row) for row in rows], self.schema)
+            return pa.Table.from_pylist([self._checked(row) for row in rows], self._row_schema)
 
     def _table(self, lines: Sequence[Line], extras: pa.Array) -> pa.Table:
         rows = b"\n".join(lines)
@@ -91,8 +121,8 @@ class ArrowReader:
             raise pa.ArrowInvalid("a row is not one line")
         for index in self._times:
             times = _times(table.column(index), self._columns[index].type)
-            table = table.set_column(index, self.schema.field(index), times)
-        return table.append_column(self.schema.field(EXTRA), extras)
+            table = table.set_column(index, self._row_schema.field(index), times)
+        return table.append_column(self._row_schema.field(EXTRA), extras)
 
     def _documented(self, row: Mapping[str, bytes]) -> bytes:
         fields = [b'"%b":%b' % (name.encode(), row[name]) for name in self._names if name in row]

@@ -7,8 +7,8 @@ without an escape is a CSV field as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,11 +17,17 @@ from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that starts with one of these for a formula."""
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_FULL_WIDTH = ("\uff1d", "\uff0b", "\uff0d", "\uff20")
+FORMULA_STARTS = ("=", "+", "-", "@", *_FULL_WIDTH, "\t", "\r", "\n", "\0")
+"""A spreadsheet takes a text that starts with one of these for a formula: the signs themselves, their full-width forms,
+and what it drops before it looks."""
 
 _END = b"\r\n"
 _TEXT = msgspec.json.Decoder(str)
+_TEXTS = (Scalar.TEXT, Scalar.TIMESTAMP)
 _FIELD = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(?:,|\r\n)')
 
 
@@ -34,10 +40,12 @@ class CsvEncoder:
     """
 
     def __init__(self, columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> None:
-        self._columns = columns
-        self._names = {column.name for column in columns}
+        self._columns = [column for column in columns if column.value is None]
+        self._names = {column.name for column in self._columns}
         self._mismatches = mismatches
         self._escape_formulas = escape_formulas
+        added = [msgspec.json.encode(column.value) for column in columns if column.value is not None]
+        self._added = [self._text(raw) or b"" for raw in added]
         self._header = ",".join([*(column.name for column in columns), EXTRA]).encode() + _END
 
     def add(self, lines: Sequence[Line]) -> bytes:
@@ -52,7 +60,7 @@ class CsvEncoder:
     def _record(self, line: Line) -> bytes:
         fields = raw_fields(line)
         kept = fields.keys() - self._names
-        cells = []
+        cells = list(self._added)
         for column in self._columns:
             cell = self._cell(fields.get(column.name, NULL), column.type)
             if cell is None:
@@ -99,7 +107,7 @@ def new_encoder(columns: Sequence[Column], mismatches: Mismatches, escape_formul
 
 def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file. Values are text, null is None."""
-    names = next(file).decode().rstrip("\r\n").split(",")
+    names = _header(file)
     for record in _records(file):
         yield dict(zip(names, _fields(record), strict=True))
 
@@ -108,6 +116,51 @@ def count_rows(file: IO[bytes]) -> int:
     """Return how many rows a file contains."""
     next(file)
     return sum(1 for _ in _records(file))
+
+
+def read_table(file: IO[bytes], columns: Sequence[Column]) -> pa.Table:
+    """Return a file as a table; a column that is not documented was added, and contains text."""
+    import pyarrow as pa
+
+    from airflow_batch_provider.formats.arrow import read_lines
+
+    documented = {column.name: column for column in columns}
+    names = _header(file)[:-1]
+    added: dict[str, list[str | None]] = {name: [] for name in names if name not in documented}
+
+    def lines() -> Iterator[Line]:
+        for record in _records(file):
+            *values, others = _fields(record)
+            row = dict(zip(names, values, strict=True))
+            for name, its_values in added.items():
+                its_values.append(row.pop(name))
+            yield _json(row, documented, others)
+
+    table = read_lines(lines(), [documented[name] for name in names if name in documented])
+    for index, (name, its_values) in enumerate(added.items()):
+        table = table.add_column(index, name, pa.array(its_values, pa.string()))
+    return table
+
+
+def _json(row: Mapping[str, str | None], columns: Mapping[str, Column], others: str | None) -> bytes:
+    """Return a record as the JSON object that it was made of.
+
+    :param row: the fields in columns
+    :param columns: their columns, by name
+    :param others: the other fields, as JSON
+    """
+    pairs = []
+    for name, value in row.items():
+        if value is not None:
+            raw = msgspec.json.encode(value) if columns[name].type in _TEXTS else value.encode()
+            pairs.append(msgspec.json.encode(name) + b":" + raw)
+    if others:
+        pairs.append(others[1:-1].encode())
+    return b"{" + b",".join(pairs) + b"}"
+
+
+def _header(file: IO[bytes]) -> list[str]:
+    return next(file).decode().rstrip("\r\n").split(",")
 
 
 def _records(lines: Iterator[bytes]) -> Iterator[bytes]:

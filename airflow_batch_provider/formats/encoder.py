@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.fields import Mismatches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Encoder(Protocol):
@@ -28,7 +31,7 @@ class FormatModule(Protocol):
     def new_encoder(self, columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> Encoder:
         """Return the encoder of a new file.
 
-        :param columns: the documented fields
+        :param columns: the added columns, which have a value, then the documented fields
         :param mismatches: counts values of another type than documented
         :param escape_formulas: whether to keep spreadsheets from running a text as a formula
         """
@@ -40,4 +43,12 @@ class FormatModule(Protocol):
 
     def count_rows(self, file: IO[bytes]) -> int:
         """Return how many rows a file contains."""
+        ...
+
+    def read_table(self, file: IO[bytes], columns: Sequence[Column]) -> pa.Table:
+        """Return a file as an Arrow table, with the types of the documented fields.
+
+        :param file: its bytes, uncompressed
+        :param columns: the documented fields
+        """
         ...

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from airflow_batch_provider.apis.columns import Column
+from airflow_batch_provider.apis.columns import Column, Scalar
 from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats.compression import Compressor
@@ -49,7 +49,9 @@ class Format:
     :param compression: one of the format's, or :data:`~.registry.DEFAULT`
     :param columns: the documented fields of a row
     :param escape_formulas: whether to keep spreadsheets from running a text as a formula, if the format can
-    :raises InvalidParameterError: the format does not have this compression, or its library is not installed
+    :param added: texts by the names of columns before the documented ones, the same in every row
+    :raises InvalidParameterError: the format does not have this compression or no columns to add to, its library is not
+        installed, or a column would be there twice
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Format:
         columns: Sequence[Column] = (),
         *,
         escape_formulas: bool = False,
+        added: Mapping[str, str] | None = None,
     ) -> None:
         self._format = FORMATS[name]
         allowed = self._format.compressions
@@ -70,17 +73,29 @@ class Format:
                 f"allowed is one of {', '.join(map(repr, (DEFAULT, *allowed)))}."
             )
         require_library(name, self.compression)
+        self.has_columns = self._format.has_columns
         self._around = self._format.around(self.compression)
         self.suffix = f".{name}{self._around.ending}"
-        self._columns = tuple(columns)
+        self._columns = (*self._added(added or {}, {EXTRA, *(column.name for column in columns)}), *columns)
         self._escape_formulas = escape_formulas and self._format.can_escape_formulas
         self._warned: set[str] = set()
+
+    def _added(self, values: Mapping[str, str], documented: Collection[str]) -> list[Column]:
+        if values and not self.has_columns:
+            raise InvalidParameterError(
+                f"add_params needs a format with columns, such as csv or parquet: rows of {self.name} stay as the "
+                "vendor sends them. The manifest names the parameters."
+            )
+        for name in values:
+            if name in documented:
+                raise InvalidParameterError(f"add_params={name!r} is not needed: there is such a column already.")
+        return [Column(name, Scalar.TEXT, value) for name, value in values.items()]
 
     @property
     def identity(self) -> str:
         """A text that is equal if the same rows give the same files."""
         facts = {"name": self.name, "compression": self.compression}
-        if self._format.has_columns:
+        if self.has_columns:
             facts["columns"] = ",".join(map(str, (*self._columns, EXTRA)))
         if self._escape_formulas:
             facts["options"] = "escape_formulas"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import Line
 from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import Mismatches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class JsonLinesEncoder:
@@ -37,3 +40,10 @@ def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
 def count_rows(file: IO[bytes]) -> int:
     """Return how many rows a file contains."""
     return sum(1 for _ in file)
+
+
+def read_table(file: IO[bytes], columns: Sequence[Column]) -> pa.Table:
+    """Return a file as a table with a column for each documented field, and one for all others."""
+    from airflow_batch_provider.formats.arrow import read_lines
+
+    return read_lines((line.rstrip(b"\n") for line in file), columns)

@@ -11,16 +11,13 @@ import pyarrow.parquet as pq
 
 from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import Line
-from airflow_batch_provider.formats.arrow import ArrowReader
+from airflow_batch_provider.formats.arrow import BYTES_PER_TABLE, ArrowReader
 from airflow_batch_provider.formats.compression import ZSTD_LEVEL
 from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import Mismatches
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-BYTES_PER_TABLE = 1 << 20
-"""Bytes of JSON that are parsed in one go; more would only take more memory."""
 
 BYTES_PER_ROW_GROUP = 16 << 20
 """Bytes of JSON in each row group but the last."""
@@ -123,3 +120,8 @@ def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
 def count_rows(file: IO[bytes]) -> int:
     """Return how many rows a file contains."""
     return int(pq.ParquetFile(file).metadata.num_rows)
+
+
+def read_table(file: IO[bytes], columns: Sequence[Column]) -> pa.Table:
+    """Return a file as a table. It has its columns' types itself."""
+    return pq.read_table(file)

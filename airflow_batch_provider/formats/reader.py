@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any
 
+from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.formats.encoder import FormatModule
 from airflow_batch_provider.formats.registry import FORMATS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def iter_rows(file: IO[bytes], format_name: str, compression: str | None) -> Iterator[dict[str, Any]]:
@@ -25,6 +29,18 @@ def count_rows(file: IO[bytes], format_name: str, compression: str | None) -> in
     """Return how many rows a file contains. Parameters and errors are those of :func:`iter_rows`."""
     module, content = _open(file, format_name, compression)
     return module.count_rows(content)
+
+
+def read_table(file: IO[bytes], format_name: str, compression: str | None, columns: Sequence[Column]) -> pa.Table:
+    """Return a file as an Arrow table. Errors are those of :func:`iter_rows`.
+
+    :param file: its bytes, from the beginning, seekable
+    :param format_name: the format, as in the manifest
+    :param compression: the compression, as in the manifest
+    :param columns: the documented fields
+    """
+    module, content = _open(file, format_name, compression)
+    return module.read_table(content, columns)
 
 
 def _open(file: IO[bytes], format_name: str, compression: str | None) -> tuple[FormatModule, IO[bytes]]:

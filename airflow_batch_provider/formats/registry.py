@@ -23,6 +23,7 @@ class FileFormat(msgspec.Struct, frozen=True, kw_only=True):
     :param module: imports the format's module
     :param compressed_inside: the compression inside the file, if its readers expect none around it
     :param has_columns: whether it has a column for each documented field
+    :param has_types: whether a file says itself of what types its columns are
     :param can_escape_formulas: whether ``escape_formulas`` makes a difference
     :param library: the library that it needs, if an extra installs it
     """
@@ -30,6 +31,7 @@ class FileFormat(msgspec.Struct, frozen=True, kw_only=True):
     module: Callable[[], FormatModule]
     compressed_inside: str | None = None
     has_columns: bool = True
+    has_types: bool = False
     can_escape_formulas: bool = False
     library: Library | None = None
 
@@ -64,7 +66,9 @@ def _parquet() -> FormatModule:
 FORMATS: dict[str, FileFormat] = {
     "jsonl": FileFormat(module=_jsonl, has_columns=False),
     "csv": FileFormat(module=_csv, can_escape_formulas=True),
-    "parquet": FileFormat(module=_parquet, compressed_inside="zstd", library=Library("pyarrow", "parquet")),
+    "parquet": FileFormat(
+        module=_parquet, compressed_inside="zstd", has_types=True, library=Library("pyarrow", "parquet")
+    ),
 }
 """By name, which is also how a file's name ends."""
 

@@ -29,6 +29,7 @@ class Exported(msgspec.Struct, frozen=True):
     :param destination: the folder, as its store spells it
     :param manifest: what is in it
     :param account: the storage account of a destination in Azure
+    :param added: the names of the columns that the files have before the documented ones
     """
 
     listing: Listing
@@ -36,6 +37,7 @@ class Exported(msgspec.Struct, frozen=True):
     destination: str
     manifest: Manifest
     account: str | None = None
+    added: tuple[str, ...] = ()
 
 
 def operator_lineage(exported: Exported | None) -> OperatorLineage[Any, Any]:
@@ -88,11 +90,12 @@ def _output(exported: Exported) -> OutputDataset:
         rowCount=manifest.rows, size=manifest.bytes, fileCount=len(manifest.parts)
     )
     namespace, name = destination_dataset(exported.destination, exported.account)
+    added = [Column(name, TEXT) for name in exported.added]
     extra = (Column(EXTRA, TEXT),) if FORMATS[manifest.format].has_columns else ()
     return OutputDataset(
         namespace=namespace,
         name=name,
-        facets={"schema": _schema((*exported.listing.columns, *extra))},
+        facets={"schema": _schema((*added, *exported.listing.columns, *extra))},
         outputFacets={"outputStatistics": statistics},
     )
 

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_batch_provider.apis.endpoint import Listing
-from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Integer, Violation
-from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Identifier, Integer, Violation
+from airflow_batch_provider.exceptions import EmptyExportError, InvalidParameterError
 from airflow_batch_provider.formats.registry import COMPRESSION_NAMES, FORMATS
 from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.lineage.assets import announce, declare_outlet, withhold
 from airflow_batch_provider.lineage.openlineage import Exported, operator_lineage
 from airflow_batch_provider.links.export_page import PublishedExportLink
+from airflow_batch_provider.operators.map_label import label_mapped_task
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -30,6 +31,7 @@ FILE_FORMATS = Choice(tuple(FORMATS))
 COMPRESSIONS = Choice(COMPRESSION_NAMES)
 ESCAPE_FORMULAS = Boolean()
 IF_EXISTS = Choice(("replace", "error", "skip"))
+IF_EMPTY = Choice(("publish", "fail", "skip"))
 ON_DRIFT = Choice(("retry", "fail", "warn"))
 RESUME = Boolean()
 ROWS_PER_PART = Integer(1)
@@ -57,9 +59,13 @@ class ListingExportOperator(BaseOperator):
         jsonl and csv, and ``zstd`` for parquet, which has no other
     :param escape_formulas: in CSV, put an apostrophe before a text that a spreadsheet would run as a formula, which
         then is no longer as the vendor sent it
+    :param add_params: names of parameters that CSV and Parquet get a text column of, before the documented ones:
+        ``("batch_id",)`` says of each job of Playment which batch it belongs to, which the vendor does not
     :param rows_per_part: rows in each file but the last
     :param if_exists: what to do where another export is published already: ``replace`` it (default), fail with
         ``error``, or ``skip`` the work and return the summary of what is there
+    :param if_empty: what to do if the listing has no rows: ``publish`` an export that says so (default), ``fail``, or
+        ``skip`` the task; with the last two nothing is published, and an export that was there before stays
     :param on_drift: what to do where a listing that is paged by offset or number moved while it was read, so that rows
         may be missing: read it again, three passes at most, and then fail (``retry``, default), ``fail`` at the first
         doubt, or publish what was read and say so in the manifest (``warn``)
@@ -77,8 +83,10 @@ class ListingExportOperator(BaseOperator):
         "file_format",
         "compression",
         "escape_formulas",
+        "add_params",
         "rows_per_part",
         "if_exists",
+        "if_empty",
         "on_drift",
         "resume",
     )
@@ -101,8 +109,10 @@ class ListingExportOperator(BaseOperator):
         file_format: str = "jsonl",
         compression: str | None = "default",
         escape_formulas: bool | str = False,
+        add_params: str | Sequence[str] = (),
         rows_per_part: int | str = 100_000,
         if_exists: str = "replace",
+        if_empty: str = "publish",
         on_drift: str = "retry",
         resume: bool | str = True,
         **kwargs: Any,
@@ -113,8 +123,10 @@ class ListingExportOperator(BaseOperator):
         self.file_format = file_format
         self.compression = compression
         self.escape_formulas = escape_formulas
+        self.add_params = add_params
         self.rows_per_part = rows_per_part
         self.if_exists = if_exists
+        self.if_empty = if_empty
         self.on_drift = on_drift
         self.resume = resume
         if self.has_dag():  # type: ignore[no-untyped-call]
@@ -131,6 +143,7 @@ class ListingExportOperator(BaseOperator):
         self._check_values()
         hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
         values = hook.fill(self.listing, self._listing_values())
+        label_mapped_task(context, self._ids())
         store = open_store(self.destination, self.destination_conn_id or None)
         spec = self._spec(context, hook, values)
         if_exists = IfExists(self.if_exists)
@@ -146,7 +159,13 @@ class ListingExportOperator(BaseOperator):
                 prefetch=True,
             )
             resume = RESUME.encode(self.resume) == "true"
-            manifest = export(source, store, spec, resume=resume, if_exists=if_exists)
+            may_be_empty = self.if_empty == "publish"
+            try:
+                manifest = export(source, store, spec, resume=resume, if_exists=if_exists, may_be_empty=may_be_empty)
+            except EmptyExportError as error:
+                if self.if_empty == "skip":
+                    raise AirflowSkipException(str(error)) from None
+                raise
         if manifest.export_id == spec.id:
             return self._report(context, hook, store, manifest)
         self.log.info("Left the export of %s at %s as it is", manifest.finished_at, store.uri)
@@ -159,6 +178,7 @@ class ListingExportOperator(BaseOperator):
         self._check("compression", self.compression or "default", COMPRESSIONS)
         self._check("escape_formulas", self.escape_formulas, ESCAPE_FORMULAS)
         self._check("if_exists", self.if_exists, IF_EXISTS)
+        self._check("if_empty", self.if_empty, IF_EMPTY)
         self._check("on_drift", self.on_drift, ON_DRIFT)
         self._check("resume", self.resume, RESUME)
         self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)
@@ -167,14 +187,16 @@ class ListingExportOperator(BaseOperator):
         from airflow_batch_provider.export.spec import ExportSpec
         from airflow_batch_provider.formats.format import Format
 
+        params = self.listing.given(values)
         return ExportSpec(
             listing=self.listing.name,
-            params=self.listing.given(values),
+            params=params,
             file_format=Format(
                 self.file_format,
                 self.compression or None,
                 self.listing.columns,
                 escape_formulas=ESCAPE_FORMULAS.encode(self.escape_formulas) == "true",
+                added=self._added(params),
             ),
             rows_per_part=int(self.rows_per_part),
             task_run=_task_run(context),
@@ -195,12 +217,30 @@ class ListingExportOperator(BaseOperator):
         announce(self, context, summary)
         self.published_to = store
         base_url = hook.get_conn().settings.base_url
-        self._exported = Exported(self.listing, base_url, store.uri, manifest, store.account)
+        added = tuple(self._added(manifest.params))
+        self._exported = Exported(self.listing, base_url, store.uri, manifest, store.account, added)
         return summary
 
     def _listing_values(self) -> dict[str, Any]:
         names = {parameter.name for parameter in self.listing.parameters}
         return {name: getattr(self, name) for name in self.template_fields if name in names}
+
+    def _ids(self) -> list[object]:
+        """Return the ids that the task sets itself, in the listing's order."""
+        own = self._listing_values()
+        return [own.get(known.name) for known in self.listing.parameters if isinstance(known.domain, Identifier)]
+
+    def _added(self, params: Mapping[str, Any]) -> dict[str, str]:
+        """Return the columns to add.
+
+        :param params: what was asked for
+        """
+        asked = self.add_params if isinstance(self.add_params, (list, tuple)) else [self.add_params]
+        names = list(filter(None, asked))  # a template may render to nothing
+        given = Choice(tuple(name for name, value in params.items() if isinstance(value, str)))
+        for name in names:
+            self._check("add_params", name, given)
+        return {name: params[name] for name in names}
 
     def _check(self, name: str, value: object, domain: Domain) -> None:
         if domain.encode(value) is None:

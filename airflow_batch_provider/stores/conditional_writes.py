@@ -1,4 +1,4 @@
-"""What S3, Azure and Google can do that fsspec has no word for: conditional puts, and copies that take a while."""
+"""How stores write, which fsspec has no word for: atomic puts, conditional puts, and copies that take a while."""
 
 from __future__ import annotations
 
@@ -32,6 +32,19 @@ class ConditionalWrites:
 def conditional_writes_of(fs: object) -> ConditionalWrites | None:
     """Return how a file system writes on a condition, None if it does not."""
     return next((_STORES[base.__name__] for base in type(fs).__mro__ if base.__name__ in _STORES), None)
+
+
+def puts_atomically(fs: object) -> bool:
+    """Return whether a file system writes a small file in one request.
+
+    One that has no put of its own takes fsspec's, which opens the final path and writes to it: SFTP, FTP, SMB, HDFS.
+    """
+    from fsspec import AbstractFileSystem
+    from fsspec.asyn import AsyncFileSystem
+
+    name = "_pipe_file" if getattr(fs, "async_impl", False) else "pipe_file"
+    defaults = (AbstractFileSystem.pipe_file, AsyncFileSystem._pipe_file)
+    return getattr(type(fs), name, None) not in (None, *defaults)
 
 
 async def _put_if_on_s3(fs: Any, path: str, content: bytes, version: str | None) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow_batch_provider.exceptions import DestinationError, TransientError
+from airflow_batch_provider.stores.amazon import honour_verify
+from airflow_batch_provider.stores.destination_uri import destination_uri, is_local
 from airflow_batch_provider.stores.local import LocalStore
 from airflow_batch_provider.stores.new_file import NewFile
 from airflow_batch_provider.stores.object_store import ObjectStore
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 __all__ = ["LocalStore", "NewFile", "Store", "open_store"]
-
-_LOCAL = {"file", "local"}
 
 _CONN_TYPES = {
     **dict.fromkeys(("s3", "s3a", "s3n"), ("aws", "s3")),
@@ -33,15 +33,16 @@ def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None)
     """Open the folder that an export goes to.
 
     :param destination: a URI such as ``s3://aws_default@raw/playment``, an absolute local path, or a path object. What
-        follows the bucket is taken as it is: nothing is decoded, ``?`` and ``#`` are characters like others.
+        follows the bucket is taken as it is, but for empty folders: nothing is decoded, ``?`` and ``#`` are characters
+        like others.
     :param conn_id: the Airflow connection for a URI that names none
+    :raises InvalidParameterError: it has a control character
     :raises DestinationError: it is no such thing, or its file system cannot be had
     :raises TransientError: its file system cannot be had for now
     """
     from airflow.sdk import ObjectStoragePath
 
-    uri = str(destination) if isinstance(destination, ObjectStoragePath) else _as_uri(destination)
-    _check_uri(uri)
+    uri = destination_uri(destination)
     scheme, netloc = urlsplit(uri)[:2]
     conn_id = netloc.rpartition("@")[0] or conn_id  # the one in the URI counts
     name = DestinationName(uri, conn_id)
@@ -55,40 +56,20 @@ def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None)
     except ValueError as error:
         raise DestinationError(f"Cannot open destination {uri!r}: {error}.") from error
     fs = _file_system(path, name)
-    store = LocalStore if path.protocol in _LOCAL else ObjectStore
+    store = LocalStore if is_local(uri) else ObjectStore
     return store(fs, path.path, str(path).rstrip("/"), conn_id)
-
-
-def _as_uri(destination: object) -> str:
-    text = destination.strip() if isinstance(destination, str) else ""
-    if text.startswith("/"):
-        return f"file://{text}"
-    if "://" not in text:
-        raise DestinationError(
-            f"destination={destination!r} is neither a URI such as 's3://aws_default@bucket/folder' "
-            "nor an absolute path."
-        )
-    if ":" in urlsplit(text).netloc.rpartition("@")[0]:
-        raise DestinationError("destination holds credentials; put them into a connection and name its id instead.")
-    return text
-
-
-def _check_uri(uri: str) -> None:
-    scheme, netloc = urlsplit(uri)[:2]
-    host = netloc.rpartition("@")[2]
-    folder = uri.partition("://")[2].partition("/")[2].strip("/")
-    if scheme in _LOCAL and (host or not folder):
-        raise DestinationError(f"destination={uri!r} must name a folder by three slashes: 'file:///data/exports'.")
-    if scheme not in _LOCAL and not host:
-        raise DestinationError(f"destination={uri!r} names no bucket or container.")
-    if "?versionid=" in uri.lower():
-        raise DestinationError(f"destination={uri!r} names a version of a file; name a folder.")
 
 
 def _file_system(path: ObjectStoragePath, destination: DestinationName) -> AbstractFileSystem:
     """Resolve the file system now: left to itself, Airflow falls back to an anonymous one when it fails."""
+
+    def log_in() -> AbstractFileSystem:
+        fs = path.fs
+        honour_verify(fs, destination)
+        return fs
+
     try:
-        return run_once(lambda: path.fs, "log in", destination)
+        return run_once(log_in, "log in", destination)
     except (FileNotFoundError, ValueError) as error:
         raise DestinationError(str(error)) from error
     except TransientError as error:

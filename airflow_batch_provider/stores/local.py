@@ -35,6 +35,8 @@ class LocalStore(Store):
     :meth:`Store.put_if` says of stores without conditions.
     """
 
+    on_disk = True
+
     def create(self, name: str) -> NewFile:
         path = self._path(name)
 
@@ -42,7 +44,7 @@ class LocalStore(Store):
             file = _in_folder(path, lambda: open(path, "wb", buffering=BUFFER_BYTES))  # noqa: SIM115 (it outlives this)
             return LocalNewFile(file, path, self.name)
 
-        return attempt(make, f"write {name}", self.name)
+        return self._writing(make, f"write {name}")
 
     def open(self, name: str) -> io.BufferedReader:
         return attempt(lambda: io.BufferedReader(_Reader(self, name)), f"read {name}", self.name)

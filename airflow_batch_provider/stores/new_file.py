@@ -93,7 +93,7 @@ class UploadedNewFile(NewFile):
             # A file without a name goes with the process, however that ends.
             os.remove(path)
             path = f"/proc/self/fd/{file.fileno()}"
-        super().__init__(file, path, destination)
+        super().__init__(file, path, destination.via_disk())
         self._what = f"write a temporary file of {os.path.dirname(file.name)!r} for an upload"
         self._upload = upload
 

@@ -8,8 +8,8 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_batch_provider.exceptions import TransientError
-from airflow_batch_provider.stores.conditional_writes import conditional_writes_of
+from airflow_batch_provider.exceptions import DestinationError, TransientError
+from airflow_batch_provider.stores.conditional_writes import conditional_writes_of, puts_atomically
 from airflow_batch_provider.stores.new_file import NewFile, UploadedNewFile
 from airflow_batch_provider.stores.retry import attempt
 from airflow_batch_provider.stores.store import Store, content_version
@@ -50,7 +50,7 @@ class ObjectStore(Store):
         return attempt(
             lambda: UploadedNewFile(functools.partial(self._upload, name), self.name),
             "make a temporary file for an upload",
-            self.name,
+            self.name.via_disk(),
         )
 
     def open(self, name: str) -> io.BufferedReader:
@@ -96,6 +96,11 @@ class ObjectStore(Store):
         return bytes(self._call("cat_file", self._path(name)))
 
     def _put(self, name: str, content: bytes) -> None:
+        if not puts_atomically(self.fs):
+            raise DestinationError(
+                f"{self.uri} can take no export: {type(self.fs).__name__} writes files in place, so readers could meet "
+                "half a manifest. Export to a local folder or an object store, and copy from there."
+            )
         self._call("pipe_file", self._path(name), content, seconds=_seconds_for(len(content)))
 
     def _publish(self, staged: str, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from airflow_batch_provider import backoff
@@ -37,10 +37,20 @@ class DestinationName:
 
     :param uri: its URI
     :param conn_id: the Airflow connection, None if there is none
+    :param on_disk: whether what fails is a local disk
     """
 
     uri: str
     conn_id: str | None = None
+    on_disk: bool = False
+
+    def via_disk(self) -> DestinationName:
+        """Return the name for the errors of a temporary file, which lies on a local disk before it is uploaded."""
+        return replace(self, on_disk=True)
+
+    def advice(self, kind: Cause) -> str:
+        """Return what a person can do about a failure there."""
+        return advice(kind, on_disk=self.on_disk)
 
     def __str__(self) -> str:
         # Who reads it knows the connection by its id alone.
@@ -84,9 +94,10 @@ def run_once(operation: Callable[[], Result], what: str, destination: Destinatio
 
 def _read(error: Exception, what: str, destination: DestinationName) -> Exception:
     failure = classify(error)
-    message = f"Cannot {what} at {destination}: {failure.reason}. {advice(failure.kind)}".rstrip()
+    message = f"Cannot {what} at {destination}: {failure.reason}."
     if failure.kind is Cause.NO_FILE:
         return FileNotFoundError(message)
+    message = f"{message} {destination.advice(failure.kind)}".rstrip()
     if failure.kind is Cause.CONFLICT:
         return ConflictError(message)
     if failure.kind is Cause.FULL:

@@ -7,9 +7,10 @@ import hashlib
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from airflow_batch_provider.exceptions import DestinationError
+from airflow_batch_provider.stores.errors import Cause
 from airflow_batch_provider.stores.new_file import NewFile
 from airflow_batch_provider.stores.retry import ConflictError, DestinationName, Result, attempt
 
@@ -29,16 +30,26 @@ class Store(ABC):
     :param conn_id: the Airflow connection, for people
     """
 
+    on_disk: ClassVar[bool] = False
+    """Whether it is a local disk."""
+
     def __init__(self, fs: AbstractFileSystem, root: str, uri: str, conn_id: str | None = None) -> None:
         self.fs = fs
         self.root = str(fs._strip_protocol(root)).rstrip("/")  # as the file system spells it in its listings
         self.uri = uri
-        self.name = DestinationName(uri, conn_id)
+        self.name = DestinationName(uri, conn_id, self.on_disk)
 
     @property
     def operations_at_once(self) -> int:
         """How many threads may use it."""
         return 1
+
+    def uri_of(self, name: str) -> str:
+        """Return the URI of a file for readers that know no Airflow connection."""
+        scheme, _, rest = self.uri.partition("://")
+        bucket, slash, folder = rest.partition("/")
+        scheme = "file" if self.on_disk else scheme
+        return f"{scheme}://{bucket.rpartition('@')[2]}{slash}{folder}/{name}"
 
     @property
     def account(self) -> str | None:
@@ -110,7 +121,7 @@ class Store(ABC):
             return tries > 1 and self.read(name) == content
         except FileNotFoundError as error:
             if version is None:
-                raise self._no_bucket(error) from error
+                raise self._no_folder(error) from error
             return False
         return True
 
@@ -138,11 +149,10 @@ class Store(ABC):
         try:
             return attempt(operation, what, self.name)
         except FileNotFoundError as error:
-            raise self._no_bucket(error) from error
+            raise self._no_folder(error) from error
 
-    @staticmethod
-    def _no_bucket(error: FileNotFoundError) -> DestinationError:
-        return DestinationError(f"{error} Check that the bucket or container exists.")
+    def _no_folder(self, error: FileNotFoundError) -> DestinationError:
+        return DestinationError(f"{error} {self.name.advice(Cause.NO_FILE)}")
 
     @abstractmethod
     def _read(self, name: str) -> bytes: ...

@@ -73,10 +73,11 @@ def test_an_export_reads_back_and_damage_is_found(file_format: str, vendors: San
     expected = [row["id"] for row in TalkifAIHook().iter_batch_jobs()]
     assert [row["id"] for row in read_export(destination)] == expected
     first, second, third, _ = (part.path for part in verify_export(destination).parts)
-    body = bucket.Object(f"talkifai/2026-03-01/{first}").get()["Body"].read()
-    bucket.Object(f"talkifai/2026-03-01/{first}").put(Body=body[:-1] + bytes([body[-1] ^ 1]))
-    bucket.Object(f"talkifai/2026-03-01/{second}").put(Body=body[:-1])
-    bucket.Object(f"talkifai/2026-03-01/{third}").delete()
+    objects = {name: bucket.Object(f"talkifai/2026-03-01/{name}") for name in (first, second, third)}
+    body = objects[first].get()["Body"].read()
+    objects[first].put(Body=body[:-1] + bytes([body[-1] ^ 1]))
+    objects[second].put(Body=objects[second].get()["Body"].read()[:-1])
+    objects[third].delete()
     with pytest.raises(ExportDamagedError) as raised:
         verify_export(destination)
     assert [finding.split(":")[0].split(" has ")[0] for finding in raised.value.findings] == [
@@ -97,6 +98,18 @@ def test_an_export_replaces_the_one_before(vendors: Sandbox, bucket: Any) -> Non
         *(f"talkifai/2026-03-01/{part['path']}" for part in manifest["parts"]),
     }
     assert {f"talkifai/2026-03-01/{name}" for name in manifest["replaces"]} == before - set(objects)
+
+
+def test_slashes_too_many_leave_nothing_of_the_export_before(vendors: Sandbox, bucket: Any) -> None:
+    """SeaweedFS collapses them in keys, and finds nothing when it lists such a folder."""
+    export(destination="s3://s3_test@raw//talkifai//day//", status="completed")
+    summary = export(destination="s3://s3_test@raw/talkifai/day/")
+    assert summary["destination"] == "s3://s3_test@raw/talkifai/day"
+    manifest = json.loads(content(bucket)["talkifai/day/_MANIFEST.json"])
+    assert set(content(bucket)) == {
+        "talkifai/day/_MANIFEST.json",
+        *(f"talkifai/day/{part['path']}" for part in manifest["parts"]),
+    }
 
 
 def test_the_connection_may_be_given_beside_the_uri(vendors: Sandbox, bucket: Any) -> None:

@@ -146,7 +146,10 @@ def test_no_rows_are_a_header() -> None:
     assert content == b"id,reference_id,status,frames,annotations,priority_weight,tag,viewer_url,_extra\r\n"
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+STARTS = ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n", "\0"]
+
+
+@pytest.mark.parametrize("start", STARTS, ids=ascii)
 def test_a_formula_gets_an_apostrophe_if_asked_for(start: str) -> None:
     lines = lines_of([{"id": f'{start}A1&"x"', "status": f"a{start}", "frames": -5}])
     plain, escaped = (csv_of(playment.BATCH_JOBS, lines, escape_formulas=escape) for escape in (False, True))

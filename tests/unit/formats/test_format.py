@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import sys
@@ -17,6 +18,7 @@ from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats import libraries, parquet
 from airflow_batch_provider.formats.compression import BLOCK
 from airflow_batch_provider.formats.format import Format
+from airflow_batch_provider.formats.reader import read_table
 from airflow_batch_provider.formats.registry import DEFAULT, FORMATS
 from airflow_batch_provider.vendors import llamacloud, playment
 from tests.listings import LISTINGS
@@ -177,3 +179,37 @@ def test_each_file_counts_its_type_mismatches(name: str) -> None:
     encoder.add([b'{"id": 1}', b'{"id": "1", "new": 1}', b'{"id": 2, "status": true, "config": {"new": 1}}'])
     encoder.finish()
     assert encoder.mismatches == {"id": 2, "status": 1}
+
+
+ADDED = {"batch_id": '=1+1, "b"', "project": "p"}
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+@pytest.mark.parametrize("rows", [[], [{"id": "1", "batch_id": "the vendor's own", "project": 5}], [{"id": 1}] * 3])
+def test_an_added_column_is_first_and_loses_nothing_of_the_rows(name: str, rows: list[dict[str, Any]]) -> None:
+    compression = FORMATS[name].compressions[0]
+
+    def table(**added: str) -> Any:
+        content = encode(Format(name, compression, COLUMNS, added=added), lines_of(rows))
+        return read_table(io.BytesIO(content), name, compression, COLUMNS)
+
+    plain, added = table(), table(**ADDED)
+    assert added.select(plain.column_names).equals(plain)
+    assert added.column_names == [*ADDED, *plain.column_names]
+    assert added.select(list(ADDED)).to_pylist() == [ADDED] * len(rows)
+
+
+def test_an_added_column_of_csv_is_escaped_like_the_others() -> None:
+    content = encode(Format("csv", None, (), escape_formulas=True, added=ADDED), lines_of([{}]))
+    assert content == b'batch_id,project,_extra\r\n"\'=1+1, ""b""","p",\r\n'
+
+
+def test_what_is_added_is_part_of_a_formats_identity() -> None:
+    values = (None, {"a": "1"}, {"a": "2"}, {"b": "1"})
+    assert len({Format("csv", columns=COLUMNS, added=added).identity for added in values}) == 4
+
+
+@pytest.mark.parametrize("name", ["id", "_extra"])
+def test_an_added_column_may_not_be_there_already(name: str) -> None:
+    with pytest.raises(InvalidParameterError, match="there is such a column already"):
+        Format("csv", columns=COLUMNS, added={name: "x"})

@@ -16,8 +16,9 @@ class TsvEncoder:
     """Encodes a file with tabs between values, each value as JSON."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        self._names = [column.name for column in columns]
-        self._header = "\t".join([*self._names, EXTRA]).encode() + b"\n"
+        self._names = [column.name for column in columns if column.value is None]
+        self._added = [json.dumps(column.value).encode() for column in columns if column.value is not None]
+        self._header = "\t".join([*(column.name for column in columns), EXTRA]).encode() + b"\n"
 
     def add(self, lines: Sequence[Line]) -> bytes:
         header, self._header = self._header, b""
@@ -29,7 +30,7 @@ class TsvEncoder:
     def _record(self, line: Line) -> bytes:
         fields = raw_fields(line)
         others = extra(fields, fields.keys() - set(self._names))
-        return b"\t".join([*(fields.get(name, NULL) for name in self._names), others or NULL]) + b"\n"
+        return b"\t".join([*self._added, *(fields.get(name, NULL) for name in self._names), others or NULL]) + b"\n"
 
 
 def new_encoder(columns: Sequence[Column], mismatches: Mismatches, escape_formulas: bool) -> Encoder:
@@ -44,3 +45,9 @@ def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
 
 def count_rows(file: IO[bytes]) -> int:
     return sum(1 for _ in file) - 1
+
+
+def read_table(file: IO[bytes], columns: Sequence[Column]) -> Any:
+    from airflow_batch_provider.formats.arrow import read_lines
+
+    return read_lines((json.dumps(row | (row.pop(EXTRA) or {})).encode() for row in iter_rows(file)), columns)

@@ -72,6 +72,15 @@ def test_a_table_has_the_column_for_what_is_not_documented(file_format: str, ven
     assert [field["name"] for field in written["facets"]["schema"]["fields"]][-1] == "_extra"
 
 
+def test_a_table_has_the_columns_that_were_added(vendors: Sandbox, tmp_path: Path) -> None:
+    task = TalkifAIExportBatchJobsOperator(
+        task_id="t", destination=str(tmp_path), file_format="csv", add_params="organization_id"
+    )
+    task.execute({})
+    (written,) = lineage(task)["outputs"]
+    assert [field["name"] for field in written["facets"]["schema"]["fields"]][:2] == ["organization_id", "id"]
+
+
 def kinds(fields: list[dict[str, Any]]) -> tuple[Column, ...]:
     """Read a schema back into columns."""
     return tuple(Column(field["name"], kind(field)) for field in fields)

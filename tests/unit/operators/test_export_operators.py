@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
-from airflow_batch_provider.exceptions import ExportExistsError, InvalidParameterError, NotFoundError
-from airflow_batch_provider.export import read_export, verify_export
+from airflow_batch_provider.exceptions import EmptyExportError, ExportExistsError, InvalidParameterError, NotFoundError
+from airflow_batch_provider.export import read_export, read_table, verify_export
 from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.llamacloud import (
     LlamaCloudExportBatchesOperator,
@@ -68,9 +68,11 @@ def test_every_parameter_is_a_template_and_belongs_to_the_listing(operator: type
         "destination_conn_id",
         "file_format",
         "compression",
+        "add_params",
         "rows_per_part",
         "escape_formulas",
         "if_exists",
+        "if_empty",
         "on_drift",
         "resume",
         f"{vendor}_conn_id",
@@ -99,6 +101,21 @@ def test_a_bad_value_is_no_error_where_the_dag_is_parsed(operator: type[ListingE
         ({"file_format": "parquet", "compression": "gzip"}, "compression='gzip' is not allowed for parquet"),
         ({"file_format": "parquet", "compression": None}, "compression=None is not allowed for parquet"),
         ({"escape_formulas": "maybe"}, "escape_formulas='maybe' is not allowed; allowed is true or false"),
+        (
+            {"file_format": "csv", "add_params": ["job_id"]},
+            "add_params='job_id' is not allowed; allowed is one of 'organization_id'",
+        ),
+        ({"file_format": "csv", "add_params": "status"}, "add_params='status' is not allowed"),
+        ({"file_format": "csv", "add_params": 5}, "add_params=5 is not allowed"),
+        (
+            {"add_params": "organization_id"},
+            "add_params needs a format with columns, such as csv or parquet",
+        ),
+        (
+            {"file_format": "csv", "add_params": "status", "status": "running"},
+            "add_params='status' is not needed: there is such a column already",
+        ),
+        ({"if_empty": "ignore"}, "if_empty='ignore' is not allowed; allowed is one of 'publish', 'fail', 'skip'"),
         ({"if_exists": "append"}, "if_exists='append' is not allowed; allowed is one of 'replace'"),
     ],
 )
@@ -129,7 +146,7 @@ def test_the_summary_is_small_json_about_the_manifest(vendors: Sandbox, tmp_path
         "parts": 1,
         **{
             name: manifest[name]
-            for name in ("export_id", "listing", "format", "rows", "bytes", "status_counts", "finished_at")
+            for name in ("export_id", "listing", "params", "format", "rows", "bytes", "status_counts", "finished_at")
         },
     }
 
@@ -182,6 +199,27 @@ def test_the_documented_columns_hold_all_that_a_vendor_sends(
     assert "another type than documented" not in caplog.text
 
 
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+@pytest.mark.parametrize("add_params", [("batch_id",), ["project_id", "batch_id"], "batch_id", ""])
+def test_rows_can_be_attributed_to_what_was_asked_for(
+    add_params: Any, file_format: str, vendors: Sandbox, tmp_path: Path
+) -> None:
+    batch_id = vendors.how_to["playment"]["batch_id"]
+    parameters = {"batch_id": batch_id, "file_format": file_format, "destination": str(tmp_path)}
+    PlaymentExportBatchJobsOperator(task_id="t", add_params=add_params, **parameters).execute({})
+    names = [name for name in ("project_id", "batch_id") if name in add_params]
+    expected = {"project_id": vendors.how_to["playment"]["project_id"], "batch_id": batch_id}
+    rows = list(read_export(str(tmp_path)))
+    assert len(rows) > 10
+    for row in rows:
+        assert list(row)[: len(names) + 1] == [*names, "id"]
+        assert {name: row[name] for name in names} == {name: expected[name] for name in names}
+    table = read_table(str(tmp_path))
+    assert table.column_names == list(rows[0])
+    assert table["id"].to_pylist() == [row["id"] for row in rows]
+    assert manifest_of(tmp_path)["params"] == expected
+
+
 def test_skip_leaves_an_export_as_it_is_and_asks_nobody(vendors: Sandbox, tmp_path: Path) -> None:
     first = talkifai(tmp_path, if_exists="skip").execute({})
     before = len(vendors.requests)
@@ -195,6 +233,34 @@ def test_error_fails_where_there_is_an_export_and_asks_nobody(vendors: Sandbox, 
     with pytest.raises(ExportExistsError, match="holds an export of"):
         talkifai(tmp_path, if_exists="error").execute({})
     assert len(vendors.requests) == before
+
+
+@pytest.fixture
+def nothing() -> Iterator[Sandbox]:
+    with sandbox(Settings(jobs=0)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv", "parquet"])
+def test_an_export_without_rows_is_published_by_default(file_format: str, nothing: Sandbox, tmp_path: Path) -> None:
+    assert talkifai(tmp_path, file_format=file_format).execute({})["rows"] == 0
+    assert verify_export(str(tmp_path)).rows == 0
+
+
+@pytest.mark.parametrize(("if_empty", "error"), [("fail", EmptyExportError), ("skip", AirflowSkipException)])
+def test_an_export_without_rows_fails_or_is_skipped_if_asked_for(
+    if_empty: str, error: type[Exception], nothing: Sandbox, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match="has no rows, so nothing was published"):
+        talkifai(tmp_path, if_empty=if_empty).execute({})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("if_empty", ["fail", "skip"])
+def test_an_export_with_rows_is_published_whatever_is_done_with_empty_ones(
+    if_empty: str, vendors: Sandbox, tmp_path: Path
+) -> None:
+    assert talkifai(tmp_path, if_empty=if_empty).execute({})["rows"] == 120
 
 
 def test_a_batch_that_does_not_exist_leaves_the_export_before_whole(vendors: Sandbox, tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from airflow.sdk import ObjectStoragePath
+from hypothesis import given
+from hypothesis import strategies as st
 
-from airflow_batch_provider.exceptions import DestinationError
+from airflow_batch_provider.exceptions import DestinationError, InvalidParameterError
 from airflow_batch_provider.stores.destination import LocalStore, open_store
+from airflow_batch_provider.stores.destination_uri import destination_uri
 
 
 @pytest.mark.parametrize("as_what", ["uri", "path", "object", "slash"])
@@ -76,6 +79,62 @@ def test_a_local_folder_is_absolute_and_not_the_root(destination: str) -> None:
 def test_a_destination_without_a_bucket_is_refused(destination: str) -> None:
     with pytest.raises(DestinationError, match="names no bucket"):
         open_store(destination)
+
+
+@pytest.mark.parametrize("form", ["{}//a///b", "{}/a/b/", "{}/a//b//", "{}//a/b///", " {}/a/b "])
+@pytest.mark.parametrize("scheme", ["", "file://", "local://"])
+def test_a_local_folder_is_the_same_with_however_many_slashes(scheme: str, form: str, tmp_path: Path) -> None:
+    store = open_store(form.format(f"{scheme}{tmp_path}"))
+    store.put("x", b"1")
+    assert store.uri == f"{scheme or 'file://'}{tmp_path}/a/b"
+    assert set(store.names_below()) == {"x"}
+    assert (tmp_path / "a/b/x").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("s3://raw//a///b//", "s3://raw/a/b"),
+        ("s3://c@raw/a/b/", "s3://c@raw/a/b"),
+        ("S3://raw/a b//%20?x#y", "s3://raw/a b/%20?x#y"),
+        ("abfs://raw//", "abfs://raw"),
+        ("gs://raw", "gs://raw"),
+    ],
+)
+def test_an_object_store_gets_single_slashes_and_nothing_else_is_changed(written: str, meant: str) -> None:
+    assert destination_uri(written) == meant
+    assert destination_uri(meant) == meant
+
+
+@given(st.lists(st.sampled_from(["a", "b ", "{{ ds }}", ".x", "", "/"]), max_size=6))
+def test_any_spelling_with_slashes_is_one_folder(pieces: list[str]) -> None:
+    folder = "/".join(pieces)
+    single = "/".join(piece for piece in folder.split("/") if piece)
+    assert destination_uri(f"s3://raw/{folder}/x") == f"s3://raw/{single}/x".replace("raw//", "raw/")
+
+
+@pytest.mark.parametrize("folder", ["a/../b", "..", "a/.", "./a"])
+def test_dots_that_some_object_stores_resolve_are_refused(folder: str) -> None:
+    with pytest.raises(DestinationError, match=r"has '\.' or '\.\.' as a folder"):
+        open_store(f"s3://raw/{folder}")
+
+
+@pytest.mark.parametrize(
+    "character", [*map(chr, range(32)), "\x7f", "\x85", "\x9f", "\u2028", "\u2029", "\ud800"], ids=ascii
+)
+@pytest.mark.parametrize("form", ["{1}{0}", "{0}{1}", "{0}/a{1}b/c"])
+def test_a_control_character_is_refused_not_changed(character: str, form: str, tmp_path: Path) -> None:
+    for place in (str(tmp_path), tmp_path.as_uri(), "s3://raw/x"):
+        with pytest.raises(InvalidParameterError, match="has the control character") as raised:
+            open_store(form.format(place, character))
+        assert character not in str(raised.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_control_character_beside_credentials_does_not_show_them() -> None:
+    with pytest.raises(InvalidParameterError) as raised:
+        open_store("s3://key:sesame@raw/x\n")
+    assert "sesame" not in str(raised.value)
 
 
 def test_a_version_in_a_destination_is_refused_because_stores_drop_it() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +121,7 @@ def blocked(tmp_path: Path) -> Store:
 def test_a_folder_that_is_a_file_is_an_error_that_says_so(blocked: Store, tmp_path: Path) -> None:
     for store in (blocked, open_store(str(tmp_path / "file"))):
         for operation in (lambda s: s.put("x", b"1"), lambda s: s.create("a/x"), lambda s: s.put_if("x", b"", None)):
-            with pytest.raises(DestinationError, match="Check the destination's bucket, container or folder"):
+            with pytest.raises(DestinationError, match="Check that each part of this path is a folder"):
                 operation(store)
 
 
@@ -129,8 +131,48 @@ def test_a_folder_that_may_not_be_written_is_an_error_that_says_so(
 ) -> None:
     """The tests may run as root, whom no permission stops."""
     monkeypatch.setattr("os.makedirs", failing(code))
-    with pytest.raises(DestinationError, match="Check the credentials and rights"):
+    with pytest.raises(DestinationError, match="Check the owner and permissions of that folder"):
         store.put("x", b"1")
+
+
+OPERATIONS: dict[str, Callable[[Store], object]] = {
+    "put": lambda store: store.put("x", b"1"),
+    "create": lambda store: store.create("a/x"),
+    "put_if": lambda store: store.put_if("x", b"1", None),
+    "list": lambda store: store.names_below(),
+    "read": lambda store: store.read("x"),
+    "open": lambda store: store.open("x"),
+    "remove": lambda store: store.remove("x"),
+}
+NOT_OF_A_DISK = re.compile("bucket|container|credential|connection|endpoint|region|lease")
+
+
+@pytest.mark.parametrize("below", ["", "/exports", "/exports/today"])
+@pytest.mark.parametrize("target", ["nowhere", "link"])
+@pytest.mark.parametrize("operation", ["put", "create", "put_if"])
+def test_a_link_that_leads_nowhere_or_to_itself_is_an_error_about_the_path(
+    operation: str, target: str, below: str, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / target)
+    with pytest.raises(DestinationError, match="Check that each part of this path is a folder, or a link") as raised:
+        OPERATIONS[operation](open_store(f"{tmp_path}/link{below}"))
+    assert not NOT_OF_A_DISK.search(str(raised.value))
+
+
+@pytest.mark.parametrize(
+    "code", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP, errno.EEXIST, errno.ENAMETOOLONG]
+)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_error_of_a_disk_speaks_of_buckets_or_credentials(
+    operation: str, code: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("os.makedirs", "os.scandir", "os.remove"):
+        monkeypatch.setattr(name, failing(code))
+    for name in ("open", "_Reader"):
+        monkeypatch.setattr(f"airflow_batch_provider.stores.local.{name}", failing(code), raising=False)
+    with pytest.raises(DestinationError, match=r"\[Errno \d+\] .*\. Check ") as raised:
+        OPERATIONS[operation](store)
+    assert not NOT_OF_A_DISK.search(str(raised.value))
 
 
 def test_a_rival_that_removes_the_empty_folder_stops_no_new_file(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from fsspec import AbstractFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_batch_provider.exceptions import TransientError
+from airflow_batch_provider.exceptions import DestinationError, TransientError
+from airflow_batch_provider.stores.conditional_writes import puts_atomically
 from airflow_batch_provider.stores.destination import Store, open_store
 from airflow_batch_provider.stores.object_store import ObjectStore
+from tests.unit.export.exported import export, pages_of, work
 from tests.unit.stores.writers import count_together, write
 
 
@@ -124,6 +129,62 @@ def test_a_file_that_is_cut_while_it_is_read_is_not_taken_for_whole(monkeypatch:
     with store.open("x") as file, pytest.raises(TransientError, match="ended after 20 of 30 bytes"):
         file.read()
     store.remove("x")
+
+
+@pytest.mark.parametrize("name", ["ftp.FTPFileSystem", "webhdfs.WebHDFS", "arrow.ArrowFSWrapper"])
+def test_a_file_system_without_a_put_of_its_own_writes_in_place(name: str) -> None:
+    module, _, class_name = name.partition(".")
+    file_system = getattr(import_module(f"fsspec.implementations.{module}"), class_name)
+    unconnected = type(class_name, (file_system,), {"__init__": lambda self: None, "__del__": lambda self: None})
+    assert not puts_atomically(unconnected())
+
+
+@pytest.mark.parametrize("name", ["s3fs.S3FileSystem", "adlfs.AzureBlobFileSystem", "gcsfs.GCSFileSystem"])
+def test_the_stores_that_exports_are_tested_on_put_atomically(name: str) -> None:
+    module, _, class_name = name.partition(".")
+    file_system = getattr(pytest.importorskip(module), class_name)
+    assert puts_atomically(file_system.__new__(file_system))
+
+
+class InPlace(MemoryFileSystem):
+    cachable = False
+    store: ClassVar[dict[str, object]] = {}
+    pipe_file = AbstractFileSystem.pipe_file
+
+
+@pytest.mark.parametrize("operation", ["put", "put_if", "export"])
+def test_a_file_system_that_writes_in_place_is_refused_before_anything_is_read_or_written(operation: str) -> None:
+    store = ObjectStore(InPlace(), "/exports", "odd://exports")
+    with pytest.raises(DestinationError, match="odd://exports can take no export: InPlace writes files in place"):
+        {
+            "put": lambda: store.put("x", b"1"),
+            "put_if": lambda: store.put_if("x", b"1", None),
+            "export": lambda: export(pages_of(1), store, work()),
+        }[operation]()
+    assert store.names_below() == {}
+
+
+def test_a_temporary_file_that_may_not_be_made_is_an_error_about_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**kwargs: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/tmp/x")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", refused)
+    with pytest.raises(DestinationError, match="Check the owner and permissions of that folder") as raised:
+        ObjectStore(MemoryFileSystem(), "/x", "memory://x", "conn").create("x")
+    assert "credentials" not in str(raised.value)
+
+
+def test_a_temporary_file_that_may_not_be_written_is_an_error_about_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = ObjectStore(MemoryFileSystem(), "/x", "memory://x", "conn").create("x")
+
+    def refused(data: bytes) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(file._file, "write", refused)
+        with pytest.raises(DestinationError, match="Check the owner and permissions of that folder"):
+            file.write(b"1")
+    file.abandon()
 
 
 def test_a_temporary_file_that_does_not_fit_names_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
