@@ -65,6 +65,11 @@ def redact_urls(text: str) -> str:
     return _CREDENTIAL.sub(r"\1=***", _QUERY.sub(r"\1?***", _LOGIN.sub(MASK, text)))
 
 
+def has_login(url: str) -> bool:
+    """Return whether a URL holds a login, also one whose password has a slash or an at sign in it."""
+    return _LOGIN.search(url) is not None
+
+
 # A connection's id before the bucket of a destination is no login.
 _LOGIN = re.compile(r"(?<=://)[^\s/@:]*:\S*(?=@)|(?<=http://)[^\s/@]+(?=@)|(?<=https://)[^\s/@]+(?=@)")
 _QUERY = re.compile(r"""(https?://[^\s?'"<>]+)\?[^\s'"<>)]+""")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from airflow_batch_provider.apis.shown import has_login
 from airflow_batch_provider.exceptions import DestinationError, InvalidParameterError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _split(text: str, destination: object) -> tuple[str, str, str]:
             f"destination={destination!r} is neither a URI such as 's3://aws_default@bucket/folder' "
             "nor an absolute path."
         )
-    if ":" in urlsplit(text).netloc.rpartition("@")[0]:
+    if has_login(text):
         raise DestinationError("destination holds credentials; put them into a connection and name its id instead.")
     bucket, _, folder = rest.partition("/")
     return scheme.lower(), bucket, folder
