@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.exceptions import EmptyExportError, TransientError
 from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.export.export import export
@@ -20,6 +21,7 @@ WITH_COLUMNS = [name for name, known in FORMATS.items() if known.has_columns]
 
 def spec(file_format: str) -> ExportSpec:
     return ExportSpec(
+        show=harmless,
         listing="talkifai.batch_jobs",
         params={},
         file_format=Format(file_format, columns=talkifai.BATCH_JOBS.columns),

@@ -12,6 +12,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, columns
 from airflow_batch_provider.apis.page import Row, Rows
+from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.exceptions import DestinationError, ExportDamagedError, InvalidParameterError
 from airflow_batch_provider.export import export_uris, read_export, read_table
 from airflow_batch_provider.export.spec import ExportSpec
@@ -39,7 +40,9 @@ def export_jobs(
 ) -> None:
     rows = [Row(job["id"], "done", json.dumps(job).encode()) for job in jobs]
     file_format = Format(name, columns=known or talkifai.BATCH_JOBS.columns)
-    spec = ExportSpec(listing=listing, params={}, file_format=file_format, rows_per_part=2, task_run=TASK_RUN)
+    spec = ExportSpec(
+        show=harmless, listing=listing, params={}, file_format=file_format, rows_per_part=2, task_run=TASK_RUN
+    )
     export([NewRows(Rows.of(rows), 0, None)], open_store(str(folder)), spec)
 
 
