@@ -51,6 +51,30 @@ class TalkifAIHook(BatchApiHook):
             talkifai.BATCH_JOBS, organization_id=organization_id, status=status, page=page, page_size=page_size
         )
 
+    def iter_contacts(
+        self,
+        batch_job_id: str,
+        contact_status: str | None = None,
+        *,
+        page: int | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the contacts of a batch calling job, each once; they are personal data.
+
+        :param batch_job_id: the job
+        :param contact_status: only those in this state, such as ``completed``, ``failed``, ``no_answer``, ``busy`` or
+            ``invalid_number``
+        :param page: the page to begin with, 1 by default
+        :param page_size: rows per request, 1 to 500 (default)
+        """
+        return self.iter_listing(
+            talkifai.CONTACTS,
+            batch_job_id=batch_job_id,
+            contact_status=contact_status,
+            page=page,
+            page_size=page_size,
+        )
+
     def get_batch_job(self, batch_job_id: str) -> dict[str, Any]:
         """Return a batch calling job with its counters, and at most one of its contacts.
 

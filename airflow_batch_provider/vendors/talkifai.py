@@ -91,6 +91,48 @@ BATCH_JOBS = Listing(
 )
 
 
+CONTACT_STATUSES = (
+    *("pending", "queued", "dialing", "no_answer", "busy", "timeout"),
+    *("completed", "failed", "blocked", "invalid_number", "carrier_error", "cancelled"),
+)
+"""The first six may change; the others are final (pages "Get Batch Job" and "Start Batch Job")."""
+
+# The job's own answer has its contacts, page by page. They change their status while the job runs, so that a listing
+# of one status shifts. No field says when a contact was made: they come with the job.
+CONTACTS = Listing(
+    vendor=VENDOR,
+    name="talkifai.contacts",
+    path="/batch/jobs/{batch_job_id}",
+    parameters=(
+        Parameter("batch_job_id", Identifier(), required=True),
+        Parameter("contact_status", Choice(CONTACT_STATUSES), "contactStatus"),
+        Parameter("page", Integer(1), "contactsPage", default=1),
+        Parameter("page_size", Integer(1, 500), "contactsPageSize", default=500),
+    ),
+    bodies=(
+        Body(rows="contacts", total="contactsTotal", page_size="contactsPageSize"),
+        Body(rows="data.contacts", total="data.contactsTotal", page_size="data.contactsPageSize"),
+    ),
+    paging=NumberPaging("contactsPage", "contactsPageSize"),
+    total_is_exact=True,
+    # contactData, the row that was submitted, has no documented shape.
+    columns=columns(
+        id=TEXT,
+        phoneNumber=TEXT,
+        status=TEXT,
+        errorCode=TEXT,
+        attemptCount=INTEGER,
+        maxAttempts=INTEGER,
+        lastAttemptAt=TIMESTAMP,
+        nextRetryAt=TIMESTAMP,
+        completedAt=TIMESTAMP,
+        roomName=TEXT,
+        failureReason=TEXT,
+        callDuration=INTEGER,
+    ),
+)
+
+
 # One contact, the least that can be asked for: contacts are personal data, and come by the thousand.
 BATCH_JOB = Resource(
     vendor=VENDOR,

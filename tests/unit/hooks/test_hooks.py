@@ -40,6 +40,34 @@ LISTINGS: dict[str, Callable[[Sandbox], Iterator[dict[str, Any]]]] = {
 }
 
 
+@pytest.mark.parametrize("page_size", [None, 1, 2, 7, 100, 500])
+def test_contacts_come_once_each_whatever_the_page_size(page_size: int | None, vendors: Sandbox) -> None:
+    hook = TalkifAIHook()
+    jobs = list(hook.iter_batch_jobs())
+    largest = max(jobs, key=lambda job: job["totalContacts"])
+    none = min(jobs, key=lambda job: job["totalContacts"])
+    for job in (none, *jobs[:5], *([largest] if page_size != 1 else [])):
+        ids = [contact["id"] for contact in hook.iter_contacts(job["id"], page_size=page_size)]
+        assert len(set(ids)) == len(ids) == job["totalContacts"]
+
+
+def test_contacts_can_be_chosen_by_status(vendors: Sandbox) -> None:
+    hook = TalkifAIHook()
+    job = next(job for job in hook.iter_batch_jobs(status="completed") if job["failedCalls"])
+    failed = list(hook.iter_contacts(job["id"], "failed"))
+    assert {contact["status"] for contact in failed} == {"failed"}
+    assert len(failed) == job["failedCalls"]
+
+
+def test_contacts_that_change_while_they_are_read_are_read_once(vendors: Sandbox) -> None:
+    """No contact comes twice, and none is missing, although calls end meanwhile."""
+    with sandbox(Settings(jobs=60, duration=0.5)):
+        hook = TalkifAIHook()
+        job = max(hook.iter_batch_jobs(), key=lambda job: job["totalContacts"])
+        ids = [contact["id"] for contact in hook.iter_contacts(job["id"], page_size=20)]
+        assert len(set(ids)) == len(ids) == job["totalContacts"]
+
+
 @pytest.mark.parametrize("listing", LISTINGS)
 def test_a_listing_yields_every_row_once_as_dicts(listing: str, vendors: Sandbox) -> None:
     rows = list(LISTINGS[listing](vendors))
@@ -108,6 +136,12 @@ BAD_CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "page size 101": (lambda: TalkifAIHook().iter_batch_jobs(page_size=101), "page_size=101 .* from 1 to 100"),
     "page 0": (lambda: TalkifAIHook().iter_batch_jobs(page=0), "page=0 .* from 1 up"),
     "status": (lambda: TalkifAIHook().iter_batch_jobs(status="done"), "status='done' .* 'pending', 'scheduled'"),
+    "contact status": (
+        lambda: TalkifAIHook().iter_contacts("j", "done"),
+        "contact_status='done' .* 'pending', 'queued'",
+    ),
+    "contacts of no job": (lambda: TalkifAIHook().iter_contacts(" "), "batch_job_id=' ' "),
+    "contacts per page": (lambda: TalkifAIHook().iter_contacts("j", page_size=501), "page_size=501 .* from 1 to 500"),
     "organization": (lambda: TalkifAIHook().iter_batch_jobs(""), "organization_id='' "),
     "limit 0": (lambda: LlamaCloudHook().iter_batch_processing_jobs(limit=0), "limit=0 .* from 1 to 1000"),
     "limit 1001": (lambda: LlamaCloudHook().iter_batch_processing_jobs(limit=1001), "limit=1001 .* from 1 to 1000"),
