@@ -98,7 +98,10 @@ _NAMES = {
     **dict.fromkeys(("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"), Cause.FORBIDDEN),
     **dict.fromkeys(("ClientAuthenticationError", "DefaultCredentialsError", "RefreshError"), Cause.FORBIDDEN),
     **dict.fromkeys(("ParamValidationError", "InvalidRegionError", "NoRegionError"), Cause.UNUSABLE),
-    **dict.fromkeys(("InvalidEndpoint", "UnknownEndpointError", "InvalidURL", "ProfileNotFound"), Cause.UNUSABLE),
+    **dict.fromkeys(
+        ("InvalidEndpoint", "UnknownEndpointError", "EndpointResolutionError", "InvalidURL"), Cause.UNUSABLE
+    ),
+    **dict.fromkeys(("ProfileNotFound",), Cause.UNUSABLE),
 }
 
 

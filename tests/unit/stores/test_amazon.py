@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.exceptions import DestinationError
+from airflow_batch_provider.exceptions import BatchProviderError, DestinationError
 from airflow_batch_provider.stores.destination import open_store
+from airflow_batch_provider.testing import no_backoff
 from tests.certificates import make_certificate, server_context
 from tests.hostile_server import HostileServer, answer, attack
 
@@ -96,3 +97,17 @@ def test_verify_beside_a_signer_names_the_variable_that_goes_with_it(connect: Co
     with pytest.raises(DestinationError, match="does not go with a signer; set AWS_CA_BUNDLE") as raised:
         open_store("s3://tls@raw/x")
     assert "sesame" not in str(raised.value)
+
+
+@pytest.mark.parametrize("login", ["user:sesame", "user:sesa/me"])
+@pytest.mark.parametrize("port", ["", ":9", ":99999", ":port"])
+def test_the_login_in_an_endpoint_is_never_shown(login: str, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"endpoint_{abs(hash((login, port)))}"  # Airflow keeps the file system of a connection
+    extra = {"endpoint_url": f"http://{login}@127.0.0.1{port}", "config_kwargs": {"retries": {"max_attempts": 1}}}
+    connection = {"conn_type": "aws", "login": "k", "password": "s", "extra": extra}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
+    with no_backoff(), pytest.raises(BatchProviderError) as failure:
+        open_store(f"s3://{name}@raw/x").read("_MANIFEST.json")
+    assert "sesa" not in str(failure.value)
+    if "/" in login or port in (":99999", ":port"):
+        assert isinstance(failure.value, DestinationError)
