@@ -57,5 +57,7 @@ def convert(value: Any, into: type[T], *, version: int, unversioned: int | None 
         return msgspec.convert(value, into)
     except RecursionError:
         raise UnreadableError("it is nested too deeply") from None
-    except msgspec.ValidationError as error:
+    except UnreadableError:
+        raise
+    except ValueError as error:  # also text with a lone surrogate, of which msgspec cannot say what it is
         raise UnreadableError(str(error)) from None

@@ -28,7 +28,7 @@ TIMEOUT = "task timeout"
 ERROR = "exception of the store"
 
 _OPERATIONS = ("create", "open", "read", "version", "put", "put_if", "publish", "size", "names_below", "remove")
-_PUTS = {"-begun": STARTING, ".ids": CHECKPOINT, ".checkpoint.json": CHECKPOINT, "-publishing.json": PARTS}
+_PUTS = {"-begun": STARTING, ".ids": CHECKPOINT, ".checkpoint.json": CHECKPOINT}
 _OF_OPERATION = {"create": WRITING, "publish": PARTS, "put_if": MANIFEST}
 
 
