@@ -64,9 +64,9 @@ def export(
     """
     found = find(store)
     if found.manifest and stays(store, found.manifest, spec, if_exists, is_new=False):
-        clean_up_after_kill(store, spec.id, found.manifest)
+        clean_up_after_kill(store, Staging(store, spec.id, spec.task_run.try_number), found.manifest)
         return found.manifest
-    staging = Staging(store, spec.id)
+    staging = Staging(store, spec.id, spec.task_run.try_number)
     staging.begin()
     may_resume = resume and spec.task_run.run_id is not None
     with closing(_Try(source, store, spec, staging, may_resume)) as this_try:

@@ -139,9 +139,8 @@ def publish(
     raise TransientError(f"Concurrent writers keep publishing at {store.uri}; gave up after {_MOST_RACES} tries.")
 
 
-def clean_up_after_kill(store: Store, export_id: str, current: Manifest) -> None:
-    """Remove what earlier tries of a piece of work have left over, although another export stays."""
-    staging = Staging(store, export_id)
+def clean_up_after_kill(store: Store, staging: Staging, current: Manifest) -> None:
+    """Remove what earlier tries of a piece of work have left over, although an export stays."""
     staging.note_earlier()
     _leave(store, staging, current)
 

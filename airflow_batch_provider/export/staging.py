@@ -21,10 +21,13 @@ SECONDS_UNTIL_ORPHANED = 24 * 3600
 CHECKPOINT = ".checkpoint.json"
 """How the names of checkpoints end."""
 
-STAGED_NAME = re.compile(rf"{STAGING}/(?P<export_id>[0-9a-f]{{32}})/(?P<token>[0-9a-f]{{12,16}})-[0-9A-Za-z.]{{1,80}}")
+STAGED_NAME = re.compile(
+    rf"{STAGING}/(?P<export_id>[0-9a-f]{{32}})/(?P<token>[0-9a-f]{{12,16}})-(?P<rest>[0-9A-Za-z.]{{1,80}})"
+)
 
 _TOKEN_BYTES = 6
-_MARK = "begun"
+_MARK = re.compile(r"begun(?:\.(?P<number>[0-9]{1,9}))?")
+"""The first file of a try, with Airflow's number of it."""
 
 
 def tokens_of(names: Iterable[str], export_id: str | None = None) -> set[str]:
@@ -64,15 +67,17 @@ class Staging:
 
     :param store: the destination
     :param export_id: the export id
+    :param try_number: Airflow's number of the try, if there is one
     """
 
-    def __init__(self, store: Store, export_id: str) -> None:
+    def __init__(self, store: Store, export_id: str, try_number: int | None = None) -> None:
         self._store = store
         self.export_id = export_id
         self.folder = f"{STAGING}/{export_id}"
         self.token = secrets.token_hex(_TOKEN_BYTES)
         self.earlier: Collection[str] = ()
         self._own = {self.token}
+        self._number = try_number
 
     def name(self, rest: str) -> str:
         """Return a name of this try's own, below the destination."""
@@ -84,17 +89,28 @@ class Staging:
         So a destination that cannot be written to fails before anything is read.
         """
         self.note_earlier()
-        self._store.put(self.name(_MARK), b"")
+        self._leave_mark()
 
     def note_earlier(self) -> None:
-        """Note which tries have staged something by now."""
-        self.earlier = tokens_of(self.names(), self.export_id)
+        """Note which tries have staged something by now; a zombie may begin when its successor has begun already."""
+        names = self.names()
+        self.earlier = tokens_of(names, self.export_id) - set(filter(None, map(self._later, names)))
+
+    def _later(self, name: str) -> str | None:
+        """Return the token in the mark of a later try."""
+        staged = STAGED_NAME.fullmatch(name)
+        mark = _MARK.fullmatch(staged["rest"]) if staged else None
+        number = int(mark["number"] or 0) if mark else 0
+        return staged["token"] if staged and self._number is not None and number > self._number else None
+
+    def _leave_mark(self) -> None:
+        self._store.put(self.name("begun" if self._number is None else f"begun.{self._number}"), b"")
 
     def renew(self) -> None:
         """Take another token for what is to be published, and leave a mark of it first."""
         self.token = secrets.token_hex(_TOKEN_BYTES)
         self._own.add(self.token)
-        self._store.put(self.name(_MARK), b"")
+        self._leave_mark()
 
     def names(self) -> Mapping[str, float]:
         """Return what any try of this export has staged, with its age in seconds."""
@@ -107,9 +123,16 @@ class Staging:
         :param beside: parts that stay although no manifest names them: the mark of their try stays with them
         :param with_earlier: whether to return also what tries before this one have staged
         """
-        kept = {f"{self.folder}/{digits_of(name)}-{_MARK}" for name in beside}
+        kept = {digits_of(name) for name in beside}
         due = self._own.union(self.earlier if with_earlier else ())
-        return [name for name in names if tokens_of([name], self.export_id) & due and name not in kept]
+        matches = [
+            match for match in map(STAGED_NAME.fullmatch, names) if match and match["export_id"] == self.export_id
+        ]
+        return [
+            match[0]
+            for match in matches
+            if match["token"] in due and not (match["token"] in kept and _MARK.fullmatch(match["rest"]))
+        ]
 
     def discard(self) -> None:
         """Remove what this try staged, but its mark only if it has put no parts beside: a later try must know them."""
