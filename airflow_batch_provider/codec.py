@@ -1,4 +1,4 @@
-"""The one codec for what is stored or sent: manifests, checkpoints, publish intents, events, kept watches.
+"""The one codec for what is stored or sent: manifests, checkpoints, events, kept watches.
 
 Each is a msgspec struct with a ``version``. The version is checked first, because a value of another version may have
 another shape; then every field is checked against its type, strictly. Unknown fields are ignored, so that a later
