@@ -1,4 +1,4 @@
-"""The one codec for what is stored or sent: manifests, checkpoints, publish intents, events, kept watches.
+"""The one codec for what is stored or sent: manifests, checkpoints, events, kept watches.
 
 Each is a msgspec struct with a ``version``. The version is checked first, because a value of another version may have
 another shape; then every field is checked against its type, strictly. Unknown fields are ignored, so that a later
@@ -57,5 +57,7 @@ def convert(value: Any, into: type[T], *, version: int, unversioned: int | None 
         return msgspec.convert(value, into)
     except RecursionError:
         raise UnreadableError("it is nested too deeply") from None
-    except msgspec.ValidationError as error:
+    except UnreadableError:
+        raise
+    except ValueError as error:  # also text with a lone surrogate, of which msgspec cannot say what it is
         raise UnreadableError(str(error)) from None

@@ -1,45 +1,76 @@
-"""What to do about an export that is at the destination already."""
+"""What to do about an export that is at the destination already: before the listing is read, and again to publish."""
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
+import logging
+from enum import StrEnum
 
 from airflow_batch_provider.exceptions import ExportExistsError
-from airflow_batch_provider.export.manifest import Manifest
+from airflow_batch_provider.export.documents import is_intact
+from airflow_batch_provider.export.manifest import Manifest, TaskRun
+from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.stores.destination import Store
+
+log = logging.getLogger(__name__)
 
 
 class IfExists(StrEnum):
-    """What a user wants to be done about it."""
+    """What a user wants to be done about an export of another piece of work."""
 
     REPLACE = "replace"
     ERROR = "error"
     SKIP = "skip"
 
 
-class Existing(Enum):
-    """What is done about it."""
+def stays(store: Store, there: Manifest, spec: ExportSpec, if_exists: IfExists, *, is_new: bool) -> bool:
+    """Return whether a published export stays, and is reported instead of ours.
 
-    REPLACE = "export again, and replace it"
-    LEAVE = "leave it, and return its summary: another piece of work published it"
-    FINISH = "report it: an earlier try of this piece of work published it, and was ended before it could say so"
+    Of two tries of the same piece of work, the later one's export counts. What was there before a try began is of an
+    earlier one. What appeared since may be of a zombie: Airflow's number of the try tells, never a clock. Where there
+    is no number, or it is the same, the first to publish has published.
 
-
-def decide(store: Store, before: Manifest, export_id: str, if_exists: IfExists) -> Existing:
-    """Return what to do about a published export.
-
-    :param store: the destination, for the message
-    :param before: the export that is published
-    :param export_id: of the piece of work that is about to publish
+    :param store: the destination
+    :param there: the export that is published
+    :param spec: what we export
     :param if_exists: what the user wants
-    :raises ExportExistsError: it must not be replaced
+    :param is_new: whether it appeared since we began
+    :raises ExportExistsError: it must not be replaced, or another task of the same DAG run, or another map index of
+        this task, has published it
     """
-    is_own = before.export_id == export_id
-    if if_exists is IfExists.SKIP:
-        return Existing.FINISH if is_own else Existing.LEAVE
+    _refuse_sharing(store, there, spec.task_run)
+    is_own = there.export_id == spec.id
+    if is_own and is_new:
+        return not _is_later(spec.task_run, there)
     if if_exists is IfExists.ERROR and not is_own:
         raise ExportExistsError(
-            f"{store.uri} holds an export of {before.finished_at} already; choose another destination "
+            f"{store.uri} holds an export of {there.finished_at} already; choose another destination "
             "or if_exists='replace'."
         )
-    return Existing.REPLACE
+    return if_exists is IfExists.SKIP and _is_whole(store, there)
+
+
+def _refuse_sharing(store: Store, there: Manifest, ours: TaskRun) -> None:
+    """Fail if two tasks of one DAG run export to the same destination: the rows of one would be lost without a word."""
+    if ours.run_id is None or (there.dag_id, there.run_id) != (ours.dag_id, ours.run_id):
+        return
+    is_same_index = not isinstance(there.map_index, int) or ours.map_index in (None, there.map_index)
+    if there.task_id == ours.task_id and is_same_index:
+        return
+    index = f" with map index {there.map_index}" if isinstance(there.map_index, int) and there.map_index >= 0 else ""
+    raise ExportExistsError(
+        f"{store.uri} holds the export of task {there.task_id!r}{index} of this same DAG run; give each task and each "
+        "map index a destination of its own."
+    )
+
+
+def _is_later(ours: TaskRun, there: Manifest) -> bool:
+    if ours.try_number is None or not isinstance(there.try_number, int):
+        return False
+    return ours.run_id == there.run_id and ours.try_number > there.try_number
+
+
+def _is_whole(store: Store, there: Manifest) -> bool:
+    if all(is_intact(store, part.path, part.bytes, part.sha256) for part in there.parts):
+        return True
+    log.warning("The export at %s is damaged, so it is not left as it is", store.uri)
+    return False

@@ -9,20 +9,16 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from msgspec import UNSET
+
 from airflow_batch_provider.apis.page import Rows
-from airflow_batch_provider.codec import UnreadableError
-from airflow_batch_provider.exceptions import (
-    EmptyExportError,
-    IncompleteListingError,
-    NotFoundError,
-    RequestRefusedError,
-)
+from airflow_batch_provider.exceptions import EmptyExportError, IncompleteListingError, TransientError
 from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints
-from airflow_batch_provider.export.existing import IfExists
+from airflow_batch_provider.export.existing import IfExists, stays
 from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.export.parts import PartWriter
 from airflow_batch_provider.export.progress import Progress
-from airflow_batch_provider.export.publishing import publish
+from airflow_batch_provider.export.publishing import Unpublished, clean_up_after_kill, find, publish
 from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.export.staging import Staging
 from airflow_batch_provider.export.uploads import Uploads
@@ -65,23 +61,29 @@ def export(
     :param resume: whether to resume an earlier try of the same piece of work, and to let a later one do so
     :param if_exists: what to do about an export of another piece of work
     :param may_be_empty: whether to publish an export without rows
-    :return: the manifest of the published export
+    :return: the manifest of the published export; of the one that is there already, if it is left as it is
     :raises EmptyExportError: there are no rows, and nothing was published
     :raises ExportExistsError: there is an export of another piece of work, and it may not be replaced
     """
-    staging = Staging(store, spec.id)
+    found = find(store)
+    if found.manifest and stays(store, found.manifest, spec, if_exists, is_new=False):
+        clean_up_after_kill(store, Staging(store, spec.id, spec.task_run.try_number), found.manifest)
+        return found.manifest
+    staging = Staging(store, spec.id, spec.task_run.try_number)
     staging.begin()
     may_resume = resume and spec.task_run.run_id is not None
-    with closing(_Try(source, store, spec, staging, may_resume, if_exists, may_be_empty)) as this_try:
+    with closing(_Try(source, store, spec, staging, may_resume, may_be_empty)) as this_try:
         try:
-            manifest = this_try.run()
+            return publish(
+                store,
+                staging,
+                this_try.read(),
+                begun=found.version,
+                stays=lambda there: stays(store, there, spec, if_exists, is_new=True),
+            )
         except BaseException as error:  # a task that is stopped cleans up like one that fails
             this_try.give_up(error)
             raise
-    log.info(
-        "Published %d rows in %d parts, %d bytes, at %s", manifest.rows, len(manifest.parts), manifest.bytes, store.uri
-    )
-    return manifest
 
 
 class _Try:
@@ -92,7 +94,6 @@ class _Try:
         spec: ExportSpec,
         staging: Staging,
         may_resume: bool,
-        if_exists: IfExists,
         may_be_empty: bool,
     ) -> None:
         self._source = source
@@ -100,7 +101,6 @@ class _Try:
         self._spec = spec
         self._staging = staging
         self._may_resume = may_resume
-        self._if_exists = if_exists
         self._may_be_empty = may_be_empty
         self._checkpoints = Checkpoints(store, staging)
         self._uploads = Uploads(beside=not isinstance(store, LocalStore))
@@ -117,7 +117,8 @@ class _Try:
         self._files_of_digests = list(checkpoint.digests)
         self._digests = bytearray()
 
-    def run(self) -> Manifest:
+    def read(self) -> Unpublished:
+        """Read the listing to its end, into staged parts."""
         found = self._checkpoints.newest(self._spec.fingerprint) if self._may_resume else None
         is_resumed = bool(found and self._resume(*found))
         if not is_resumed:
@@ -127,8 +128,7 @@ class _Try:
                 f"{self._spec.listing} has no rows, so nothing was published at {self._store.uri}; "
                 "if_empty says what to do then."
             )
-        manifest = self._manifest(is_resumed)
-        return publish(self._store, self._staging, self._writer.parts, manifest, self._if_exists)
+        return Unpublished(self._manifest(is_resumed), tuple(self._writer.parts), self._spec.file_format.suffix)
 
     def _resume(self, checkpoint: Checkpoint, digests: bytes) -> bool:
         """Resume from a checkpoint; return whether that was possible."""
@@ -139,8 +139,8 @@ class _Try:
         pages = checkpoint.stats.pages
         try:
             self._read(checkpoint.position, SeenRows(digests))
-        except (NotFoundError, RequestRefusedError, UnreadableError) as error:
-            if self._stats.pages > pages:
+        except Exception as error:  # whatever the checkpoint says, it does not block its work
+            if isinstance(error, TransientError) or self._stats.pages > pages:
                 raise
             log.warning("The listing cannot be resumed, so it is read from the beginning: %s", error)
             self._staging.discard_checkpoints()
@@ -219,7 +219,8 @@ class _Try:
         self._uploads.close()
 
     def _manifest(self, is_resumed: bool) -> Manifest:
-        parts, stats, spec = tuple(staged.published() for staged in self._writer.parts), self._stats, self._spec
+        stats, spec = self._stats, self._spec
+        run = spec.task_run
         return Manifest(
             export_id=self._staging.export_id,
             listing=spec.listing,
@@ -227,8 +228,8 @@ class _Try:
             format=spec.file_format.name,
             compression=spec.file_format.compression,
             rows=stats.rows,
-            bytes=sum(part.bytes for part in parts),
-            parts=parts,
+            bytes=sum(part.bytes for part in self._writer.parts),
+            parts=(),
             status_counts=dict(sorted(stats.statuses.items())),
             pages=stats.pages,
             duplicates_dropped=stats.duplicates,
@@ -238,12 +239,14 @@ class _Try:
             replaces=(),
             started_at=_utc(stats.started_at),
             finished_at=_utc(datetime.now(UTC)),
-            dag_id=spec.task_run.dag_id,
-            task_id=spec.task_run.task_id,
-            run_id=spec.task_run.run_id,
-            logical_date=spec.task_run.logical_date,
+            dag_id=run.dag_id,
+            task_id=run.task_id,
+            run_id=run.run_id,
+            logical_date=run.logical_date,
             drift=stats.doubt,
             unexpected_values=self._writer.mismatches,
+            map_index=UNSET if run.map_index is None else run.map_index,
+            try_number=UNSET if run.try_number is None else run.try_number,
         )
 
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from airflow_batch_provider import codec
 from airflow_batch_provider.apis.shown import harmless
+from airflow_batch_provider.export.documents import Count, check_depth, check_sha256, read_document
 from airflow_batch_provider.formats.registry import FORMATS
+
+if TYPE_CHECKING:
+    from airflow_batch_provider.stores.destination import Store
 
 VERSION = 1
 MANIFEST_NAME = "_MANIFEST.json"
-PART_NAME = re.compile(r"part-\d{5,}-[0-9a-f]{12}\.[a-z0-9.]+")
+PART_NAME = re.compile(r"part-[0-9]{5,9}-(?P<digits>[0-9a-f]{12})\.[a-z0-9.]{1,60}")
 
 Content = bytes  # a field below is called bytes
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Moment = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT[0-9:.]+Z$")]
+Moment = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT[0-9:.]+Z$", max_length=40)]
+
+
+def digits_of(name: str) -> str | None:
+    """Return the digits of the try that published a part, or None if a file has not the name of one."""
+    match = PART_NAME.fullmatch(name)
+    return match["digits"] if match else None
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -37,16 +46,21 @@ class Part(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not PART_NAME.fullmatch(self.path):
             raise ValueError(f"{self.path[:100]!r} is not the name of a part")
+        check_sha256(self.sha256)
 
 
 class TaskRun(msgspec.Struct, frozen=True):
-    """The Airflow task run that makes an export; everything is None if there is none."""
+    """The Airflow task run that makes an export; everything is None if there is none.
+
+    The number of the try is not part of what it exports.
+    """
 
     dag_id: str | None = None
     task_id: str | None = None
     run_id: str | None = None
     logical_date: str | None = None
     map_index: int | None = None
+    try_number: int | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +68,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``drift`` says why rows may be missing although ``on_drift="warn"`` let that pass; ``unexpected_values`` counts, by
     documented field, values of another type than documented, which CSV and Parquet have in ``_extra`` only.
+    ``map_index`` and ``try_number`` are there if Airflow said them.
     """
 
     version: int = VERSION
@@ -80,8 +95,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     logical_date: str | None = None
     drift: str | None = None
     unexpected_values: dict[str, Count] = {}
+    map_index: Annotated[int, msgspec.Meta(ge=-1)] | msgspec.UnsetType = msgspec.UNSET
+    try_number: Count | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
+        check_depth(self.params)
         if self.format not in FORMATS:
             raise ValueError(f"format {self.format[:100]!r} is not known to this release")
         for name in self.replaces:
@@ -118,3 +136,12 @@ def read_manifest(content: bytes) -> Manifest:
     :raises UnreadableError: it is anything else
     """
     return codec.decode(content, Manifest, version=VERSION)
+
+
+def load_manifest(store: Store) -> tuple[Content, Manifest] | None:
+    """Read the manifest that lies at a destination, and return its bytes too; None if there is none.
+
+    :raises UnreadableError: it is not one of ours
+    """
+    content = read_document(store, MANIFEST_NAME)
+    return None if content is None else (content, read_manifest(content))

@@ -11,20 +11,18 @@ import msgspec
 
 from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.exceptions import UnexpectedResponseError
+from airflow_batch_provider.export.documents import Count, check_sha256
 from airflow_batch_provider.export.manifest import Part
 from airflow_batch_provider.export.staging import STAGED_NAME, Staging
 from airflow_batch_provider.formats.format import Format, PartEncoder
 from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.stores.new_file import NewFile
 
-DIGITS_IN_NAME = 12
-
 
 class StagedPart(msgspec.Struct, frozen=True):
     """A file that is not published yet.
 
     :param name: where it is staged
-    :param path: where it will be published
     :param rows: the number of its rows
     :param bytes: its size
     :param sha256: the digest of its bytes
@@ -32,19 +30,19 @@ class StagedPart(msgspec.Struct, frozen=True):
     """
 
     name: str
-    path: str
-    rows: int
-    bytes: int
+    rows: Count
+    bytes: Count
     sha256: str
-    mismatches: dict[str, int] = {}
+    mismatches: dict[str, Count] = {}
 
     def __post_init__(self) -> None:
         if not STAGED_NAME.fullmatch(self.name):
             raise ValueError(f"{self.name[:100]!r} is not the name of a staged file")
+        check_sha256(self.sha256)
 
-    def published(self) -> Part:
+    def published(self, path: str) -> Part:
         """Return the part that it will be."""
-        return Part(self.path, self.rows, self.bytes, self.sha256)
+        return Part(path, self.rows, self.bytes, self.sha256)
 
 
 @dataclass
@@ -123,10 +121,8 @@ class PartWriter:
             return None
         part.write(part.encoder.finish())
         self._open = None
-        digest = part.digest.hexdigest()
-        path = f"part-{len(self.parts):05d}-{digest[:DIGITS_IN_NAME]}{self._format.suffix}"
         mismatches = dict(part.encoder.mismatches)
-        self.parts.append(StagedPart(part.name, path, part.rows, part.size, digest, mismatches))
+        self.parts.append(StagedPart(part.name, part.rows, part.size, part.digest.hexdigest(), mismatches))
         return part.file
 
     def abandon(self) -> None:

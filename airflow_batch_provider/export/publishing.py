@@ -1,18 +1,27 @@
-"""Makes a staged export the published one, and removes what it replaces."""
+"""Makes a staged export the published one, and removes what it replaces.
+
+Why nothing that lives is ever removed: an attempt to publish looks at the manifest's version, then puts its parts under
+names that no other attempt has, then puts the manifest on condition that the version is still the same. Whoever lists
+the destination and publishes afterwards has changed the version, so a part in that list is of an attempt that has lost,
+or of an export that was replaced. Where the store has no conditional writes, an attempt counts as over only if its
+export was there and is replaced, or after a day.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from airflow_batch_provider.codec import UnreadableError
-from airflow_batch_provider.exceptions import DestinationError, TransientError
-from airflow_batch_provider.export.existing import Existing, IfExists, decide
-from airflow_batch_provider.export.manifest import MANIFEST_NAME, PART_NAME, Manifest, read_manifest
+from airflow_batch_provider.exceptions import DestinationError, InvalidParameterError, TransientError
+from airflow_batch_provider.export.documents import MOST_BYTES
+from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, Part, digits_of, load_manifest
 from airflow_batch_provider.export.parts import StagedPart
-from airflow_batch_provider.export.staging import SECONDS_UNTIL_ORPHANED, Staging, orphaned, publish_intents
+from airflow_batch_provider.export.staging import Staging, orphaned
 from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.stores.parallel import for_each
 
@@ -21,16 +30,57 @@ log = logging.getLogger(__name__)
 _MOST_RACES = 20
 
 
-def published(store: Store) -> Manifest | None:
+@dataclass(frozen=True)
+class Found:
+    """What is published at a destination.
+
+    :param version: the manifest's version; None if there is none
+    :param content: its bytes, which may be of a later version
+    :param manifest: the same, read
+    """
+
+    version: str | None
+    content: bytes | None = None
+    manifest: Manifest | None = None
+
+
+@dataclass(frozen=True)
+class Unpublished:
+    """A whole export that is staged.
+
+    :param manifest: its manifest, without ``parts`` and ``replaces``
+    :param parts: its parts, in order
+    :param suffix: how the names of the parts end
+    """
+
+    manifest: Manifest
+    parts: tuple[StagedPart, ...]
+    suffix: str
+
+    def named(self, token: str) -> tuple[Part, ...]:
+        """Return the parts under the names that a token gives them."""
+        return tuple(
+            part.published(f"part-{number:05d}-{token}{self.suffix}") for number, part in enumerate(self.parts)
+        )
+
+
+def find(store: Store) -> Found:
     """Return what is published at a destination now.
 
     :raises DestinationError: there is a manifest that is not ours, which must not be replaced
     """
-    content = store.read(MANIFEST_NAME)
-    if content is None:
-        return None
+    version = store.version(MANIFEST_NAME)
+    return Found(version, *_load(store))
+
+
+def published(store: Store) -> Manifest | None:
+    """Return the manifest of what is published at a destination now; errors as for :func:`find`."""
+    return _load(store)[1]
+
+
+def _load(store: Store) -> tuple[bytes | None, Manifest | None]:
     try:
-        return read_manifest(content)
+        return load_manifest(store) or (None, None)
     except UnreadableError as error:
         raise DestinationError(
             f"{store.uri}/{MANIFEST_NAME} cannot be replaced: it is not a manifest of this package: {error}. "
@@ -41,125 +91,146 @@ def published(store: Store) -> Manifest | None:
 def publish(
     store: Store,
     staging: Staging,
-    staged: Sequence[StagedPart],
-    manifest: Manifest,
-    if_exists: IfExists = IfExists.REPLACE,
+    export: Unpublished,
+    *,
+    begun: str | None,
+    stays: Callable[[Manifest], bool],
 ) -> Manifest:
     """Publish an export.
 
-    The parts first, beside those of the export before: their names contain a digest, so neither is touched. Then the
-    manifest, atomically, and only if no concurrent writer published meanwhile; from then on the new export is the one
-    that counts. Then what it replaced is removed.
+    The parts first, beside those of the export before. Then the manifest, atomically, and only if no concurrent writer
+    published meanwhile; from then on the new export is the one that counts. Then what it replaced is removed:
+    ``replaces`` names it, so whoever comes after a kill can finish that.
 
     :param store: the destination
     :param staging: the staged files of this try
-    :param staged: the parts, in order
-    :param manifest: the manifest, without ``replaces``
-    :param if_exists: what to do about an export of another piece of work
-    :return: the manifest that is published: this one, one of another try of the same piece of work, or one that is
-        left as it is
-    :raises ExportExistsError: there is an export of another piece of work, and it may not be replaced
+    :param export: what is published
+    :param begun: the version of the manifest that was there when this try began
+    :param stays: returns whether an export that was published since then stays, and may raise
+    :return: the manifest that is published: this one, or one that stays
     :raises TransientError: concurrent writers keep publishing, or the staged files are gone
     """
-    names = [part.path for part in staged]
+    manifest, content = export.manifest, b""
+    names: Mapping[str, float] = {}
     for _ in range(_MOST_RACES):
-        version, before = store.version(MANIFEST_NAME), published(store)
-        if before and decide(store, before, manifest.export_id, if_exists) is Existing.LEAVE:
-            log.info("Another task published the export at %s meanwhile; it is left as it is", store.uri)
-            _clean(store, staging, set(names))
-            return before
-        if before and before.export_id == manifest.export_id and before.started_at > manifest.started_at:
-            log.warning("A later try of this task has published the export at %s meanwhile", store.uri)
-            _clean(store, staging, set(names))
-            return before
-        staging.write_intent(names, version)
+        found = find(store)
+        if content:
+            if found.content == content:  # the put took effect, but its answer was lost
+                return _finish(store, staging, manifest, names)
+            _withdraw(store, manifest.parts)
+            staging.renew()
+        if found.manifest and found.version != begun and stays(found.manifest):
+            if found.manifest.export_id == manifest.export_id:
+                log.warning("Another try of this task has published the export at %s meanwhile", store.uri)
+            return _leave(store, staging, found.manifest)
+        names, parts = store.names_below(), export.named(staging.token)
         try:
-            _publish_parts(store, staged)
+            _publish_parts(store, export.parts, parts)
         except FileNotFoundError as error:
-            manifest = _of_another_try(store, manifest, error)
-            _clean(store, staging, set(names))
-            return manifest
-        replaced = _replaced(store, before) - set(names) if before else set()
-        manifest = replace(manifest, replaces=tuple(sorted(replaced)))
-        if store.put_if(MANIFEST_NAME, manifest.to_json(), version):
-            _restore_parts(store, staged, manifest)
-            _clean(store, staging, replaced.union(names))
-            return manifest
+            return _leave(store, staging, _of_another_try(store, manifest, begun, stays, error))
+        manifest = replace(manifest, parts=parts, replaces=_replaced(store, staging, found.manifest, names))
+        content = manifest.to_json()
+        if len(content) > MOST_BYTES:
+            _withdraw(store, parts)
+            raise InvalidParameterError(f"{len(parts)} parts are too many for one manifest; raise rows_per_part.")
+        if store.put_if(MANIFEST_NAME, content, found.version):
+            return _finish(store, staging, manifest, names)
         log.info("A concurrent writer published at %s; publishing again", store.uri)
     raise TransientError(f"Concurrent writers keep publishing at {store.uri}; gave up after {_MOST_RACES} tries.")
 
 
-def clean_up_after_kill(store: Store, export_id: str, current: Manifest) -> None:
-    """Remove what a try left over that was killed after it had published."""
-    if current.export_id == export_id:
-        _clean(store, Staging(store, export_id), set(current.replaces))
+def clean_up_after_kill(store: Store, staging: Staging, current: Manifest) -> None:
+    """Remove what earlier tries of a piece of work have left over, although an export stays."""
+    staging.note_earlier()
+    _leave(store, staging, current)
 
 
-def _publish_parts(store: Store, staged: Sequence[StagedPart]) -> None:
-    """Put the parts under their names, if they are not there yet."""
+def _publish_parts(store: Store, staged: Sequence[StagedPart], parts: Sequence[Part]) -> None:
+    """Put the parts under their names; if that fails, leave none there."""
 
-    def publish_part(part: StagedPart) -> None:
-        if store.size(part.path) == part.bytes:
-            return
-        store.publish(part.name, part.path)
+    def publish_part(pair: tuple[StagedPart, Part]) -> None:
+        source, part = pair
+        store.publish(source.name, part.path)
         size = store.size(part.path)
         if size != part.bytes:
             raise TransientError(f"{store.uri}/{part.path} has {size} bytes after publishing instead of {part.bytes}.")
 
-    for_each(store, publish_part, staged)
-
-
-def _replaced(store: Store, before: Manifest) -> set[str]:
-    """Return the files of an export, and those that it replaced, if its try ended before they were removed."""
-    parts = {part.path for part in before.parts}
-    return parts.union(store.names_below().keys() & set(before.replaces)) if before.replaces else parts
-
-
-def _restore_parts(store: Store, staged: Sequence[StagedPart], manifest: Manifest) -> None:
-    """Restore parts that a concurrent cleaner removed: it began before our intent was there."""
     try:
-        _publish_parts(store, staged)
-    except FileNotFoundError as error:
-        if store.read(MANIFEST_NAME) == manifest.to_json():
-            raise TransientError(f"What was published at {store.uri} is gone: {error}") from error
-        log.info("A concurrent writer has replaced the export at %s already", store.uri)
+        for_each(store, publish_part, [*zip(staged, parts, strict=True)])
+    except BaseException:
+        with suppress(Exception):
+            _withdraw(store, parts)
+        raise
 
 
-def _of_another_try(store: Store, ours: Manifest, error: FileNotFoundError) -> Manifest:
+def _withdraw(store: Store, parts: Sequence[Part]) -> None:
+    """Remove parts that this try has put there, and that no manifest names nor will."""
+    for_each(store, store.remove, [part.path for part in parts])
+
+
+def _replaced(store: Store, staging: Staging, before: Manifest | None, names: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the parts that are no longer needed once the new manifest is there."""
+    gone = {name for name in orphaned(names) if digits_of(name)}
+    if store.is_conditional:
+        gone.update(name for name in names if digits_of(name) in staging.earlier)
+    if before:
+        gone.update(part.path for part in before.parts)
+        gone.update(names.keys() & set(before.replaces))
+    return tuple(sorted(gone))
+
+
+def _of_another_try(
+    store: Store, ours: Manifest, begun: str | None, stays: Callable[[Manifest], bool], error: FileNotFoundError
+) -> Manifest:
     """Return what another try of the same piece of work published meanwhile; it also removed what was staged."""
-    current = published(store)
-    if current and current.export_id == ours.export_id and current.finished_at >= ours.started_at:
+    found = find(store)
+    is_own = found.manifest is not None and found.manifest.export_id == ours.export_id
+    if found.manifest and is_own and found.version != begun and stays(found.manifest):
         log.warning("Another try of this task has published the export at %s meanwhile", store.uri)
-        return current
+        return found.manifest
     raise TransientError(f"What was staged at {store.uri} is gone: {error}") from error
 
 
-def _clean(store: Store, staging: Staging, left_over: set[str]) -> None:
-    """Remove what is left over. The export is published already, so a failure here does not fail it.
+def _finish(store: Store, staging: Staging, manifest: Manifest, names: Mapping[str, float]) -> Manifest:
+    """Read the manifest back, and remove what it replaced.
 
-    :param left_over: names that are not needed any more, unless what is published now names them
+    :param names: the files of the destination, as they were before the manifest was put
     """
+    current = published(store)
+    if current is None:
+        raise TransientError(f"What was published at {store.uri} is gone: somebody has removed {MANIFEST_NAME}.")
+    gone = names.keys() & set(manifest.replaces)
+    # Whoever made these holds the lock no more, or has made them again since.
+    gone |= {name for name in names if name.startswith(MANIFEST_NAME) and store.is_temporary(name)}
+    if (current.export_id, current.parts) != (manifest.export_id, manifest.parts):
+        log.info("A concurrent writer has replaced the export at %s already", store.uri)
+        gone |= {part.path for part in manifest.parts}
+    _clean(store, staging, names, gone, current)
+    rows, parts, size = manifest.rows, len(manifest.parts), manifest.bytes
+    log.info("Published %d rows in %d parts, %d bytes, at %s", rows, parts, size, store.uri)
+    return manifest
+
+
+def _leave(store: Store, staging: Staging, current: Manifest) -> Manifest:
+    """Clean up after this try, which publishes nothing, and those before it."""
+    names = store.names_below()
+    is_own = current.export_id == staging.export_id
+    _clean(store, staging, names, names.keys() & set(current.replaces) if is_own else set(), current)
+    return current
+
+
+def _clean(store: Store, staging: Staging, names: Mapping[str, float], gone: set[str], current: Manifest) -> None:
+    """Remove what is left over. An export is published already, so a failure here does not fail it.
+
+    :param names: the files of the destination
+    :param gone: those beside the staged ones that no manifest will name again
+    :param current: the manifest that is there, which is not to be broken even if it was forged
+    """
+    named = {part.path for part in current.parts}
+    gone = gone - named
+    beside = {name for name in names if digits_of(name)} - gone - named
+    staged = {*staging.left(names, beside), *(name for name in orphaned(names) if not digits_of(name))}
     try:
-        version, current = store.version(MANIFEST_NAME), published(store)
-        intents = publish_intents(store, staging.export_id)
-        # Another try may be about to replace what was published just now; one that was going to replace what was there
-        # before no longer can.
-        concurrent = {
-            token: intent for token, intent in intents.items() if token != staging.token and intent.replaces == version
-        }
-        kept = {part.path for part in current.parts} if current else set()
-        kept = kept.union(*(intent.names for intent in concurrent.values()))
-        gone = left_over.union(*(intent.names for intent in intents.values()))
-        names = store.names_below()
-        orphans = orphaned(names)
-        for name, age in names.items():
-            is_old = name in gone or age > SECONDS_UNTIL_ORPHANED
-            is_part = PART_NAME.fullmatch(name) and is_old and name not in kept
-            left_by_kill = store.is_temporary(name) and name.startswith((MANIFEST_NAME, "part-"))
-            if is_part or left_by_kill or name in orphans:
-                if store.version(MANIFEST_NAME) != version:
-                    return  # the writer that published since then cleans up
-                store.remove(name)
-        staging.remove_all(but=concurrent)
+        staging.remove(gone, staged)
     except Exception:  # whatever the store raises; the next export cleans up after this one
         log.warning("%s is published, but what it replaces could not be removed", store.uri, exc_info=True)

@@ -48,6 +48,7 @@ class ExportSpec:
         if self.task_run.run_id is None:
             return secrets.token_hex(16)
         who = msgspec.structs.asdict(self.task_run)
+        del who["try_number"]
         if who["logical_date"] is not None:
             del who["run_id"]  # `dag.test` makes a new one each time
         what = {

@@ -1,18 +1,16 @@
 """Where an export is until it is published: ``_staging/<export id>/<token>-...``.
 
-The export id is the same for each try of a piece of work; the token is the try's own, so that two tries that run at the
-same time never write over each other.
+The export id is the same for each try of a piece of work. The token is the try's own: it is in the names of all that a
+try stages and of all that it publishes, so nothing that one try writes is ever written, or named, by another.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
-import msgspec
-
-from airflow_batch_provider import codec
+from airflow_batch_provider.export.manifest import digits_of
 from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.stores.parallel import for_each
 
@@ -23,62 +21,45 @@ SECONDS_UNTIL_ORPHANED = 24 * 3600
 CHECKPOINT = ".checkpoint.json"
 """How the names of checkpoints end."""
 
-STAGED_NAME = re.compile(rf"{STAGING}/[0-9a-f]+/[0-9a-f]+-[0-9A-Za-z.]+")
+STAGED_NAME = re.compile(
+    rf"{STAGING}/(?P<export_id>[0-9a-f]{{32}})/(?P<token>[0-9a-f]{{12,16}})-(?P<rest>[0-9A-Za-z.]{{1,80}})"
+)
 
-_TOKEN_BYTES = 8
-_INTENT = re.compile(rf"{STAGING}/(?P<export_id>[^/]+)/(?P<token>[0-9a-f]+)-publishing\.json")
-_INTENT_VERSION = 1
+_TOKEN_BYTES = 6
+_MARK = re.compile(r"begun(?:\.(?P<number>[0-9]{1,9}))?")
+"""The first file of a try, with Airflow's number of it."""
 
 
-class PublishIntent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a try is about to publish, written before it begins.
+def tokens_of(names: Iterable[str], export_id: str | None = None) -> set[str]:
+    """Return the tokens of the tries that have staged something.
 
-    :param names: the parts
-    :param replaces: the version of the manifest that it will replace: once that has changed, it cannot; ``""`` is none
-        that there ever is
-    :param export_id: whose it is; part of the file's name
+    :param names: the files of a destination
+    :param export_id: only tries of this piece of work
     """
-
-    version: int = _INTENT_VERSION
-    names: tuple[str, ...] = ()
-    replaces: str | None = None
-    export_id: str = ""
-
-
-def publish_intents(store: Store, export_id: str | None = None) -> dict[str, PublishIntent]:
-    """Return what any try, or any of one piece of work, is about to publish, by the try's token."""
-    found = {}
-    for name in store.names_below(f"{STAGING}/{export_id}" if export_id else STAGING):
-        match = _INTENT.fullmatch(name)
-        content = store.read(name) if match else None
-        if match and content:
-            found[match["token"]] = _read_intent(content, match["export_id"])
-    return found
-
-
-def _read_intent(content: bytes, export_id: str) -> PublishIntent:
-    try:
-        intent = codec.decode(content, PublishIntent, version=_INTENT_VERSION, unversioned=1)
-    except codec.UnreadableError:  # of another release, or cut because the store has no atomic puts
-        return PublishIntent(replaces="", export_id=export_id)
-    return msgspec.structs.replace(intent, export_id=export_id)
+    matches = filter(None, map(STAGED_NAME.fullmatch, names))
+    return {match["token"] for match in matches if export_id in (None, match["export_id"])}
 
 
 def orphaned(names: Mapping[str, float]) -> set[str]:
-    """Return the staged files of exports that no try has continued for a day.
+    """Return the staged files and parts of exports that no try has continued for a day.
 
     :param names: the files of a destination, with their age in seconds
     """
+    folders = {match["token"]: match["export_id"] for match in map(STAGED_NAME.fullmatch, names) if match}
     youngest: dict[str, float] = {}
+    owners: dict[str, str] = {}
     for name, age in names.items():
-        folder = _folder_of(name)
-        youngest[folder] = min(age, youngest.get(folder, age))
-    return {name for name in names if (folder := _folder_of(name)) and youngest[folder] > SECONDS_UNTIL_ORPHANED}
+        token = token_of(name)
+        if token:
+            owners[name] = owner = folders.get(token, token)
+            youngest[owner] = min(age, youngest.get(owner, age))
+    return {name for name, owner in owners.items() if youngest[owner] > SECONDS_UNTIL_ORPHANED}
 
 
-def _folder_of(name: str) -> str:
-    """Return the folder of the export for which a file is staged, or nothing."""
-    return "/".join(name.split("/")[:2]) if name.startswith(f"{STAGING}/") else ""
+def token_of(name: str) -> str | None:
+    """Return the token in the name of a staged file or a part, or None if it is neither."""
+    staged = STAGED_NAME.fullmatch(name)
+    return staged["token"] if staged else digits_of(name)
 
 
 class Staging:
@@ -86,46 +67,84 @@ class Staging:
 
     :param store: the destination
     :param export_id: the export id
+    :param try_number: Airflow's number of the try, if there is one
     """
 
-    def __init__(self, store: Store, export_id: str) -> None:
+    def __init__(self, store: Store, export_id: str, try_number: int | None = None) -> None:
         self._store = store
         self.export_id = export_id
         self.folder = f"{STAGING}/{export_id}"
         self.token = secrets.token_hex(_TOKEN_BYTES)
+        self.earlier: Collection[str] = ()
+        self._own = {self.token}
+        self._number = try_number
 
     def name(self, rest: str) -> str:
         """Return a name of this try's own, below the destination."""
         return f"{self.folder}/{self.token}-{rest}"
 
     def begin(self) -> None:
-        """Write a first file, so that a destination that cannot be written to fails before anything is read."""
-        self._store.put(self.name("begun"), b"")
+        """Note the tries before this one, and write a first file.
+
+        So a destination that cannot be written to fails before anything is read.
+        """
+        self.note_earlier()
+        self._leave_mark()
+
+    def note_earlier(self) -> None:
+        """Note which tries have staged something by now; a zombie may begin when its successor has begun already."""
+        names = self.names()
+        self.earlier = tokens_of(names, self.export_id) - set(filter(None, map(self._later, names)))
+
+    def _later(self, name: str) -> str | None:
+        """Return the token in the mark of a later try."""
+        staged = STAGED_NAME.fullmatch(name)
+        mark = _MARK.fullmatch(staged["rest"]) if staged else None
+        number = int(mark["number"] or 0) if mark else 0
+        return staged["token"] if staged and self._number is not None and number > self._number else None
+
+    def _leave_mark(self) -> None:
+        self._store.put(self.name("begun" if self._number is None else f"begun.{self._number}"), b"")
+
+    def renew(self) -> None:
+        """Take another token for what is to be published, and leave a mark of it first."""
+        self.token = secrets.token_hex(_TOKEN_BYTES)
+        self._own.add(self.token)
+        self._leave_mark()
 
     def names(self) -> Mapping[str, float]:
         """Return what any try of this export has staged, with its age in seconds."""
         return self._store.names_below(self.folder)
 
-    def write_intent(self, names: Sequence[str], replaces: str | None) -> None:
-        """Write down what is about to be published, so that a later try knows it if this one is killed."""
-        intent = PublishIntent(names=tuple(names), replaces=replaces, export_id=self.export_id)
-        self._store.put(self.name("publishing.json"), codec.encode(intent))
+    def left(self, names: Iterable[str], beside: Iterable[str] = (), *, with_earlier: bool = True) -> list[str]:
+        """Return what this try and the ones before it have staged and need no more.
+
+        :param names: the files of the destination
+        :param beside: parts that stay although no manifest names them: the mark of their try stays with them
+        :param with_earlier: whether to return also what tries before this one have staged
+        """
+        kept = {digits_of(name) for name in beside}
+        due = self._own.union(self.earlier if with_earlier else ())
+        matches = [
+            match for match in map(STAGED_NAME.fullmatch, names) if match and match["export_id"] == self.export_id
+        ]
+        return [
+            match[0]
+            for match in matches
+            if match["token"] in due and not (match["token"] in kept and _MARK.fullmatch(match["rest"]))
+        ]
 
     def discard(self) -> None:
-        """Remove what this try staged, but not its intent: a later try must know what was published already."""
-        self._remove(lambda name: name.startswith(self.name("")) and not _INTENT.fullmatch(name))
+        """Remove what this try staged, but its mark only if it has put no parts beside: a later try must know them."""
+        names = self._store.names_below()
+        self.remove(self.left(names, filter(digits_of, names), with_earlier=False))
 
     def discard_checkpoints(self) -> None:
         """Remove the checkpoints of all tries of this export, so that the next one starts from the beginning."""
-        self._remove(lambda name: name.endswith(CHECKPOINT))
+        self.remove([name for name in self.names() if STAGED_NAME.fullmatch(name) and name.endswith(CHECKPOINT)])
 
-    def remove_all(self, but: Collection[str] = ()) -> None:
-        """Remove what any try of this export staged.
-
-        :param but: the tokens of tries to spare
-        """
-        self._remove(lambda name: name.removeprefix(f"{self.folder}/").partition("-")[0] not in but)
-
-    def _remove(self, is_due: Callable[[str], bool]) -> None:
-        for_each(self._store, self._store.remove, [name for name in self.names() if is_due(name)])
+    def remove(self, *names: Iterable[str]) -> None:
+        """Remove files, one group after the other, and the folders that they leave empty."""
+        for group in names:
+            for_each(self._store, self._store.remove, list(group))
         self._store.remove_empty_folders(STAGING)

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from airflow_batch_provider.codec import UnreadableError
 from airflow_batch_provider.exceptions import ExportDamagedError, ExportReplacedError
-from airflow_batch_provider.export.manifest import MANIFEST_NAME, PART_NAME, Manifest, Part, read_manifest
+from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, Part, digits_of, load_manifest
 from airflow_batch_provider.formats.registry import require_library
 
 if TYPE_CHECKING:
@@ -83,14 +83,13 @@ class PublishedExport:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        content = store.read(MANIFEST_NAME)
-        if content is None:
-            raise _damaged(store, [f"there is no {MANIFEST_NAME}, so no export"])
         try:
-            self.manifest = read_manifest(content)
+            found = load_manifest(store)
         except UnreadableError as error:
             raise _damaged(store, [f"{MANIFEST_NAME} cannot be read: {error}"]) from error
-        self._content = content
+        if found is None:
+            raise _damaged(store, [f"there is no {MANIFEST_NAME}, so no export"])
+        self._content, self.manifest = found
 
     def check_sums(self) -> None:
         """Check the manifest against itself, and that its parts can be read here.
@@ -194,20 +193,16 @@ class PublishedExport:
 
     def _foreign(self) -> list[str]:
         """Return the files that look like parts, but are not of this export nor of one that is being published."""
+        from airflow_batch_provider.export.staging import STAGING, tokens_of
+
         known = {part.path for part in self.manifest.parts}
-        suspects = [name for name in self._store.names_below() if PART_NAME.fullmatch(name) and name not in known]
-        if suspects:  # a writer stores its intent first, so an intent that explains one of them is there by now
-            known |= self._being_published()
-            # What a cleaner has removed meanwhile was in its own intent, which is gone as well.
-            suspects = [name for name in self._store.names_below() if name in suspects]
+        suspects = [name for name in self._store.names_below() if digits_of(name) and name not in known]
+        if suspects:  # a try leaves a mark before it publishes a part, so what explains one of them is there by now
+            staged = self._store.names_below(STAGING)
+            if tokens_of(staged, self.manifest.export_id):
+                known.update(self.manifest.replaces)  # which are about to be removed
+            published = tokens_of(staged)
+            # What a cleaner has removed meanwhile had its mark until then.
+            names = self._store.names_below()
+            suspects = [name for name in suspects if name in names and digits_of(name) not in published]
         return [name for name in suspects if name not in known]
-
-    def _being_published(self) -> set[str]:
-        from airflow_batch_provider.export.staging import publish_intents
-
-        names: set[str] = set()
-        for intent in publish_intents(self._store).values():
-            names.update(intent.names)
-            if intent.export_id == self.manifest.export_id:
-                names.update(self.manifest.replaces)  # which are about to be removed
-        return names

@@ -135,9 +135,8 @@ class ListingExportOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the listing and return the manifest's summary."""
         # These import the HTTP library and fsspec, which parsing a DAG must not cost.
-        from airflow_batch_provider.export.existing import Existing, IfExists, decide
+        from airflow_batch_provider.export.existing import IfExists
         from airflow_batch_provider.export.export import export
-        from airflow_batch_provider.export.publishing import clean_up_after_kill, published
         from airflow_batch_provider.stores.destination import open_store
 
         self._check_values()
@@ -146,26 +145,21 @@ class ListingExportOperator(BaseOperator):
         label_mapped_task(context, self._ids())
         store = open_store(self.destination, self.destination_conn_id or None)
         spec = self._spec(context, hook, values)
-        if_exists = IfExists(self.if_exists)
-        manifest = published(store)
-        if manifest and decide(store, manifest, spec.id, if_exists) is not Existing.REPLACE:
-            clean_up_after_kill(store, spec.id, manifest)
-        else:
-            source = partial(
-                hook.read_pages,
-                self.listing,
-                self.listing.request(values),
-                on_drift=ON_DRIFT.encode(self.on_drift),
-                prefetch=True,
-            )
-            resume = RESUME.encode(self.resume) == "true"
-            may_be_empty = self.if_empty == "publish"
-            try:
-                manifest = export(source, store, spec, resume=resume, if_exists=if_exists, may_be_empty=may_be_empty)
-            except EmptyExportError as error:
-                if self.if_empty == "skip":
-                    raise AirflowSkipException(str(error)) from None
-                raise
+        source = partial(
+            hook.read_pages,
+            self.listing,
+            self.listing.request(values),
+            on_drift=ON_DRIFT.encode(self.on_drift),
+            prefetch=True,
+        )
+        resume = RESUME.encode(self.resume) == "true"
+        if_exists, may_be_empty = IfExists(self.if_exists), self.if_empty == "publish"
+        try:
+            manifest = export(source, store, spec, resume=resume, if_exists=if_exists, may_be_empty=may_be_empty)
+        except EmptyExportError as error:
+            if self.if_empty == "skip":
+                raise AirflowSkipException(str(error)) from None
+            raise
         if manifest.export_id == spec.id:
             return self._report(context, hook, store, manifest)
         self.log.info("Left the export of %s at %s as it is", manifest.finished_at, store.uri)
@@ -261,4 +255,5 @@ def _task_run(context: Context) -> TaskRun:
         run_id=task_instance.run_id,
         logical_date=logical_date.isoformat() if logical_date else None,
         map_index=task_instance.map_index,
+        try_number=getattr(task_instance, "try_number", None),
     )

@@ -37,6 +37,14 @@ class LocalStore(Store):
 
     on_disk = True
 
+    @property
+    def is_conditional(self) -> bool:
+        def can_lock() -> bool:
+            with self._lock() as is_locked:
+                return is_locked
+
+        return attempt(can_lock, "lock the folder", self.name)
+
     def create(self, name: str) -> NewFile:
         path = self._path(name)
 
@@ -128,16 +136,19 @@ class LocalStore(Store):
                 os.remove(path)
 
     @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[bool]:
+        """Hold the folder's lock; give whether there is one."""
         os.makedirs(self.root, exist_ok=True)
         descriptor = os.open(self.root, os.O_RDONLY)
+        is_locked = True
         try:
             try:
                 _lock_soon(descriptor)
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
-            yield
+                is_locked = False
+            yield is_locked
         finally:
             os.close(descriptor)
 

@@ -40,6 +40,11 @@ class ObjectStore(Store):
         return OPERATIONS_AT_ONCE if self._is_async else 1
 
     @property
+    def is_conditional(self) -> bool:
+        """Whether :meth:`put_if` checks and writes in one step: fsspec has no word for it, some stores do."""
+        return self._conditional is not None
+
+    @property
     def account(self) -> str | None:
         """The storage account, where a bucket's name is unique only within one: Azure's."""
         client = getattr(self.fs, "service_client", None)

@@ -52,6 +52,11 @@ class Store(ABC):
         return f"{scheme}://{bucket.rpartition('@')[2]}{slash}{folder}/{name}"
 
     @property
+    def is_conditional(self) -> bool:
+        """Whether :meth:`put_if` checks and writes in one step."""
+        return False
+
+    @property
     def account(self) -> str | None:
         """The storage account, if a bucket's name is unique only within one: Azure's."""
         return None

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,15 @@ from dev.chaos.attempts import ForkServer, fork_server
 from dev.chaos.fixtures import FORMATS, LISTINGS, REPLACED, Destination, Vendor, local, on_server, small_disk, vendor
 from dev.chaos.steps import KILL, PHASES
 from dev.chaos.trials import AWAY, FAULTS, FULL, KILL_IN_TRANSFER, UNTARGETED, ZOMBIE, Outcome, Trial, Undisturbed
+from dev.chaos.writers import Loop, loop
 from tests.integration.object_servers import SERVERS, ObjectServer
 
 LOCAL = "local"
 ANY = "any"
 _DISK_KILOBYTES = 8192
 _MOST_PIECES = 150
+_SHARE_OF_LOOPS = 0.1
+"""Of the time of the trials, for three writers on each store."""
 # Kills are what the promise is about; ten seconds away cost ten seconds.
 _WEIGHTS = {KILL: 8, ZOMBIE: 3, AWAY: 1}
 
@@ -84,6 +88,7 @@ class Results:
     :param combinations: of listing and format that were tried
     :param stores: that were there
     :param not_struck: trials whose attempt ended before the fault came; in no row
+    :param loops: three writers at once, by store
     """
 
     seed: int
@@ -92,6 +97,7 @@ class Results:
     combinations: Counter[tuple[str, str]] = field(default_factory=Counter)
     stores: list[str] = field(default_factory=list)
     not_struck: int = 0
+    loops: list[Loop] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -125,6 +131,9 @@ class Experiment:
                 done = sum(cell.trials for cell in self.results.cells.values())
                 print(f"\r{done} trials, {self.results.findings.total()} findings ", end="", flush=True)
             self.results.seconds = time.monotonic() - began
+            for place in (None, *servers):
+                make = partial(on_server, place) if place else partial(local, self._folder)
+                self.results.loops.append(loop(attempts, make, _SHARE_OF_LOOPS * 60 * minutes))
         print()
         return self.results
 

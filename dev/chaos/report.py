@@ -28,10 +28,11 @@ is there; the next try goes on where the last one ended; no row is lost or there
 end.
 
 **How it works.** Parts are written under `_staging/`, each under a name that no other try uses, and after each part a
-checkpoint says where to read on. When the listing has ended, the parts get their final names, which hold their
-digest, so none is ever written over another. Then one atomic put, which fails if somebody else published meanwhile,
-makes `_MANIFEST.json` name them: from then on the new export counts. Last, what it replaced is removed. The next try
-of the same task, run and parameters looks for the newest checkpoint whose files are whole.
+checkpoint says where to read on. When the listing has ended, the parts get their final names, each with digits that
+only this try has, so none is ever written over another, nor removed for another. Then one atomic put, which fails if
+somebody else published meanwhile, makes `_MANIFEST.json` name them: from then on the new export counts. Last, what it
+replaced is removed. The next try of the same task, run and parameters looks for the newest checkpoint whose files are
+whole.
 
 **How it is tried.** A real task process runs the real operator against a local HTTP server, to a real store: {ROWS}
 rows in parts of {ROWS_PER_PART}, in place of an export of {ROWS_BEFORE} rows. A fault strikes at a random step:
@@ -59,7 +60,8 @@ def render(results: Results, listings: Sequence[Moving]) -> str:
     for cell in results.cells.values():
         for one in fields(Sum):
             setattr(total, one.name, getattr(total, one.name) + getattr(cell, one.name))
-    sections = [INTRODUCTION, _summary(results, total), _cells(results), _findings(results), _moving(listings)]
+    sections = [INTRODUCTION, _summary(results, total), _cells(results), _findings(results), _loops(results)]
+    sections.append(_moving(listings))
     return "\n".join(sections)
 
 
@@ -116,6 +118,26 @@ def _findings(results: Results) -> str:
         return "## What should not have been\n\nNothing.\n"
     lines = ((what, count) for what, count in sorted(results.findings.items()))
     return f"## What should not have been\n\n{table('what | trials', lines, texts=1)}\n"
+
+
+def _loops(results: Results) -> str:
+    head = (
+        "store | rounds | exports | failed | looks | replaced while it was read | part missing or damaged "
+        "| false alarms | files left over"
+    )
+    lines = (
+        (_STORES[one.store], *(getattr(one, each.name) for each in fields(one) if each.name != "store"))
+        for one in results.loops
+    )
+    return f"""\
+## Three writers at once
+
+Three tasks export to one folder at the same time, over and over, in processes of their own; two of them the same rows,
+so that what is replaced is published again. A reader looks all the while, and each round is searched for files that
+belong to no export.
+
+{table(head, lines)}
+"""
 
 
 def _moving(listings: Sequence[Moving]) -> str:

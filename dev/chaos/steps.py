@@ -28,7 +28,7 @@ TIMEOUT = "task timeout"
 ERROR = "exception of the store"
 
 _OPERATIONS = ("create", "open", "read", "version", "put", "put_if", "publish", "size", "names_below", "remove")
-_PUTS = {"-begun": STARTING, ".ids": CHECKPOINT, ".checkpoint.json": CHECKPOINT, "-publishing.json": PARTS}
+_PUTS = {"-begun": STARTING, ".ids": CHECKPOINT, ".checkpoint.json": CHECKPOINT}
 _OF_OPERATION = {"create": WRITING, "publish": PARTS, "put_if": MANIFEST}
 
 
@@ -102,7 +102,7 @@ class Steps:
     def _phase_of_operation(name: str) -> Callable[[tuple[Any, ...]], str | None]:
         def phase(arguments: tuple[Any, ...]) -> str | None:
             if name == "put":
-                return next(phase for ending, phase in _PUTS.items() if arguments[1].endswith(ending))
+                return next(phase for ending, phase in _PUTS.items() if ending in arguments[1])
             return _OF_OPERATION.get(name)
 
         return phase

@@ -29,6 +29,7 @@ from dev.chaos.steps import (
     WRITING,
 )
 from dev.chaos.trials import Outcome, Trial, Undisturbed
+from dev.chaos.writers import WRITERS, loop
 from tests.integration.object_servers import ObjectServer, s3
 
 ENDS = {"a": "playment.batch_jobs", "b": "llamacloud.batches", "c": "talkifai.batch_jobs"}
@@ -142,6 +143,16 @@ def test_two_tries_at_once_publish_one_whole_export(
 ) -> None:
     one = trial(local(tmp_path) if kind == "local" else on_server(server))
     expect_nothing_lost(one.run(trials.TWINS, "", 0, undisturbed(usual, one, one.destination)))
+
+
+@pytest.mark.parametrize("kind", ["local", "s3"])
+def test_three_tasks_that_export_to_one_folder_at_once_leave_one_whole_export(
+    kind: str, attempts: ForkServer, tmp_path: Path, server: ObjectServer
+) -> None:
+    make = (lambda: local(tmp_path)) if kind == "local" else (lambda: on_server(server))
+    found = loop(attempts, make, seconds=0)
+    assert found.exports == WRITERS + 1
+    assert (found.failed, found.broken, found.false_alarms, found.left_over) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("phase", [READING, CHECKPOINT, PARTS])

@@ -84,6 +84,11 @@ def left_over(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")} - named
 
 
+def contents_of(manifest: Manifest) -> list[tuple[int, int, str]]:
+    """Return what an export's files hold; their names are of the try that published them."""
+    return [(part.rows, part.bytes, part.sha256) for part in manifest.parts]
+
+
 def ids(sizes: Iterable[int]) -> list[int]:
     """Return the ids of the rows that :func:`pages_of` gives."""
     return list(range(sum(sizes)))

@@ -18,7 +18,7 @@ from airflow_batch_provider.exceptions import IncompleteListingError, RequestRef
 from airflow_batch_provider.export.export import export
 from airflow_batch_provider.export.manifest import Manifest, TaskRun
 from airflow_batch_provider.stores.destination import LocalStore
-from tests.unit.export.exported import MANIFEST, left_over, local, manifest_of, rows_of, work
+from tests.unit.export.exported import MANIFEST, contents_of, left_over, local, manifest_of, rows_of, work
 from tests.unit.export.turns import by_turns
 from tests.unit.export.vendor import LISTINGS, VendorOf, rows
 
@@ -121,7 +121,7 @@ def test_the_rows_of_a_resumed_export_are_in_the_same_files_as_those_of_an_undis
     killed_at("llamacloud.batches", tmp_path / "one", requests=7)
     resumed = run(VendorOf("llamacloud.batches", rows(100)), tmp_path / "one")
     undisturbed = run(VendorOf("llamacloud.batches", rows(100)), tmp_path / "other")
-    assert resumed.parts == undisturbed.parts
+    assert contents_of(resumed) == contents_of(undisturbed)
 
 
 def test_a_try_that_was_killed_while_publishing_makes_no_request_again(tmp_path: Path) -> None:

@@ -200,15 +200,15 @@ def test_other_files_are_nobodys_business(tmp_path: Path) -> None:
     assert verify_export(str(tmp_path)).rows == 3
 
 
-def test_parts_that_a_running_export_has_declared_are_not_foreign(tmp_path: Path) -> None:
+def test_parts_of_a_running_export_are_not_foreign(tmp_path: Path) -> None:
     export(pages_of(3), local(tmp_path), work())
     name = "part-00000-0123456789ab.jsonl.gz"
     (tmp_path / name).write_bytes(b"")
-    declaration = tmp_path / "_staging/0123/abcd-publishing.json"
-    declaration.parent.mkdir(parents=True)
-    declaration.write_text(json.dumps({"names": [name], "replaces": None}))
+    mark = tmp_path / f"_staging/{'a' * 32}/0123456789ab-begun"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
     assert verify_export(str(tmp_path)).rows == 3
-    declaration.write_text(json.dumps({"names": [], "replaces": None}))
+    mark.rename(mark.with_name("0123456789ac-begun"))
     with pytest.raises(ExportDamagedError, match=f"{name} is beside the parts, but not of this export"):
         verify_export(str(tmp_path))
 
@@ -217,8 +217,8 @@ def test_replaced_parts_are_not_foreign_until_they_are_removed(tmp_path: Path, m
     export(pages_of(3), local(tmp_path), work())
     verified = []
 
-    def verify_first(store: Any, staging: Any, replaced: set[str]) -> None:
-        assert replaced
+    def verify_first(store: Any, staging: Any, names: Any, gone: set[str], current: Any) -> None:
+        assert gone
         verified.append(verify_export(str(tmp_path)).rows)
 
     monkeypatch.setattr("airflow_batch_provider.export.publishing._clean", verify_first)
