@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-from airflow_batch_provider.apis.body import whole_number
+from airflow_batch_provider.apis.body import count_of
 from airflow_batch_provider.apis.declaration import DeclarationError, check_known, check_path
 from airflow_batch_provider.apis.endpoint import Listing, Resource, look_up
 from airflow_batch_provider.apis.moment import Clock, read_moment
@@ -16,6 +17,9 @@ from airflow_batch_provider.apis.shown import Show
 
 FILTER = "status"
 """The parameter by which a listing is filtered for unfinished batches."""
+
+MOST_COUNTS = 50
+"""Counters of a batch that are shown; the vendors have six."""
 
 ALL = "*"
 """Stands for all batches of a listing, in place of an id."""
@@ -69,7 +73,8 @@ class BatchState(msgspec.Struct, frozen=True):
     @property
     def mark(self) -> str:
         """A text that changes whenever the batch changes; small enough to be stored."""
-        return f"{self.status}|{'|'.join(map(str, self.counts.values()))}|{self.updated_at or ''}"
+        told = (self.status, *map(str, self.counts.values()), str(self.updated_at or ""))
+        return "|".join(text.replace("|", "/") for text in told)
 
     def __str__(self) -> str:
         counts = ", ".join(f"{name} {count}" for name, count in self.counts.items())
@@ -87,16 +92,16 @@ def show_state(state: BatchState, show: Show) -> ShownState:
     :param show: makes text harmless
     :raises Exception: it is no state
     """
-    counts = {show(name): whole_number(count) for name, count in state.counts.items()}
+    counts = {show(name): count_of(count) for name, count in islice(state.counts.items(), MOST_COUNTS)}
     return ShownState(
         show(state.id),
         show(state.status),
         Outcome(state.outcome),
         {name: count for name, count in counts.items() if count is not None},
-        failed_items=whole_number(state.failed_items) or 0,
+        failed_items=count_of(state.failed_items) or 0,
         reason=None if state.reason is None else show(state.reason),
         updated_at=None if state.updated_at is None else show(state.updated_at),
-        endless=state.endless,
+        endless=None if state.endless is None else show(state.endless),
     )
 
 
@@ -192,7 +197,7 @@ class StateFields(msgspec.Struct, frozen=True):
         identifier, word = look_up(batch, self.id), look_up(batch, self.status)
         if identifier is None:
             raise KeyError(self.id)
-        counts = {path: whole_number(look_up(batch, path)) for path in self.counts}
+        counts = {path: count_of(look_up(batch, path)) for path in self.counts}
         known = {path: count for path, count in counts.items() if count is not None}
         return BatchState(
             str(identifier),

@@ -32,6 +32,17 @@ def whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT else None
 
 
+def count_of(value: object) -> int | None:
+    """Return a counter of a batch, also one that is written as a float or a text; None if it is none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value[:20])
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        return None
+    return min(value, LARGEST_COUNT)
+
+
 class Body(msgspec.Struct, frozen=True, kw_only=True):
     """Where things lie in the body of a page, as dotted paths such as ``data.jobs``.
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import NewType
+from urllib.parse import quote
 
 Shown = NewType("Shown", str)
 """Text without lone surrogates, control characters or secrets, on one line, and cut to a length."""
@@ -33,18 +34,22 @@ MASK = "***"
 MOST_SECRETS = 8
 """Secrets beside the connection's own that are remembered: a callable auth may make new headers for each request."""
 
-LONGEST_SPELLING = 6
-"""Characters that one of a secret may take: ``\\u0041``."""
+LONGEST_SPELLING = 10
+"""Characters that one of a secret may take: ``\\U00000041``."""
 
-MOST_ENCODINGS = 3
+MOST_ENCODINGS = 4
 """How often a secret may have been encoded on its way, one encoding around the other."""
 
 _JOINERS = "\u200c\u200d"  # scripts and emoji need them, and they do no harm
 
-# What one character may be written as: percent-encoded, escaped as JSON or Python do it, or escaped as HTML.
+# What one character may be written as: percent-encoded, escaped as JSON, C or Python do it, escaped as HTML, or in
+# quoted-printable; and what breaks a line in each of them.
 _ENCODED = re.compile(
-    r"%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\([nrtfb])|\\(.)|(&#?\w{1,8};)", re.IGNORECASE
+    r"%([0-9a-f]{2})|\\[ux]\{?([0-9a-f]{1,8})\}?|\\([0-7]{3})|(\\\r?\n|=\r?\n|<br\s?/?>|\n>|\\[nrtfb])|\\(.)"
+    r"|=([0-9a-f]{2})|&#(0{0,20}[0-9]{1,7});?|&#x(0{0,20}[0-9a-f]{1,6});?|(&\w{1,8};)",
+    re.IGNORECASE,
 )
+_BLANK_LETTERS = "\u2800\u3164\uffa0\u115f\u1160"
 _URL_SAFE = str.maketrans("-_", "+/")  # the two alphabets of base64
 
 
@@ -71,8 +76,11 @@ def has_login(url: str) -> bool:
 
 
 # A connection's id before the bucket of a destination is no login.
-_LOGIN = re.compile(r"(?<=://)[^\s/@:]*:\S*(?=@)|(?<=http://)[^\s/@]+(?=@)|(?<=https://)[^\s/@]+(?=@)")
-_QUERY = re.compile(r"""(https?://[^\s?'"<>]+)\?[^\s'"<>)]+""")
+# The repeats are bounded, because hostile text would make them take time that grows with its square.
+_LOGIN = re.compile(
+    r"(?<=://)[^\s/@:]{0,200}:\S{0,500}(?=@)|(?<=http://)[^\s/@]{1,500}(?=@)|(?<=https://)[^\s/@]{1,500}(?=@)"
+)
+_QUERY = re.compile(r"""(https?://[^\s?'"<>]{1,1200})\?[^\s'"<>)]+""")
 _CREDENTIAL = re.compile(
     r"(?i)\b(sig|signature|token|secret|password|account_?key|shared_?access_?(?:key|signature)|sas_token)=[^&\s;,'\"]+"
 )
@@ -166,35 +174,52 @@ def _decoded(pieces: list[_Piece]) -> Iterator[_Piece]:
 
 
 def _decode(found: re.Match[str]) -> str:
-    code = found[1] or found[2] or found[3]
-    if code:
-        return chr(int(code, 16))
-    return "\n" if found[4] else found[5] or html.unescape(found[6])
+    percent, unicode, octal, line_break, escaped, quoted, decimal, hexadecimal, entity = found.groups()
+    for digits, base in ((percent, 16), (unicode, 16), (octal, 8), (quoted, 16), (decimal, 10), (hexadecimal, 16)):
+        if digits:
+            code = int(digits, base)
+            return chr(code) if code < sys.maxunicode else ""
+    return "\n" if line_break else escaped or html.unescape(entity)
 
 
 def _is_blank(character: str) -> bool:
     """Return whether a character shows nothing, so that a secret remains one with it in between."""
-    return character.isspace() or unicodedata.category(character) in {"Cc", "Cf", "Cs"}
+    return (
+        character.isspace()
+        or unicodedata.category(character) in {"Cc", "Cf", "Cs", "Mn", "Me"}
+        or character in _BLANK_LETTERS
+    )
 
 
 def _canonical(text: str) -> str:
-    # Character by character, for positions to stay: casefold() of some gives two.
-    folded = text.lower()
-    return (folded if len(folded) == len(text) else "".join(map(_lowered, text))).translate(_URL_SAFE)
+    # Character by character, for positions to stay: some have several in their plain form.
+    return (text.lower() if text.isascii() else "".join(map(_plain, text))).translate(_URL_SAFE)
 
 
-def _lowered(character: str) -> str:
-    lower = character.lower()
-    return lower if len(lower) == 1 else character
+def _plain(character: str) -> str:
+    """Return a character in its usual width, and small."""
+    plain = unicodedata.normalize("NFKC", character).lower()
+    return plain if len(plain) == 1 else character
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """Yield a secret as it is, in base64 wherever it begins in what is encoded, and in hexadecimal digits."""
+    """Yield a secret as it is, in hexadecimal digits, and in base64 wherever it begins in what is encoded."""
     content = secret.encode("utf-8", "surrogatepass")
     yield _canonical("".join(character for character in secret if not _is_blank(character)))
     if len(content) < 4:  # two or three digits of something else would look the same
         return
     yield content.hex()
+    yield content.hex(":")
+    for written in (content, quote(content, safe="").encode(), b64encode(content), *_in_utf_16(secret)):
+        yield from _in_base64(written)
+
+
+def _in_utf_16(secret: str) -> Iterator[bytes]:
+    for encoding in ("utf-16-le", "utf-16-be"):
+        yield secret.encode(encoding, "surrogatepass")
+
+
+def _in_base64(content: bytes) -> Iterator[str]:
     for before, after in product(range(3), range(3)):
         encoded = b64encode(bytes(before) + content + bytes(after)).decode().rstrip("=")
         first = (before * 8 + 5) // 6

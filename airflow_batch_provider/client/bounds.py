@@ -65,6 +65,12 @@ class _BoundedResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **options)
         self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock, seconds, most))
 
+    def begin(self) -> None:
+        """Read the headers. What is wrong with them is not kept: urllib3 would log it, at any length, with any key."""
+        super().begin()
+        self.msg.defects.clear()
+        self.msg.set_payload("")
+
     def _read_status(self) -> tuple[str, int, str]:
         """Skip interim answers, such as 103, of which Python knows 100 alone."""
         while True:

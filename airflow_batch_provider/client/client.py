@@ -7,7 +7,7 @@ import copy
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import requests
@@ -125,9 +125,20 @@ class Client:
         return self._session.send(request, self._auth_headers(request, renew=True), self._seconds_left(request))
 
     def _auth_headers(self, request: Request, *, renew: bool) -> Mapping[str, str]:
-        headers = self.settings.auth(request, self.settings.credentials, renew)
-        self._redactor.hide(headers.values())
-        return headers
+        try:
+            headers = self.settings.auth(request, self.settings.credentials, renew)
+        except BatchProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001 - of a function that asks somebody else for a token
+            reason = self.show(repr(error))
+        else:
+            self._redactor.hide(headers.values())
+            return headers
+        raise TransientError(
+            f"{self.vendor.title} was not asked, because the authentication failed: {reason}",
+            vendor=self.vendor.name,
+            endpoint=request.address,
+        )
 
     def _error_of(self, problem: Problem, request: Request, answer: Answer) -> BatchProviderError:
         retry_after = retry.parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
@@ -146,6 +157,10 @@ class Client:
             seconds,
             error,
         )
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Keep secrets of before out of what is shown, too."""
+        self._redactor.hide(secrets)
 
     def for_polling(self, attempts: int = 1) -> Client:
         """Return this client as those use it who ask again at the next poll anyway.

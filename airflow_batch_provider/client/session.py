@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
@@ -29,6 +31,18 @@ MOST_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_OF_ANY_METHOD = frozenset({307, 308})
 """The others would make a GET of it."""
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """Cut the queries of URLs from what urllib3 logs: they may be signed, or hold what a vendor sent."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            argument.partition("?")[0] if isinstance(argument, str) else argument for argument in record.args
+        )
+    return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_without_query)
 
 
 class RedirectElsewhere(requests.RequestException):
@@ -104,16 +118,23 @@ class Session:
         path = self._path + request.path
         path = self._path + request.target if request.link is None else self._within_origin(path, request.link)
         redirects = _REDIRECTS if request.method == "GET" else _REDIRECTS_OF_ANY_METHOD
-        timeout = self._timeout
-        if seconds is not None:
-            timeout = Timeout(seconds, connect=self._timeout.connect_timeout, read=self._timeout.read_timeout)
+        ends = None if seconds is None else time.monotonic() + seconds
         for _ in range(MOST_REDIRECTS):
-            answer = self._send(request, path, headers, timeout)
+            answer = self._send(request, path, headers, self._timeout_until(ends))
             location = answer.headers.get("Location") if answer.status in redirects else None
             if not location:
                 return answer
             path = self._within_origin(path, _in_utf8(location))
         raise requests.TooManyRedirects(f"more than {MOST_REDIRECTS} redirects")
+
+    def _timeout_until(self, ends: float | None) -> Timeout:
+        """Return the timeout of a request that has to be over at a moment of the monotonic clock."""
+        if ends is None:
+            return self._timeout
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise requests.Timeout("the time for the answer was used up by redirects")
+        return Timeout(left, connect=self._timeout.connect_timeout, read=self._timeout.read_timeout)
 
     def _send(self, request: Request, path: str, headers: Mapping[str, str], timeout: Timeout) -> Answer:
         body, body_headers = encode_body(request) if request.method != "GET" else (None, {})

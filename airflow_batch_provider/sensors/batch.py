@@ -137,9 +137,9 @@ class BatchSensor(BaseSensorOperator):
                 raise
             self.log.warning("This poll failed, the next one may succeed: %s", error)
             self._keep(context, watch)
+            self._hold(error)
             if self.deferrable:
                 self._defer(options, watch.movement, now)
-            self._hold(error)
             return False
         if end:
             return PokeReturnValue(is_done=True, xcom_value=self._result(end))
@@ -171,10 +171,12 @@ class BatchSensor(BaseSensorOperator):
         """Ask no more for as long as the vendor wants it."""
         if not isinstance(error, RateLimitedError) or not error.retry_after:
             return
-        seconds = min(error.retry_after, LONGEST_HOLD)
-        self._not_before = time.monotonic() + seconds
-        if self.reschedule:  # the next poll is another process's
-            self.poke_interval = max(self.poke_interval, seconds)
+        self._not_before = time.monotonic() + min(error.retry_after, LONGEST_HOLD)
+
+    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+        """Return Airflow's own interval, or what a vendor wants, if the next poll is another process's."""
+        interval = float(super()._get_next_poke_interval(*args, **kwargs))
+        return max(interval, self._not_before - time.monotonic()) if self.reschedule else interval
 
     def _link_batch(self, context: Context) -> None:
         """Store the link now: Airflow does so when a task ends, but users want it while the task waits."""
@@ -238,6 +240,7 @@ class BatchSensor(BaseSensorOperator):
             BatchStatusTrigger,  # with Airflow's triggers, which parsing need not pay
         )
 
+        held = self._not_before - time.monotonic()
         self.defer(
             trigger=BatchStatusTrigger(
                 kind=kind_named(self.kind.name).name,  # fails here rather than in the triggerer
@@ -250,6 +253,7 @@ class BatchSensor(BaseSensorOperator):
                 mark=movement.mark if movement else "",
                 moved_at=movement.since if movement else None,
                 hook=self._own_hook(),
+                not_before=time.time() + held if held > 0 else None,
                 **options,
             ),
             method_name="execute_complete",
@@ -284,7 +288,7 @@ class BatchSensor(BaseSensorOperator):
             state = self._read_state()
         except TransientError as error:
             self.log.warning("The last poll failed: %s", error)
-            return verdict.of_timeout(title, None, self.timeout)
+            return verdict.of_timeout(title, None, self.timeout, was_seen=True)
         except FatalError as error:
             return verdict.of_permanent(error)
         fails = self._options()["fail_on_item_failures"]

@@ -17,16 +17,23 @@ from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 from airflow_batch_provider.apis.batch_state import ShownState
 from airflow_batch_provider.apis.parameter import first_violation
+from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.backoff import delay
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
 from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.fired import FiredBatches, digest_of
-from airflow_batch_provider.waiting.kinds import KINDS, kind_named
+from airflow_batch_provider.waiting.kinds import KINDS, hook_named, kind_named
 from airflow_batch_provider.waiting.watch import MAX_POLL_FAILURES, Watch
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+SHORTEST_POLL_INTERVAL = 0.01
+"""Seconds between two polls of a watcher at least."""
+
+LONGEST_HOLD = 3600.0
+"""Seconds for which a vendor may stop polling."""
 
 SERIALIZED = 1
 """Marks the arguments of a trigger as written by this package: another release may have written more of them."""
@@ -60,6 +67,7 @@ class BatchStatusTrigger(BaseTrigger):
     :param moved_at: Unix seconds of that moment; now if left out
     :param max_poll_failures: polls in a row that may fail
     :param hook: the import path of the hook that makes the client; the vendor's own by default
+    :param not_before: Unix seconds before which the vendor does not want to be asked
     """
 
     def __init__(
@@ -78,6 +86,7 @@ class BatchStatusTrigger(BaseTrigger):
         moved_at: float | None = None,
         max_poll_failures: int = MAX_POLL_FAILURES,
         hook: str | None = None,
+        not_before: float | None = None,
         version: int | None = None,
         **from_other_versions: Any,
     ) -> None:
@@ -96,12 +105,13 @@ class BatchStatusTrigger(BaseTrigger):
         self.moved_at = moved_at
         self.max_poll_failures = max_poll_failures
         self.hook = hook
+        self.not_before = not_before
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what is needed to make this trigger again, in another process."""
         names = (
             *("kind", "connection_id", "batch_id", "scope", "poll_interval", "end_time", "timeout"),
-            *("fail_on_item_failures", "stalled_after", "mark", "moved_at", "max_poll_failures", "hook"),
+            *("fail_on_item_failures", "stalled_after", "mark", "moved_at", "max_poll_failures", "hook", "not_before"),
         )
         return f"{__name__}.{type(self).__name__}", {
             **{name: getattr(self, name) for name in names},
@@ -143,12 +153,13 @@ class BatchStatusTrigger(BaseTrigger):
 
         latest = None if self.end_time is None else self.end_time - offset
         poller = pollers.poller_for(kind, self.connection_id, self.scope, self.hook)
-        with poller.join(self.batch_id, self.poll_interval, judge) as wait:
+        pause = 0.0 if self.not_before is None else min(self.not_before - time.time(), LONGEST_HOLD)
+        with poller.join(self.batch_id, self.poll_interval, judge, pause=pause) as wait:
             end: verdict.Verdict | None = await _within(latest, wait.ended)
             if end is None:
                 poller.ask_now(wait, every=LATE_POLL_INTERVAL)
                 end = await _within(loop.time() + LATE_POLL, wait.ended)
-        return end or verdict.of_timeout(title, watch.state, self.timeout or 0)
+        return end or verdict.of_timeout(title, watch.state, self.timeout or 0, was_seen=bool(self.mark))
 
 
 class BatchFinishedEventTrigger(BaseEventTrigger):
@@ -193,10 +204,10 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         if not isinstance(connection_id, str) or not connection_id.strip():
             raise self._invalid("connection_id", connection_id, "the id of a connection")
         self.connection_id = connection_id
-        self.scope = self._checked_scope(scope or {})
+        self.scope = self._checked_scope(scope or {}, is_stored=version is not None)
         self.poll_interval = self._seconds("poll_interval", poll_interval)
         self.event_interval = self._seconds("event_interval", event_interval, may_be_zero=True)
-        self.hook = hook
+        self.hook = None if hook is None else _checked_hook(hook)
 
     def _queue_argument(self, queue: str | None) -> dict[str, str]:
         if queue is None:
@@ -205,12 +216,14 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
             raise self._invalid("queue", queue, "only None before Airflow 3.4, which brought trigger queues for events")
         return {"queue": queue}
 
-    def _checked_scope(self, scope: Mapping[str, str]) -> dict[str, str]:
+    def _checked_scope(self, scope: Mapping[str, str], *, is_stored: bool) -> dict[str, str]:
         kind = kind_named(self.kind)
         names = ", ".join(map(repr, kind.scope)) or "none"
         if not isinstance(scope, Mapping):
             raise self._invalid("scope", scope, f"a dict with the keys {names}")
-        if unknown := sorted(set(scope) - set(kind.scope)):
+        if is_stored:  # a later release may know more
+            scope = {name: scope[name] for name in kind.scope if name in scope}
+        if unknown := sorted(map(str, scope.keys() - set(kind.scope))):
             raise self._invalid("scope", unknown[0], f"a dict with the keys {names}")
         if violation := first_violation(kind.listing.parameters, scope):
             raise InvalidParameterError(f"{type(self).__name__}: {violation}.")
@@ -219,8 +232,9 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
     def _seconds(self, name: str, value: float | timedelta, *, may_be_zero: bool = False) -> float:
         seconds = value.total_seconds() if isinstance(value, timedelta) else value
         is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-        if not is_number or not 0 <= seconds < float("inf") or (seconds == 0 and not may_be_zero):
-            what = "seconds, 0 or more" if may_be_zero else "seconds, more than 0"
+        least = 0.0 if may_be_zero else SHORTEST_POLL_INTERVAL
+        if not is_number or not least <= seconds < float("inf"):
+            what = f"seconds, {least:g} or more"
             raise self._invalid(name, value, f"a number of {what}, or a timedelta")
         return float(seconds)
 
@@ -244,25 +258,30 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         )
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
-        """Yield all finished batches, poll by poll; a poll that fails is repeated, with back-off."""
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[tuple[str, dict[str, Any]]]]:
+        """Yield all finished batches by the vendor's ids, poll by poll; one that fails is repeated, with back-off."""
         pollers = await _import_pollers()
         connection_id, interval = kwargs["connection_id"], kwargs["poll_interval"]
         threads = pollers.threads_of(connection_id)
-        failures = 0
+        failures, finished = 0, None
         while True:
             try:
                 kind, hook = await threads.call(kind_named, kwargs["kind"]), kwargs.get("hook")
                 reader = await pollers.open_reader(kind, connection_id, kwargs["scope"], hook)
                 while True:
-                    finished = await threads.call(reader.read_finished)
+                    await asyncio.sleep(max(0.0, reader.client.rate_limiter.held_for()))
+                    found = await threads.call(reader.read_finished)
                     failures = 0
-                    yield [verdict.summary(state) for state in finished]
+                    now = [(batch_id, verdict.summary(state)) for batch_id, state in found]
+                    # The same list where nothing is new: it may wait in the queues of many watchers.
+                    finished = finished if now == finished else now
+                    yield finished
                     await asyncio.sleep(interval)
             except Exception as error:  # noqa: BLE001 - even a refused key may be replaced; one that ends never fires again
                 failures += 1
                 seconds = delay(failures, 2 * interval, LONGEST_PAUSE, least=1.0)
-                log.error("Polling again in %.0f s: %s", seconds, error if _is_ours(error) else repr(error))
+                seconds = max(seconds, min(getattr(error, "retry_after", None) or 0.0, LONGEST_HOLD))
+                log.error("Polling again in %.0f s: %s", seconds, error if _is_ours(error) else harmless(repr(error)))
                 await asyncio.sleep(seconds)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
@@ -270,15 +289,15 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         watched = json.dumps([self.kind, self.connection_id, sorted(self.scope.items())])
         fired = FiredBatches(getattr(self, "asset_state_store", None), f"finished-{digest_of(watched).hex()}")
         async for finished in shared_stream:
-            ids = [state["id"] for state in finished]
+            ids = [batch_id for batch_id, _ in finished]
             if not fired.is_known:
                 await fired.load(ids)
-            new = [state for state in finished if fired.is_known and not fired.has(state["id"])]
-            for number, state in enumerate(new):
+            new = [(batch_id, state) for batch_id, state in finished if fired.is_known and not fired.has(batch_id)]
+            for number, (batch_id, state) in enumerate(new):
                 if number:
                     await asyncio.sleep(self.event_interval)
                 yield TriggerEvent(state)  # type: ignore[no-untyped-call]
-                await fired.add(state["id"])
+                await fired.add(batch_id)
             await fired.settle(ids)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -305,6 +324,11 @@ def _check_known(trigger: type, unknown: Iterable[str], version: int | None) -> 
     """
     if version is None and (names := sorted(unknown)):
         raise InvalidParameterError(f"{trigger.__name__} takes no argument {names[0]!r}.")
+
+
+def _checked_hook(path: str) -> str:
+    hook_named(path)
+    return path
 
 
 def _is_ours(error: Exception) -> bool:

@@ -131,7 +131,7 @@ _state_fields = StateFields(
 
 def _batch_state(batch: Mapping[str, Any]) -> BatchState:
     state = _state_fields(batch)
-    if not batch.get("is_default"):
+    if batch.get("is_default") is not True:
         return state
     return replace(
         state,
@@ -147,7 +147,7 @@ def project_state(batches: Sequence[Mapping[str, Any]]) -> BatchState:
 
     :param batches: the batches of the project
     """
-    states = [_batch_state(batch) for batch in batches if not batch.get("is_default")]
+    states = [_batch_state(batch) for batch in batches if batch.get("is_default") is not True]
     finished = sum(state.outcome.is_terminal for state in states)
     counts = {"batches": len(states), "finished": finished}
     for state in states:

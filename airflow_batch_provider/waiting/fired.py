@@ -12,6 +12,9 @@ log = logging.getLogger(__name__)
 
 DIGEST_SIZE = 8
 
+MOST_KEPT = 100_000
+"""Batches that are kept although they are not listed as finished: a listing may lack some for a moment."""
+
 MOST_RECENT = 256
 """Batches that are kept beside the others, so that an event costs a small write and not one of them all."""
 
@@ -47,12 +50,13 @@ class FiredBatches:
             log.warning("What has fired cannot be read now, so nothing fires: %s", error)
             return
         self.is_known = True
-        if kept is None:
+        known = None if kept is None else _unpack(kept)
+        if known is None:
             self._digests = set(map(digest_of, finished))
             await self._write_all()
         else:
-            self._digests = _unpack(kept) | _unpack(recent)
-            self._recent = _unpack(recent)
+            self._recent = _unpack(recent) or set()
+            self._digests = known | self._recent
 
     def has(self, batch_id: str) -> bool:
         """Return whether a batch has fired."""
@@ -62,19 +66,21 @@ class FiredBatches:
         """Note that a batch has fired."""
         self._digests.add(digest_of(batch_id))
         self._recent.add(digest_of(batch_id))
-        if len(self._recent) <= MOST_RECENT:
+        if len(self._recent) > MOST_RECENT:
+            await self._write_all()
+        else:
             self._is_written = await self._write(self._recent_key, self._recent)
 
     async def settle(self, finished: Collection[str]) -> None:
-        """Write what was not written, and forget what is no longer listed once much has been added.
+        """Write what was not written, and forget what is no longer listed once there is too much.
 
         :param finished: the ids of the finished batches
         """
-        if len(self._recent) > MOST_RECENT:
-            self._digests &= set(map(digest_of, finished))
+        if len(self._digests) > MOST_KEPT + len(finished):
+            self._digests = set(map(digest_of, finished))
             await self._write_all()
         elif not self._is_written:
-            self._is_written = await self._write(self._recent_key, self._recent)
+            await self._write_all()
 
     @property
     def _recent_key(self) -> str:
@@ -82,7 +88,8 @@ class FiredBatches:
 
     async def _write_all(self) -> None:
         # In this order: killed in between, some are kept twice.
-        if await self._write(self._key, self._digests):
+        self._is_written = await self._write(self._key, self._digests)
+        if self._is_written:
             self._recent = set()
             self._is_written = await self._write(self._recent_key, self._recent)
 
@@ -102,12 +109,14 @@ def digest_of(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_SIZE).digest()
 
 
-def _unpack(kept: object) -> set[bytes]:
-    """Read what is kept; release 0.1.0 kept a list of hexadecimal digits."""
+def _unpack(kept: object) -> set[bytes] | None:
+    """Read what is kept; release 0.1.0 kept a list of hexadecimal digits. None if it cannot be read."""
     try:
         if isinstance(kept, list):
             return set(map(bytes.fromhex, kept))
-        packed = b64decode(kept, validate=True) if isinstance(kept, str) else b""
+        packed = b64decode(kept, validate=True) if isinstance(kept, str) else None
     except (TypeError, ValueError):
-        return set()
+        return None
+    if packed is None or len(packed) % DIGEST_SIZE:
+        return None
     return {packed[start : start + DIGEST_SIZE] for start in range(0, len(packed), DIGEST_SIZE)}

@@ -1,11 +1,12 @@
 """Reads answers in which something cannot be read: a wait needs its own batch's id and status, not all of a page.
 
 An export must not lose a row or a digit, so it fails there. A wait must not fail for what is in another batch's row, so
-what no parser takes becomes null, and rows without an id are left out.
+what no parser takes becomes null, and a row without an id gets one that says so: it still counts.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -28,8 +29,8 @@ MOST_NESTING = 100
 LONGEST_INTEGER = 4_300
 """Digits of an integer that are read, as Python's own limit is."""
 
-LARGEST_FORGIVEN = 8 * 1024 * 1024
-"""Bytes of a body that are looked through; this is slower than to parse it."""
+NO_ID = "(no id "
+"""How the ids begin that rows without one get."""
 
 _BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 
@@ -87,7 +88,7 @@ def forgiving(
         found = read(answer)
         if not isinstance(found, Problem) or found.kind not in {ProblemKind.NOT_JSON, ProblemKind.WRONG_SHAPE}:
             return found
-        body = repair(answer.body) if len(answer.body) <= LARGEST_FORGIVEN else None
+        body = repair(answer.body)
         again = found if body is None else read(replace(answer, body=body))
         return found if isinstance(again, Problem) else again
 
@@ -103,32 +104,47 @@ def repair_object(body: bytes) -> bytes | None:
 
 
 def repair_page(shapes: Sequence[Body], body: bytes) -> bytes | None:
-    """Return the body of a page with the rows that can be read, None if there are none to be found.
+    """Return the body of a page with each row as far as it can be read, None if there are none to be found.
 
     :param shapes: the shapes that the page may have
     """
     for shape in shapes:
         if shape.is_lines:
-            return b"\n".join(json.dumps(row).encode() for row in _rows_in(body.splitlines(), shape))
+            rows = _identified(list(map(_load_line, filter(bytes.strip, body.splitlines()))), shape)
+            return b"\n".join(json.dumps(row).encode() for row in rows)
         try:
             document = load(body)
         except (ValueError, RecursionError):
             return None
         rows = look_up(document, shape.rows)
         if isinstance(rows, list):
-            rows[:] = [row for row in rows if _has_id(row, shape)]
+            rows[:] = _identified(rows, shape)
             return json.dumps(document).encode()
     return None
 
 
-def _rows_in(lines: Sequence[bytes], shape: Body) -> list[Any]:
-    rows = []
-    for line in lines:
-        try:
-            rows.append(load(line))
-        except (ValueError, RecursionError):
-            continue
-    return [row for row in rows if _has_id(row, shape)]
+def _load_line(line: bytes) -> Any:
+    try:
+        return load(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _identified(rows: Sequence[Any], shape: Body) -> list[Any]:
+    """Return rows that each have an id, be it one that they got here."""
+    return [row if _has_id(row, shape) else _with_id(row, number, shape) for number, row in enumerate(rows)]
+
+
+def _with_id(row: Any, number: int, shape: Body) -> dict[str, Any]:
+    digest = hashlib.blake2b(json.dumps(row).encode(), digest_size=6).hexdigest()
+    found: dict[str, Any] = dict(row) if isinstance(row, dict) else {}
+    *parents, last = shape.id.split(".")
+    place = found
+    for key in parents:
+        below = place.get(key)
+        place[key] = place = dict(below) if isinstance(below, dict) else {}
+    place[last] = f"{NO_ID}{number}-{digest})"
+    return found
 
 
 def _has_id(row: Any, shape: Body) -> bool:

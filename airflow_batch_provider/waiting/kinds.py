@@ -48,8 +48,8 @@ def hook_named(path: str) -> type[BatchApiHook]:
 
 
 def _import(parameter: str, path: str) -> Any:
-    module, _, name = path.rpartition(".")
     try:
+        module, _, name = path.rpartition(".")
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise _not_importable(parameter, path, repr(error)) from error

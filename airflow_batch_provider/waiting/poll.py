@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar, cast
 
 from airflow_batch_provider.apis.batch_state import ShownState
 from airflow_batch_provider.exceptions import (
@@ -14,7 +15,9 @@ from airflow_batch_provider.exceptions import (
     FatalError,
     RateLimitedError,
     TransientError,
+    UnexpectedResponseError,
 )
+from airflow_batch_provider.waiting import threads
 from airflow_batch_provider.waiting.reader import ListedStates, StateReader
 from airflow_batch_provider.waiting.threads import ConnectionThreads
 
@@ -29,7 +32,10 @@ SINGLES_AT_ONCE = 4
 DELIVERED_AT_ONCE = 25
 
 MOST_FAILURES = 8
-"""Single reads in a row without an answer, after which a poll asks no more: the vendor seems to be down."""
+"""Single reads in a row that fail, after which a poll asks no more: the vendor seems to be down."""
+
+MOST_HANGING = 8
+"""Single reads that do not answer, after which a poll ends: the next one takes those that joined meanwhile."""
 
 SINGLES_INSTEAD = 100
 """Single reads of a poll whose listing failed: they may tell more, but a vendor in trouble gets no flood of them."""
@@ -67,32 +73,34 @@ class Poll:
     What was not asked for gets nothing: it has not failed.
 
     :param reader: reads states
-    :param threads: the threads of the connection
+    :param connection_threads: the threads of the connection
     :param cost: what the listing took the last time
     :param in_flight: the batches of which an earlier poll still awaits the answer; slow ones join them
     :param deliver: takes a batch's id and what was seen of it
-    :param renew: reads the connection again, and returns a reader if it has another key now
+    :param renew: takes the reader whose key was refused, and returns another if the connection has another key now
     """
 
     def __init__(
         self,
         reader: StateReader,
-        threads: ConnectionThreads,
+        connection_threads: ConnectionThreads,
         cost: ListingCost,
         in_flight: dict[str, asyncio.Task[None]],
         deliver: Callable[[str, Seen], None],
-        renew: Callable[[], Awaitable[StateReader | None]],
+        renew: Callable[[StateReader], Awaitable[StateReader | None]],
     ) -> None:
         self.reader = reader
         self.asked: set[str] = set()
         self.failure: TransientError | None = None
         self.has_failures = False
-        self._threads = threads
+        self._threads = connection_threads
         self._cost = cost
         self._in_flight = in_flight
         self._deliver = deliver
         self._renew = renew
         self._renewing: asyncio.Task[StateReader | None] | None = None
+        self._refused: StateReader | None = None
+        self._hanging = 0
         self._has_answers = False
         self._failures = 0
         self._stop: BatchProviderError | None = None
@@ -108,6 +116,9 @@ class Poll:
         left = [batch_id for batch_id in dict.fromkeys(wanted) if batch_id not in self._in_flight]
         if self.reader.kind.single is None:
             await self._read_whole_listing(left)
+            return
+        if _LISTING in self._in_flight:
+            await self._read_each(left[:SINGLES_INSTEAD])
             return
         if not self._cost.pays(self.reader, len(left)):
             await self._read_each(left)
@@ -148,21 +159,57 @@ class Poll:
         await self._take_each(seen)
 
     async def _read_unfinished(self, wanted: set[str]) -> ListedStates:
-        listed = await self._read_listing(lambda reader: reader.read_unfinished(wanted))
+        def read(reader: StateReader) -> ListedStates:
+            return reader.read_unfinished(wanted)
+
+        listed = await self._read_listing(read, may_leave=True)
         if listed.failure is None:
             self._cost.note(listed.requests)
         else:
             log.warning("%s could not be listed to the end: %s", self.reader.kind.name, listed.failure)
         return listed
 
-    async def _read_listing(self, read: Callable[[StateReader], T]) -> T:
+    async def _read_listing(self, read: Callable[[StateReader], T], *, may_leave: bool = False) -> T:
+        """Read the listing.
+
+        :param may_leave: whether to go on without it if no page of it comes
+        """
         await self._wait_for_turn()
+        reader = self.reader
         try:
-            return await self._threads.call(read, self.reader)
+            return await self._listed(read, reader, may_leave=may_leave)
         except AuthenticationError:
-            if not await self._is_renewed():
+            if not await self._is_renewed(reader):
                 raise
-        return await self._threads.call(read, self.reader)
+        return await self._listed(read, self.reader, may_leave=may_leave)
+
+    async def _listed(self, read: Callable[[StateReader], T], reader: StateReader, *, may_leave: bool) -> T:
+        pages = reader.pages_read
+        answer = await self._threads.begin(read, reader)
+        while not answer.done() and (not may_leave or reader.pages_read > pages):
+            pages = reader.pages_read
+            await asyncio.wait([answer], timeout=threads.SLOW)
+        if not answer.done():
+            self._remember(_LISTING, asyncio.create_task(_forget(answer)))
+            return cast(T, ListedStates(failure=_no_answer(reader)))
+        try:
+            return answer.result()
+        except BatchProviderError:
+            raise
+        except Exception as error:  # it concerns the listing, and perhaps no single read
+            log.exception("%s cannot be read", reader.kind.name)
+            raise UnexpectedResponseError(
+                f"{reader.kind.name} cannot be read: {reader.client.show(repr(error))}."
+            ) from None
+
+    def _remember(self, batch_id: str, settling: asyncio.Task[None]) -> None:
+        self._in_flight[batch_id] = settling
+
+        def forget(done: asyncio.Task[None]) -> None:
+            if self._in_flight.get(batch_id) is done:
+                del self._in_flight[batch_id]
+
+        settling.add_done_callback(forget)
 
     async def _read_each(self, batch_ids: list[str], refused: FatalError | None = None) -> list[str]:
         """Read each alone; return those that were not asked for.
@@ -172,7 +219,7 @@ class Poll:
         queue = iter(batch_ids)
 
         async def work() -> None:
-            while self._stop is None and (batch_id := next(queue, None)) is not None:
+            while self._goes_on() and (batch_id := next(queue, None)) is not None:
                 await self._read_one(batch_id, refused)
 
         await asyncio.gather(*(work() for _ in range(SINGLES_AT_ONCE)))
@@ -184,6 +231,9 @@ class Poll:
             self.failure = self._stop
         return unasked
 
+    def _goes_on(self) -> bool:
+        return self._stop is None and self._hanging < MOST_HANGING
+
     async def _read_one(self, batch_id: str, refused: FatalError | None) -> None:
         await self._wait_for_turn()
         self.asked.add(batch_id)
@@ -192,10 +242,10 @@ class Poll:
         if answer.done():
             await self._settle(batch_id, reader, answer, refused)
             return
-        self._count_failure(TransientError(f"{reader.client.vendor.title} does not answer."))
-        settling = asyncio.create_task(self._settle(batch_id, reader, answer, refused))
-        self._in_flight[batch_id] = settling
-        settling.add_done_callback(lambda done: self._in_flight.pop(batch_id, None))
+        self._hanging += 1
+        if len(self._in_flight) >= threads.MOST_THREADS // 2:
+            self._stop = _no_answer(reader)
+        self._remember(batch_id, asyncio.create_task(self._settle(batch_id, reader, answer, refused)))
 
     async def _settle(
         self, batch_id: str, reader: StateReader, answer: asyncio.Future[ShownState], refused: FatalError | None
@@ -205,7 +255,7 @@ class Poll:
             seen = await answer
         except AuthenticationError as error:
             seen = error
-            if reader is not self.reader or await self._is_renewed():
+            if await self._is_renewed(reader):
                 seen = await self._read_again(batch_id)
         except Exception as error:  # noqa: BLE001 - it ends the waits for this batch, and no other
             seen = error
@@ -228,14 +278,21 @@ class Poll:
         if _is_for_all(error) or self._failures >= MOST_FAILURES:
             self._stop = error
 
-    async def _is_renewed(self) -> bool:
-        """Return whether the connection has another key now; it is read again once in a poll."""
-        if self._renewing is None:
-            self._renewing = asyncio.ensure_future(self._renew())
+    async def _is_renewed(self, refused: StateReader) -> bool:
+        """Return whether the connection has another key than the one refused; it is read again once for each."""
+        if refused is not self.reader:
+            return True
+        if self._renewing is None or self._refused is not refused:
+            self._refused, self._renewing = refused, asyncio.ensure_future(self._renew(refused))
         reader = await asyncio.shield(self._renewing)
         if reader is not None:
             self.reader = reader
         return reader is not None
+
+    def cancel(self) -> None:
+        """Stop reading the connection again."""
+        if self._renewing:
+            self._renewing.cancel()
 
     async def _wait_for_turn(self) -> None:
         """Wait in the event loop, where that holds no thread."""
@@ -252,6 +309,19 @@ class Poll:
         self.asked.add(batch_id)
         self.has_failures = self.has_failures or isinstance(seen, TransientError)
         self._deliver(batch_id, seen)
+
+
+_LISTING = "(listing)"
+"""Stands for the listing among what is in flight."""
+
+
+async def _forget(answer: asyncio.Future[Any]) -> None:
+    with suppress(Exception):
+        await answer
+
+
+def _no_answer(reader: StateReader) -> TransientError:
+    return TransientError(f"{reader.client.vendor.title} does not answer.", vendor=reader.client.vendor.name)
 
 
 def _is_for_all(error: BatchProviderError) -> bool:

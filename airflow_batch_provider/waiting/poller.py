@@ -43,6 +43,7 @@ class Wait(Generic[T]):
         self.interval = max(interval, SHORTEST_INTERVAL)
         self.due = 0.0
         self.asked_at = 0.0
+        self.hangs = False
         self._failures = 0
         self.ended: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._judge = judge
@@ -94,6 +95,7 @@ class Poller:
         self._origin = -random.random() * 3600  # noqa: S311 - jitter, no secret
         self._failures = 0
         self._not_before = 0.0
+        self._poll_now: Poll | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -101,17 +103,20 @@ class Poller:
         return not self._waits
 
     @contextmanager
-    def join(self, batch_id: str, interval: float, judge: Callable[[Seen], T | None]) -> Iterator[Wait[T]]:
+    def join(
+        self, batch_id: str, interval: float, judge: Callable[[Seen], T | None], *, pause: float = 0.0
+    ) -> Iterator[Wait[T]]:
         """Take part, until the block is left.
 
         :param batch_id: the batch to poll
         :param interval: seconds between two polls
         :param judge: takes a state or an error, and returns what ends the wait, or None
+        :param pause: seconds until the first poll at least
         :return: the wait, whose ``ended`` has what ended it, once something did
         """
         wait = Wait(batch_id, interval, judge)
         self._waits.setdefault(batch_id, set()).add(wait)
-        self._schedule(wait, self._next_tick(wait.interval))
+        self._schedule(wait, max(self._next_tick(wait.interval), asyncio.get_running_loop().time() + pause))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), context=contextvars.Context())
         try:
@@ -129,6 +134,7 @@ class Poller:
         :param every: seconds between the polls from then on, if they were farther apart
         """
         wait.interval = min(wait.interval, every)
+        self._in_flight.pop(wait.batch_id, None)  # what does not answer may do so now
         self._schedule(wait, asyncio.get_running_loop().time())
 
     def _schedule(self, wait: Wait[Any], due: float) -> None:
@@ -159,9 +165,11 @@ class Poller:
             self._task.cancel()
         for settling in list(self._in_flight.values()):
             settling.cancel()
+        if self._poll_now:
+            self._poll_now.cancel()
         if self._reader:
             self._reader.client.close()
-        self._task = self._reader = None
+        self._task = self._reader = self._poll_now = None
 
     async def _open(self) -> None:
         """Read the connection; the poll follows when it may, since the connection may be held."""
@@ -173,15 +181,18 @@ class Poller:
                 wait.deliver(error)
             self._back_off(error, due)
 
-    async def _renew(self) -> StateReader | None:
+    async def _renew(self, refused: StateReader) -> StateReader | None:
+        if self._reader and self._reader is not refused:
+            return self._reader  # another poll has done it
         try:
             renewed = await self._open_reader()
         except BatchProviderError as error:
             log.warning("The key was refused, and the connection cannot be read again: %s", error)
             return None
-        if self._reader and renewed.client.settings.source == self._reader.client.settings.source:
+        if renewed.client.settings.source == refused.client.settings.source:
             renewed.client.close()
             return None
+        renewed.client.hide([refused.client.settings.credentials.secret])
         log.info("The key of connection %r was replaced; polling goes on", renewed.client.settings.connection_id)
         self._reader = renewed  # the old one may still be asking in other threads, so it is not closed
         return renewed
@@ -201,9 +212,12 @@ class Poller:
                 await asyncio.wait_for(self._changed.wait(), None if math.isinf(seconds) else seconds)
 
     def _take_due(self) -> list[Wait[Any]]:
-        """Return the waits that are due, those first that were not asked for the longest; schedule their next poll."""
+        """Return the waits that are due, and schedule their next poll.
+
+        First those that were not asked for the longest, last those that did not answer.
+        """
         now = asyncio.get_running_loop().time()
-        due = sorted((wait for wait in self._each() if wait.due <= now), key=lambda wait: wait.asked_at)
+        due = sorted((wait for wait in self._each() if wait.due <= now), key=lambda wait: (wait.hangs, wait.asked_at))
         for wait in due:
             wait.due = self._next_tick(wait.interval)
         return due
@@ -226,9 +240,10 @@ class Poller:
                     wait.recover()
 
         loop = asyncio.get_running_loop()
-        poll = Poll(reader, self._threads, self._cost, self._in_flight, deliver, self._renew)
+        poll = self._poll_now = Poll(reader, self._threads, self._cost, self._in_flight, deliver, self._renew)
         await poll.run(by_id)
         for wait in due:
+            wait.hangs = wait.batch_id in self._in_flight
             if wait.batch_id in poll.asked:
                 wait.asked_at = loop.time()
             elif wait.batch_id not in self._in_flight:
@@ -244,7 +259,7 @@ class Poller:
             return
         self._failures += 1
         seconds = _pause(failure, self._failures, min((wait.interval for wait in due), default=1.0))
-        if self._reader and isinstance(failure, RateLimitedError) and failure.retry_after is not None:
+        if self._reader and isinstance(failure, RateLimitedError) and failure.retry_after:
             self._reader.client.rate_limiter.hold(seconds)  # holds all pollers of the connection
         self._not_before = asyncio.get_running_loop().time() + seconds
         log.warning("Polling again in %.0f s at the earliest: %s", seconds, failure)
@@ -257,6 +272,6 @@ def _pause(failure: TransientError, failures: int, interval: float) -> float:
     :param failures: how many in a row did
     :param interval: seconds between polls that do not fail
     """
-    if isinstance(failure, RateLimitedError) and failure.retry_after is not None:
+    if isinstance(failure, RateLimitedError) and failure.retry_after:  # 0 asks for nothing
         return min(failure.retry_after, LONGEST_HOLD)
     return delay(failures, 2 * interval, LONGEST_BACKOFF)

@@ -9,11 +9,12 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_batch_provider.apis.batch_state import BatchKind
+from airflow_batch_provider.apis.shown import Redactor
 from airflow_batch_provider.apis.vendor import Vendor
-from airflow_batch_provider.exceptions import TransientError
+from airflow_batch_provider.exceptions import BatchProviderError, TransientError
 from airflow_batch_provider.hooks.base import BatchApiHook, connection_not_found
 from airflow_batch_provider.waiting.kinds import hook_named
 from airflow_batch_provider.waiting.poller import Poller
@@ -37,7 +38,14 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictiona
 
 def threads_of(connection_id: str) -> ConnectionThreads:
     """Return the threads of a connection, in the running event loop."""
-    return _shared.setdefault(asyncio.get_running_loop(), _Shared()).threads[connection_id]
+    return _shared_here().threads[connection_id]
+
+
+def _shared_here() -> _Shared:
+    for loop in [loop for loop in _shared if loop.is_closed()]:  # what they share keeps them alive
+        for threads in _shared.pop(loop).threads.values():
+            threads.close()
+    return _shared.setdefault(asyncio.get_running_loop(), _Shared())
 
 
 def poller_for(kind: BatchKind, connection_id: str, scope: Mapping[str, str], hook: str | None = None) -> Poller:
@@ -48,7 +56,7 @@ def poller_for(kind: BatchKind, connection_id: str, scope: Mapping[str, str], ho
     :param scope: the values of ``kind.scope``
     :param hook: the import path of the hook; the vendor's own by default
     """
-    known = _shared.setdefault(asyncio.get_running_loop(), _Shared()).pollers
+    known = _shared_here().pollers
     for key in [key for key, poller in known.items() if poller.is_idle]:
         del known[key]
     key = (kind.name, connection_id, hook or "", tuple(sorted(scope.items())))
@@ -76,11 +84,18 @@ async def open_reader(
         saved_extras = await get_async_extra_dejson(connection)
     except AirflowNotFoundException as error:
         raise connection_not_found(vendor, connection_id) from error
-    except (OSError, AirflowException) as error:  # Airflow's API is away; a TimeoutError is an OSError
+    except Exception as error:  # Airflow's API is away, or a secrets backend raises something of its own
         raise TransientError(f"Connection {connection_id!r} cannot be read now: {error!r}") from error
     opened.use_connection(connection, saved_extras)
-    client = await threads.call(opened.get_conn)
-    return StateReader(client, kind, opened.listing_scope(kind, scope))
+    try:
+        client = await threads.call(opened.get_conn)
+    except BatchProviderError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of a hook that asks somebody else for a token
+        reason = Redactor([connection.password or ""]).show(repr(error))
+    else:
+        return StateReader(client, kind, opened.listing_scope(kind, scope))
+    raise TransientError(f"Connection {connection_id!r} cannot be used now: {reason}")
 
 
 def _make_hook(vendor: Vendor, path: str, connection_id: str) -> BatchApiHook:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -22,9 +23,11 @@ from airflow_batch_provider.exceptions import (
     UnexpectedResponseError,
 )
 from airflow_batch_provider.listing.pages import read_pages
-from airflow_batch_provider.waiting.forgiving import ForgivingListing, forgiving, load, repair_object
+from airflow_batch_provider.waiting.forgiving import NO_ID, ForgivingListing, forgiving, load, repair_object
 
 log = logging.getLogger(__name__)
+
+_UUID = re.compile(r"(?:[a-z]+[-_])?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 
 ATTEMPTS_PER_PAGE = 3
 """One failed page of many must not cost all waits a poll."""
@@ -59,6 +62,7 @@ class StateReader:
         self._listing_client = client.for_polling(attempts=ATTEMPTS_PER_PAGE)
         self._known: dict[str, tuple[bytes, ShownState]] = {}
         self._unreadable: set[str] = set()
+        self.pages_read = 0
 
     @property
     def can_list(self) -> bool:
@@ -80,7 +84,7 @@ class StateReader:
 
         def state() -> BatchState:
             found = self.kind.state(document)
-            if found.id.casefold() != batch_id.casefold():
+            if not _is_same(found.id, batch_id):
                 raise ValueError(f"the answer is about {found.id!r}")
             return found
 
@@ -131,16 +135,19 @@ class StateReader:
                 states[ALL] = error
         return states
 
-    def read_finished(self) -> list[ShownState]:
-        """Read the whole listing and return those that will not change any more; what cannot be read is logged."""
+    def read_finished(self) -> list[tuple[str, ShownState]]:
+        """Read the whole listing and return those that will not change any more; what cannot be read is logged.
+
+        :return: ids as the vendor has them, and states
+        """
         finished = []
         for batch_id, state in self.read_all().items():
             if isinstance(state, UnexpectedResponseError):
                 if batch_id not in self._unreadable:
                     log.warning("A batch is left out: %s", state)
                     self._unreadable.add(batch_id)
-            elif batch_id != ALL and state.outcome.is_terminal:
-                finished.append(state)
+            elif batch_id != ALL and state.outcome.is_terminal and not batch_id.startswith(NO_ID):
+                finished.append((batch_id, state))
         return finished
 
     def read_unfinished(self, wanted: set[str]) -> ListedStates:
@@ -160,6 +167,7 @@ class StateReader:
                 try:
                     for page in pages:
                         requests += 1
+                        self.pages_read += 1
                         found.update(self._unfinished_in(page.rows, wanted))
                         if len(found) == len(wanted) or requests >= len(wanted):
                             break
@@ -203,3 +211,8 @@ class StateReader:
             vendor=self.client.vendor.name,
             endpoint=(self.kind.single or self.kind.listing).address,
         )
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Return whether two ids are the same; the digits of a UUID may be in capitals."""
+    return one == other or (bool(_UUID.fullmatch(one)) and one.lower() == other.lower())

@@ -14,7 +14,7 @@ T = TypeVar("T")
 AT_ONCE = 8
 """Calls that run at the same time, those that are slow aside."""
 
-SLOW = 5.0
+SLOW = 2.0
 """Seconds after which a call is slow: it goes on, and another may begin."""
 
 MOST_THREADS = 64
@@ -40,6 +40,10 @@ class ConnectionThreads:
                 call.cancel()
                 raise
             return call
+
+    def close(self) -> None:
+        """Let the threads end when they have done what they are doing."""
+        self._executor.shutdown(wait=False)
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function and return what it returns."""

@@ -9,7 +9,8 @@ import msgspec
 from airflow_batch_provider import codec, exceptions
 from airflow_batch_provider.apis.batch_state import Outcome, ShownState
 from airflow_batch_provider.apis.moment import Clock, read_moment
-from airflow_batch_provider.exceptions import BatchProviderError, FatalError, TransientError
+from airflow_batch_provider.apis.shown import harmless
+from airflow_batch_provider.exceptions import LONGEST_MESSAGE, BatchProviderError, FatalError, TransientError
 
 EVENT_VERSION = 2
 
@@ -37,7 +38,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     def to_event(self) -> dict[str, Any]:
         """Return the payload of a trigger's event."""
         event: dict[str, Any] = msgspec.to_builtins(self)
-        return event
+        return {**event, "message": harmless(self.message, LONGEST_MESSAGE)}
 
     def result(self) -> dict[str, Any]:
         """Return what the sensor returns, or raise what it fails with.
@@ -142,9 +143,14 @@ def of_permanent(error: FatalError) -> Verdict:
     return Verdict(error=type(error).__name__, message=str(error), state=None)
 
 
-def of_timeout(title: str, state: ShownState | None, timeout: float) -> Verdict:
-    """Return the verdict of a wait whose time is up."""
-    seen = f"; last seen: {state}" if state else ", and not seen once"
+def of_timeout(title: str, state: ShownState | None, timeout: float, *, was_seen: bool = False) -> Verdict:
+    """Return the verdict of a wait whose time is up.
+
+    :param state: what was seen last, None if that is not known any more
+    :param was_seen: whether it was seen before, by another process
+    """
+    unseen = "; it could not be polled in the end" if was_seen else ", and not seen once"
+    seen = f"; last seen: {state}" if state else unseen
     message = f"{title}: not finished within {timeout:.0f} s{seen}."
     return Verdict(error="BatchTimeoutError", message=message, state=summary(state) if state else None)
 
@@ -164,7 +170,7 @@ class Movement(msgspec.Struct, frozen=True):
 
         :param state: what was seen
         :param now: Unix seconds
-        :param is_first: whether this process sees the batch for the first time. Then it moved at the time that the
+        :param is_first: whether nobody has looked a moment ago. Then it moved at the time that the
             vendor reports, if it reports a new one: a triggerer that was down does not take what happened meanwhile for
             news. Otherwise it moved now, because a vendor's clock or time zone may be wrong.
         """

@@ -59,6 +59,7 @@ class Watch:
         self._stalled_after = stalled_after
         self._max_poll_failures = max_poll_failures
         self._failures = 0
+        self._has_looked = False
         self.movement = movement
         self.state: ShownState | None = None
 
@@ -73,7 +74,8 @@ class Watch:
         if state is not self.state:  # a reader returns the same object if nothing has changed
             log_changes(self._log, self._title, self.movement.mark if self.movement else None, state)
             movement = self.movement or verdict.Movement(state.mark, now)
-            self.movement = movement.after(state, now, is_first=self.state is None)
+            self.movement = movement.after(state, now, is_first=not self._has_looked)
+            self._has_looked = True
             self.state = state
             end = verdict.of_state(self._title, state, fail_on_item_failures=self._fail_on_item_failures)
             if end:
@@ -113,4 +115,5 @@ class Watch:
             return
         self._failures = watch.failures
         if watch.mark is not None and watch.since is not None:
+            self._has_looked = True  # at the poke before
             self.movement = verdict.Movement(watch.mark, watch.since)

@@ -244,10 +244,10 @@ def test_a_watcher_fires_for_its_jobs(acme: Acme) -> None:
     _, kwargs = trigger.serialize()
     assert kwargs["kind"] == "tests.fourth_vendor.acme.JOB"
 
-    async def look() -> list[dict[str, Any]]:
+    async def look() -> list[tuple[str, dict[str, Any]]]:
         return await anext(BatchFinishedEventTrigger.open_shared_stream(kwargs))
 
-    assert [(state["id"], state["outcome"]) for state in asyncio.run(look())] == [
+    assert [(batch_id, state["outcome"]) for batch_id, state in asyncio.run(look())] == [
         ("job 7", "succeeded"),
         ("job 8", "failed"),
     ]

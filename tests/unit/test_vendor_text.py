@@ -112,10 +112,10 @@ def _event_of_a_watcher(text: str, vendor: FakeVendor, folder: Path) -> Left:
     vendor.finish("b", updated_at=text)
     watcher = BatchFinishedEventTrigger(kind=PROCESSING_JOB, connection_id="llamacloud_default")
 
-    async def poll() -> list[dict[str, Any]]:
+    async def poll() -> list[tuple[str, dict[str, Any]]]:
         return await anext(BatchFinishedEventTrigger.open_shared_stream(watcher.serialize()[1]))
 
-    yield asyncio.run(poll())
+    yield [state for _, state in asyncio.run(poll())]
 
 
 def _exception_of_a_hook(text: str, vendor: FakeVendor, folder: Path) -> Left:

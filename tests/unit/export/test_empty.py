@@ -86,5 +86,5 @@ def test_that_there_are_no_rows_is_not_remembered_for_the_next_try(
     assert left_over(tmp_path) == set()
 
 
-def failing(*args: object) -> None:
+def failing(*args: object, **kwargs: object) -> None:
     raise TransientError("away")

@@ -41,6 +41,7 @@ ALL_SET = {
     "moved_at": 1e8,
     "max_poll_failures": 3,
     "hook": "package.module.Hook",
+    "not_before": 1e9,
     "version": 1,
 }
 REQUIRED = ("kind", "connection_id", "batch_id", "scope", "poll_interval")
@@ -79,6 +80,7 @@ def test_kwargs_that_an_earlier_version_did_not_have_get_defaults() -> None:
         "moved_at": None,
         "max_poll_failures": MAX_POLL_FAILURES,
         "hook": None,
+        "not_before": None,
         "version": 1,
     }
 

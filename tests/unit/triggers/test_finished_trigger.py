@@ -222,6 +222,11 @@ def test_events_of_one_look_are_kept_apart_and_remembered_one_by_one(
     [
         {"poll_interval": "60"},
         {"poll_interval": 0},
+        {"poll_interval": 1e-9},
+        {"hook": 5},
+        {"hook": "os.path"},
+        {"kind": None},
+        {"scope": {1: "p", "b": "c"}},
         {"poll_interval": -1},
         {"poll_interval": True},
         {"poll_interval": float("nan")},
@@ -335,7 +340,7 @@ def test_events_cost_writes_of_what_is_new_and_not_of_all() -> None:
             await super().aset(key, value)
 
     store = Counting()
-    states = [{"id": f"batch-{number}"} for number in range(10_040)]
+    states = [(f"batch-{number}", {"id": "shown"}) for number in range(10_040)]
 
     async def listings() -> AsyncIterator[Any]:
         yield states[:10_000]
@@ -348,3 +353,59 @@ def test_events_cost_writes_of_what_is_new_and_not_of_all() -> None:
     assert asyncio.run(listen()) == 40
     assert store.written < 20_000
     assert sum(map(len, store.values.values())) < 120_000
+
+
+def test_more_than_are_kept_beside_the_others_are_kept_at_once() -> None:
+    store = Store()
+    states = [(f"batch-{number}", {}) for number in range(600)]
+
+    async def listings() -> AsyncIterator[Any]:
+        yield []
+        yield states
+
+    async def killed_after(count: int) -> None:
+        stream = trigger("playment.batch", store).filter_shared_stream(listings())
+        for _ in range(count):
+            await anext(stream)
+
+    async def all_at_once() -> AsyncIterator[Any]:
+        yield states
+
+    async def restarted() -> int:
+        return len([event async for event in trigger("playment.batch", store).filter_shared_stream(all_at_once())])
+
+    asyncio.run(killed_after(500))
+    assert asyncio.run(restarted()) == 101  # the one that it was killed at may fire once more
+
+
+def test_what_one_poll_does_not_list_is_not_forgotten() -> None:
+    store = Store()
+    first = [(f"batch-{number}", {}) for number in range(300)]
+
+    async def listings() -> AsyncIterator[Any]:
+        yield []
+        yield first[:1]
+        yield first[1:]
+        yield first
+
+    async def listen() -> int:
+        return len([event async for event in trigger("playment.batch", store).filter_shared_stream(listings())])
+
+    assert asyncio.run(listen()) == 300
+
+
+@pytest.mark.parametrize("damaged", ["!", "QUI=", 5, {"a": 1}, [1], ["xyz"]], ids=repr)
+def test_a_kept_value_that_cannot_be_read_fires_nothing_for_what_is_finished(damaged: Any) -> None:
+    store = Store()
+    states = [(f"batch-{number}", {}) for number in range(5)]
+
+    async def one_listing() -> AsyncIterator[Any]:
+        yield states
+
+    async def listen() -> int:
+        return len([event async for event in trigger("playment.batch", store).filter_shared_stream(one_listing())])
+
+    asyncio.run(listen())
+    (key,) = [key for key in store.values if not key.endswith("-recent")]
+    store.values = {key: json.dumps(damaged)}
+    assert asyncio.run(listen()) == 0

@@ -15,12 +15,15 @@ from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.request import Answer
 from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger, BatchStatusTrigger
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
-from airflow_batch_provider.waiting.forgiving import MOST_NESTING, ForgivingListing, load, repair_page
+from airflow_batch_provider.waiting.forgiving import MOST_NESTING, NO_ID, ForgivingListing, load, repair_page
+from airflow_batch_provider.waiting.kinds import KINDS
+from airflow_batch_provider.waiting.pollers import poller_for
 from tests.unit.waiting.fake_vendor import (
     BATCH,
     LISTED,
     PLAYMENT,
     SCOPES,
+    TALKIFAI,
     event_of,
     poller,
     serving,
@@ -77,15 +80,18 @@ def test_a_row_with_what_no_parser_takes_is_read_without_it(name: str, value: st
 
 @pytest.mark.parametrize("row", BAD_ROWS.values(), ids=BAD_ROWS)
 @pytest.mark.parametrize("name", LISTINGS)
-def test_a_row_without_an_id_is_left_out(name: str, row: str) -> None:
-    assert [one for one in ids_in(name, page_of(name, row, '{"id": "a"}')) if one != "x"] == ["a"]
+def test_a_row_without_an_id_gets_one_that_says_so(name: str, row: str) -> None:
+    first, second = ids_in(name, page_of(name, row, '{"id": "a"}'))
+    assert first == "x" or first.startswith(NO_ID)
+    assert second == "a"
 
 
 def test_json_lines_are_read_line_by_line() -> None:
     body = b'{"id": "a"}\n{"id": \n{"id": "b", "x": NaN}\n'
     repaired = repair_page((Body(is_lines=True),), body)
     assert repaired is not None
-    assert [json.loads(line)["id"] for line in repaired.splitlines()] == ["a", "b"]
+    first, second, third = (json.loads(line)["id"] for line in repaired.splitlines())
+    assert (first, second[: len(NO_ID)], third) == ("a", NO_ID, "b")
 
 
 json_values = st.recursive(
@@ -135,10 +141,10 @@ def test_another_batchs_unreadable_row_delays_no_wait(kind: str, value: str) -> 
             kind=kind, connection_id=f"{kind.partition('.')[0]}_default", scope=SCOPES[kind]
         )
 
-        async def poll() -> list[dict[str, Any]]:
+        async def poll() -> list[tuple[str, dict[str, Any]]]:
             return await anext(BatchFinishedEventTrigger.open_shared_stream(watcher.serialize()[1]))
 
-        assert {state["id"] for state in asyncio.run(poll())} == {"a", "b"}
+        assert {batch_id for batch_id, _ in asyncio.run(poll())} == {"a", "b"}
 
 
 @pytest.mark.parametrize("row", BAD_ROWS.values(), ids=BAD_ROWS)
@@ -152,6 +158,45 @@ def test_another_batchs_row_without_an_id_delays_no_wait_on_its_project(row: str
         assert asyncio.run(event_of(trigger("a", PLAYMENT)))["error"] is None
 
 
+@pytest.mark.parametrize("row", [row for name, row in BAD_ROWS.items() if "status" not in name])
+def test_a_project_with_a_row_that_cannot_be_read_is_not_finished(row: str) -> None:
+    with serving(PLAYMENT, "a") as vendor:
+        vendor.finish("a")
+        listed = json.dumps(vendor.batches["a"])
+        rows = f"{row}, {listed}"
+        vendor.fault = lambda path, query: Said(body=f'{{"data": {{"batches": [{rows}]}}}}'.encode())
+
+        async def wait() -> None:
+            project = poller_for(KINDS[PLAYMENT], "playment_default", SCOPES[PLAYMENT])
+            assert not any(state.outcome.is_terminal for state in await states(project, "*", 3))
+
+        asyncio.run(wait())
+
+
+def test_a_watcher_of_an_exact_listing_goes_on_beside_a_row_without_an_id() -> None:
+    with serving(TALKIFAI, *map(str, range(250))) as vendor:
+        vendor.finish(*vendor.batches)
+        vendor.batches["50"]["id"] = None
+        watcher = BatchFinishedEventTrigger(
+            kind=TALKIFAI, connection_id="talkifai_default", scope=SCOPES[TALKIFAI], poll_interval=0.01
+        )
+
+        async def poll() -> list[tuple[str, dict[str, Any]]]:
+            return await anext(BatchFinishedEventTrigger.open_shared_stream(watcher.serialize()[1]))
+
+        assert len(asyncio.run(poll())) == 249
+
+
+@pytest.mark.parametrize("written", ["3.0", '"3"', "3", str(2**70)])
+def test_a_counter_counts_however_it_is_written(written: str) -> None:
+    with serving(TALKIFAI, "a") as vendor:
+        vendor.fault = lambda path, query: Said(
+            body=f'{{"id": "a", "status": "completed", "failedCalls": {written}}}'.encode()
+        )
+        event = asyncio.run(event_of(trigger("a", fail_on_item_failures=True)))
+    assert event["error"] == "BatchItemsFailedError"
+
+
 def test_an_answer_about_another_batch_is_no_success() -> None:
     with serving(BATCH, "a") as vendor:
         vendor.finish("a", id="b")
@@ -160,10 +205,19 @@ def test_an_answer_about_another_batch_is_no_success() -> None:
     assert "about 'b'" in event["message"]
 
 
-def test_an_id_may_differ_in_case() -> None:
-    with serving(BATCH, "a") as vendor:
-        vendor.finish("a", id="A")
-        assert asyncio.run(event_of(trigger("a", BATCH)))["error"] is None
+@pytest.mark.parametrize(
+    ("asked", "answered", "error"),
+    [
+        ("0A1B2C3D-0000-4000-8000-0123456789AB", "0a1b2c3d-0000-4000-8000-0123456789ab", None),
+        ("bat-0a1b2c3d-0000-4000-8000-0123456789ab", "BAT-0A1B2C3D-0000-4000-8000-0123456789AB", None),
+        ("Ab3X", "aB3x", "UnexpectedResponseError"),
+        ("strasse", "straße", "UnexpectedResponseError"),
+    ],
+)
+def test_only_the_digits_of_a_uuid_may_differ_in_case(asked: str, answered: str, error: str | None) -> None:
+    with serving(BATCH, asked) as vendor:
+        vendor.finish(asked, id=answered)
+        assert asyncio.run(event_of(trigger(asked, BATCH)))["error"] == error
 
 
 def test_a_declaration_that_fails_ends_the_wait_for_its_own_batch() -> None:

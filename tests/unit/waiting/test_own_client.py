@@ -91,10 +91,10 @@ def test_a_watcher_uses_it(vendor: FakeVendor, sensor_class: type[LlamaCloudBatc
     path = f"{__name__}.{sensor_class.hook_class.__name__}"
     watcher = BatchFinishedEventTrigger(kind=BATCH, connection_id="llamacloud_default", hook=path)
 
-    async def poll() -> list[dict[str, Any]]:
+    async def poll() -> list[tuple[str, dict[str, Any]]]:
         return await anext(BatchFinishedEventTrigger.open_shared_stream(watcher.serialize()[1]))
 
-    assert [state["id"] for state in asyncio.run(poll())] == ["a"]
+    assert [batch_id for batch_id, _ in asyncio.run(poll())] == ["a"]
 
 
 def test_a_hook_that_the_triggerer_could_not_import_fails_on_the_worker(vendor: FakeVendor) -> None:
