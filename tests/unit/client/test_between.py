@@ -153,6 +153,24 @@ def test_a_location_in_raw_utf_8_is_followed(connect: Connect) -> None:
         assert b"GET /gr%C3%B6%C3%9Fe/?%C3%A4=%C3%B6 " in server.asked[-1]
 
 
+def test_headers_that_are_none_are_not_logged(
+    say: Say, connect: Connect, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = b"".join(b"X-%d: %s\r\n" % (number, b"y" * 60_000) for number in range(12))
+    with caplog.at_level("DEBUG"):
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nno header " % len(PAGE) + key.encode() + b"\r\n" + more
+        assert len(ask(connect, say(answer + b"\r\n" + PAGE).url).rows) == 0
+    assert key not in caplog.text
+    assert len(caplog.text) < 5000
+
+
+def test_queries_are_not_logged_at_debug(start: Start, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        ask(connect, start(in_turn(Answer(200, PAGE))).url, source_directory_id="from-a-vendor")
+    assert "GET /api/v2/batches" in caplog.text
+    assert "from-a-vendor" not in caplog.text
+
+
 BODIES = {
     "NaN": (b'{"items": [{"id": "a", "x": NaN}]}', "the body contains NaN"),
     "Infinity": (b'{"items": [{"id": "a", "x": -Infinity}]}', "the body contains -Infinity"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -11,14 +12,23 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, TaskDeferred
 from airflow.sdk.bases.sensor import AirflowRescheduleException
+from msgspec.structs import replace
 from pytest_mock import MockerFixture
 
 from airflow_batch_provider import exceptions
-from airflow_batch_provider.exceptions import BatchTimeoutError, InvalidParameterError, TransientError
+from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.exceptions import (
+    BatchProviderError,
+    BatchTimeoutError,
+    InvalidParameterError,
+    TransientError,
+)
+from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.sensors.batch import BatchSensor
 from airflow_batch_provider.sensors.playment import PlaymentBatchSensor
+from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 from tests.unit.sensors.cases import CASES, MODES, TaskInstance, _Store, wait
-from tests.unit.waiting.fake_vendor import PATIENCE, PLAYMENT, TALKIFAI, said, serving
+from tests.unit.waiting.fake_vendor import PATIENCE, PLAYMENT, TALKIFAI, event_of, said, serving
 from tests.vendor_server import Answer
 
 CASE = CASES["TalkifAIBatchJobSensor"]
@@ -198,3 +208,60 @@ def test_playments_running_word_is_known(caplog: pytest.LogCaptureFixture, monke
         assert sensor.poke({}) is False
         assert len(vendor.server.asked) == 1
     assert "not documented" not in caplog.text
+
+
+def test_reschedule_mode_does_not_take_a_vendors_clock_for_a_stall() -> None:
+    store, ti = _Store(), TaskInstance()
+    with serving(TALKIFAI, "a", contactsProcessed=0) as vendor:
+        sensor_class = CASE.sensor
+        with pytest.MonkeyPatch.context() as patch:
+            kind = sensor_class.kind
+            read = kind.state
+            patch.setattr(
+                sensor_class, "kind", replace(kind, state=lambda row: replace(read(row), updated_at=row["changed"]))
+            )
+            for poke in range(6):
+                vendor.batches["a"] |= {"contactsProcessed": poke, "changed": f"2026-01-01T00:0{poke}:00"}
+                with pytest.raises(AirflowRescheduleException):
+                    CASE.make(mode="reschedule", stalled_after=600).execute({"ti": ti, "task_state_store": store})
+
+
+def test_a_deferred_wait_asks_no_sooner_than_the_vendor_wants_it() -> None:
+    with serving(TALKIFAI, "a") as vendor:
+        vendor.fault = lambda path, query: said(429, Retry_After="300")
+        with pytest.raises(TaskDeferred) as deferred:
+            CASE.make(deferrable=True).execute({})
+        arguments = deferred.value.trigger.serialize()[1]
+        assert 290 < arguments["not_before"] - time.time() <= 300
+        arguments |= {"end_time": time.time() + 0.2}
+
+        async def wait_a_moment() -> None:
+            waiting = asyncio.create_task(event_of(BatchStatusTrigger(**arguments)))
+            await asyncio.sleep(0.1)
+            assert len(vendor.server.asked) == 1
+            waiting.cancel()
+
+        asyncio.run(wait_a_moment())
+
+
+@pytest.mark.parametrize("parameters", [{}, {"max_wait": 60}])
+def test_reschedule_mode_with_backoff_comes_back_when_the_vendor_wants_it(parameters: dict[str, Any]) -> None:
+    with serving(TALKIFAI, "a") as vendor:
+        vendor.fault = lambda path, query: said(429, Retry_After="300")
+        sensor = CASE.make(mode="reschedule", exponential_backoff=True, **parameters)
+        with pytest.raises(AirflowRescheduleException) as rescheduled:
+            sensor.execute({"ti": TaskInstance(), "task_state_store": _Store()})
+    assert 290 < rescheduled.value.reschedule_date.timestamp() - time.time() <= 301
+
+
+def test_redirects_do_not_prolong_a_poll() -> None:
+    with serving(TALKIFAI, "a") as vendor:
+
+        def redirect(path: str, query: Any) -> Answer:
+            time.sleep(0.1)
+            return Answer(302, b"", {"Location": f"{path}?again={len(vendor.server.asked)}"})
+
+        vendor.fault = redirect
+        with pytest.raises(BatchProviderError):
+            list(TalkifAIHook().get_conn().within(0.3).send(Request("/x"), lambda answer: []))
+        assert len(vendor.server.asked) < 6

@@ -6,13 +6,18 @@ import asyncio
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
+from msgspec.structs import replace
 
+from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import TransientError
-from airflow_batch_provider.waiting import poll, threads
+from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
+from airflow_batch_provider.waiting import poll, pollers, threads
 from airflow_batch_provider.waiting.kinds import KINDS
 from airflow_batch_provider.waiting.pollers import open_reader
 from airflow_batch_provider.waiting.reader import StateReader
@@ -25,6 +30,8 @@ from tests.unit.waiting.fake_vendor import (
     FakeVendor,
     background,
     event_of,
+    joined,
+    poller,
     said,
     serving,
     trigger,
@@ -138,8 +145,6 @@ def test_a_wait_whose_time_is_up_is_looked_at_once_more(monkeypatch: pytest.Monk
 
 
 def test_a_wait_between_two_far_polls_sees_what_finished_in_time() -> None:
-    import time
-
     with serving(TALKIFAI, "a") as vendor:
 
         async def wait() -> dict[str, Any]:
@@ -193,3 +198,183 @@ def test_nothing_is_sent_for_waits_that_have_ended() -> None:
         with pytest.raises(TransientError):
             reader.read_all()
         assert vendor.server.asked == []
+
+
+def test_forty_batches_that_hang_do_not_hide_a_healthy_one(released: threading.Event) -> None:
+    hanging = [f"x{number}" for number in range(40)]
+    with serving(TALKIFAI, *hanging, "a") as vendor:
+        hang(vendor, released, *hanging)
+        vendor.finish("a")
+
+        async def wait() -> dict[str, Any]:
+            async with background(*(event_of(trigger(id_, scope={}, poll_interval=1)) for id_ in hanging)):
+                event = await event_of(trigger("a", scope={}, poll_interval=1))
+                released.set()
+                return event
+
+        assert asyncio.run(wait())["error"] is None
+
+
+@pytest.mark.parametrize("page", [1, 2])
+def test_a_listing_that_hangs_gives_way_to_single_reads(released: threading.Event, page: int) -> None:
+    ids = [f"b{number:03d}" for number in range(150)]
+    with serving(TALKIFAI, *ids) as vendor:
+
+        def fault(path: str, query: Any) -> None:
+            if path == "/batch/jobs" and query.get("page", "1") == str(page):
+                released.wait(PATIENCE)
+
+        vendor.fault = fault
+        vendor.finish(*ids)
+        for id_ in ids[:120]:
+            vendor.batches[id_]["status"] = "running"
+
+        async def wait() -> list[dict[str, Any]]:
+            async with background(*(event_of(trigger(id_)) for id_ in ids[:120])):
+                events = await asyncio.gather(*(event_of(trigger(id_)) for id_ in ids[120:]))
+                released.set()
+                return events
+
+        assert {event["error"] for event in asyncio.run(wait())} == {None}
+
+
+def test_a_request_that_hangs_when_time_is_up_does_not_keep_the_batch_from_its_last_poll(
+    released: threading.Event,
+) -> None:
+    with serving(TALKIFAI, "a") as vendor:
+
+        def fault(path: str, query: Any) -> None:
+            if len(vendor.server.asked) == 2:
+                vendor.finish("a")
+                released.wait(PATIENCE)
+
+        vendor.fault = fault
+
+        async def wait() -> dict[str, Any]:
+            event = await event_of(trigger("a", end_time=time.time() + 0.5, timeout=0.5))
+            released.set()
+            return event
+
+        assert asyncio.run(wait())["error"] is None
+
+
+@pytest.mark.parametrize("retry_after", ["0", "Mon, 01 Jan 2001 00:00:00 GMT"])
+def test_a_retry_after_of_nothing_leaves_the_back_off_on(retry_after: str) -> None:
+    ids = [f"b{number}" for number in range(50)]
+    with serving(TALKIFAI, *ids) as vendor:
+        vendor.fault = lambda path, query: said(429, Retry_After=retry_after)
+
+        async def wait() -> None:
+            shared = poller()
+            with joined(shared, ids[0], 1):
+                async with background(*(event_of(trigger(id_, poll_interval=1)) for id_ in ids)):
+                    await until(lambda: shared._not_before > asyncio.get_running_loop().time())
+
+        asyncio.run(wait())
+
+
+class FailingHook(LlamaCloudHook):
+    """Asks somebody else for a token, who is away now and then."""
+
+    failures = 0
+
+    def get_conn(self) -> Client:
+        if type(self).failures:
+            type(self).failures -= 1
+            raise requests.ConnectionError("token server for the-secret-key is away")
+        return super().get_conn()
+
+
+def test_a_hook_that_fails_now_and_then_ends_no_wait(caplog: pytest.LogCaptureFixture) -> None:
+    FailingHook.failures = 3
+    path = f"{__name__}.{FailingHook.__name__}"
+    with serving(BATCH, "a", "b") as vendor:
+        vendor.finish("a", "b")
+
+        async def wait() -> list[dict[str, Any]]:
+            return await asyncio.gather(*(event_of(trigger(id_, BATCH, hook=path)) for id_ in "ab"))
+
+        assert {event["error"] for event in asyncio.run(wait())} == {None}
+    assert FailingHook.failures == 0
+    assert "the-secret-key" not in caplog.text
+
+
+def test_a_hook_that_fails_while_a_key_is_renewed_ends_only_what_was_refused() -> None:
+    FailingHook.failures = 0
+    path = f"{__name__}.{FailingHook.__name__}"
+    with serving(BATCH, "a", "b") as vendor:
+
+        async def wait() -> tuple[dict[str, Any], dict[str, Any]]:
+            refused, healthy = (asyncio.create_task(event_of(trigger(id_, BATCH, hook=path))) for id_ in "ab")
+            await until(lambda: {"a", "b"} <= set(vendor.singles))
+            FailingHook.failures = 1
+            vendor.fault = lambda path, query: said(401) if path.endswith("/a") else None
+            ended = await refused
+            vendor.finish("b")
+            return ended, await healthy
+
+        refused, healthy = asyncio.run(wait())
+    assert (refused["error"], healthy["error"]) == ("AuthenticationError", None)
+
+
+def _auth(request: Any, credentials: Any, renew: bool) -> dict[str, str]:
+    if AuthFailing.failures:
+        AuthFailing.failures -= 1
+        raise KeyError("access_token")
+    return {"Authorization": "Bearer token"}
+
+
+class AuthFailing(LlamaCloudHook):
+    """Authenticates by a function that fails now and then."""
+
+    failures = 0
+    vendor = replace(LlamaCloudHook.vendor, auth=_auth)
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_an_authentication_that_fails_now_and_then_ends_no_wait(count: int) -> None:
+    AuthFailing.failures = 3
+    ids = [f"b{number}" for number in range(count)]
+    with serving(BATCH, *ids) as vendor:
+        vendor.finish(*ids)
+
+        async def wait() -> list[dict[str, Any]]:
+            path = f"{__name__}.{AuthFailing.__name__}"
+            return await asyncio.gather(*(event_of(trigger(id_, BATCH, hook=path)) for id_ in ids))
+
+        assert {event["error"] for event in asyncio.run(wait())} == {None}
+
+
+def test_a_slow_answer_to_the_old_key_is_asked_again_with_the_new_one(
+    released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(TALKIFAI, "slow", "fast") as vendor:
+
+        def fault(path: str, query: Any) -> Any:
+            if "new-key" in str(vendor.server.asked[-1].headers):
+                return None
+            if path.endswith("slow"):
+                released.wait(PATIENCE)
+            return said(401)
+
+        async def wait() -> list[dict[str, Any]]:
+            both = [asyncio.create_task(event_of(trigger(id_, scope={}))) for id_ in ("slow", "fast")]
+            await until(lambda: {"slow", "fast"} <= set(vendor.singles))
+            vendor.fault = fault
+            await until(lambda: vendor.singles.count("slow") > 1)
+            connection = {"conn_type": "talkifai", "host": vendor.server.url, "password": "new-key"}
+            monkeypatch.setenv("AIRFLOW_CONN_TALKIFAI_DEFAULT", json.dumps(connection))
+            vendor.finish("slow", "fast")
+            first = await both[1]
+            released.set()
+            return [first, await both[0]]
+
+        assert {event["error"] for event in asyncio.run(wait())} == {None}
+
+
+def test_event_loops_that_have_ended_are_forgotten() -> None:
+    with serving(TALKIFAI, "a") as vendor:
+        vendor.finish("a")
+        for _ in range(3):
+            asyncio.run(event_of(trigger("a")))
+    assert sum(loop.is_closed() for loop in pollers._shared) <= 1
