@@ -106,6 +106,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             "bytes": self.bytes,
             "parts": len(self.parts),
             "status_counts": dict(self.status_counts),
+            "drift": self.drift,
             "finished_at": self.finished_at,
         }
 
