@@ -24,12 +24,14 @@ class Step(msgspec.Struct, frozen=True):
     :param origin: the position of the first row that is wanted
     :param reached: the position after the last row that was read
     :param size: the most rows that a page seems to have
+    :param repeats: pages in a row that began behind all rows, and had only known ones
     """
 
     request: Request
     origin: int = 0
     reached: int = 0
     size: int = 0
+    repeats: int = 0
 
 
 class Taken(msgspec.Struct, frozen=True):

@@ -16,6 +16,9 @@ from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.paging import Step, Taken
 from airflow_batch_provider.apis.request import Request
 
+MOST_REPEATS = 3
+"""Pages in a row behind all rows, with known ones that others pushed there, after which the listing is at its end."""
+
 
 def _number(request: Request, key: str) -> int:
     return int(str(request.query[key]))
@@ -32,8 +35,8 @@ class OffsetPaging(msgspec.Struct, frozen=True):
 
     It advances by the rows that came, not by those asked for, because a server may give fewer than ``limit``. For the
     same reason a short page is not the last one, and a total is a hint at best: LlamaCloud's own SDK trusts
-    ``total_size``, which is usually null, and loses everything after page 1. What ends the listing is a page
-    right behind a short one that brings nothing new.
+    ``total_size``, which is usually null, and loses everything after page 1. What ends the listing is an empty page
+    right behind a short one, or some that show only rows which others pushed there.
 
     :param parameter: the query parameter that takes the number of rows to skip
     :param size_parameter: the query parameter that takes the page size
@@ -66,15 +69,16 @@ class OffsetPaging(msgspec.Struct, frozen=True):
         return max(0, step.reached - self._start(step))
 
     def following(self, step: Step, taken: Taken) -> Step | None:
-        is_short = taken.rows < step.size
-        is_behind = self._start(step) >= step.reached > step.origin
-        if not taken.rows or (is_short and is_behind and not taken.fresh):
+        if not taken.rows:
             return None
         reached = self._start(step) + taken.rows
-        if is_short:  # the end, or a server that gives fewer: the next row shows which
-            return self._at(replace(step, reached=reached, size=taken.rows), reached)
-        step = replace(step, reached=reached, size=taken.rows)
-        return self._at(step, reached - (step.size > 1))
+        is_short = taken.rows < step.size
+        if is_short and not taken.fresh and self._start(step) >= step.reached > step.origin:
+            step = replace(step, reached=reached, repeats=step.repeats + 1)
+            return self._at(step, reached) if step.repeats < MOST_REPEATS else None
+        step = replace(step, reached=reached, size=taken.rows, repeats=0)
+        # A short page is the end, or the server gives fewer rows: the next row shows which.
+        return self._at(step, reached - (not is_short and step.size > 1))
 
     def back(self, step: Step) -> Step:
         return self._at(step, _target_back(step, self._start(step)))
@@ -125,21 +129,25 @@ class NumberPaging(msgspec.Struct, frozen=True):
         return start <= step.origin or bool(rows and known) or start >= step.reached
 
     def overlap(self, step: Step, facts: Page) -> int:
-        return max(0, step.reached - self._start(step, self._used(step, facts)))
+        return max(0, step.reached - self._start(step, self._used(step, facts, len(facts.rows))))
 
     def following(self, step: Step, taken: Taken) -> Step | None:
-        used = self._used(step, taken.facts)
-        if taken.rows > used:
-            used = taken.rows  # it takes no notice of the size that was asked for
-        reached = self._start(step, used) + taken.rows
-        total = taken.facts.total
+        used, total = self._used(step, taken.facts, taken.rows), taken.facts.total
         is_short = taken.rows < used
         is_whole = total is not None and taken.read >= total - step.origin
-        if not taken.rows or (is_short and (is_whole or not taken.fresh)):
+        # Where neither size nor total are told, a short page may be a capped one, which begins earlier.
+        is_unplaced = is_short and total is None and not taken.facts.page_size
+        if not taken.rows or (is_short and (is_whole or not (taken.fresh or is_unplaced))):
             return None
         size = taken.rows if is_short else used
         if size < self._asked(step):  # more is not to be had
-            step = replace(step, size=min(step.size, max(1, size)))
+            step = replace(step, size=min(step.size, size))
+        if is_unplaced:
+            step = replace(step, reached=step.reached + taken.fresh)
+            return self._window(step) if taken.fresh else self._behind(step)
+        reached = self._start(step, used) + taken.rows
+        if used < self._asked(step):  # it begins earlier than was asked for
+            reached = max(reached, step.reached)
         return self._window(replace(step, reached=reached))
 
     def back(self, step: Step) -> Step:
@@ -159,10 +167,15 @@ class NumberPaging(msgspec.Struct, frozen=True):
     def _start(self, step: Step, size: int) -> int:
         return (_number(step.request, self.parameter) - 1) * size
 
-    def _used(self, step: Step, facts: Page) -> int:
-        """Return the page size that the server used: it may cap what was asked for, but an echo may make no sense."""
-        asked, echoed = self._asked(step), facts.page_size
-        return min(asked, echoed or asked)
+    def _used(self, step: Step, facts: Page, rows: int) -> int:
+        """Return the page size that the server used: it may cap what was asked for, or take no notice of it."""
+        asked = self._asked(step)
+        if facts.page_size:  # zero makes no sense
+            used = min(asked, facts.page_size)
+        else:  # a short page is the last one, or the server gives no more rows than this
+            is_capped = 0 < rows < asked and facts.total not in (None, self._start(step, asked) + rows)
+            used = rows if is_capped else asked
+        return max(used, rows)
 
     def _at(self, step: Step, page: int, size: int) -> Step:
         return replace(step, request=step.request.asking(**{self.parameter: str(page), self.size_parameter: str(size)}))
@@ -170,7 +183,10 @@ class NumberPaging(msgspec.Struct, frozen=True):
     def _window(self, step: Step) -> Step:
         last = step.reached - 1
         size = max(range(1, step.size + 1), key=lambda size: (last // size + 1) * size)
-        if (last // size + 1) * size > step.reached:
-            return self._at(step, last // size + 1, size)
+        reaches_further = (last // size + 1) * size > step.reached
+        return self._at(step, last // size + 1, size) if reaches_further else self._behind(step)
+
+    def _behind(self, step: Step) -> Step:
+        """Return the largest window that begins right behind what was read."""
         size = next(size for size in range(step.size, 0, -1) if step.reached % size == 0)
         return self._at(step, step.reached // size + 1, size)

@@ -126,6 +126,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             "bytes": self.bytes,
             "parts": len(self.parts),
             "status_counts": {harmless(word): count for word, count in self.status_counts.items()},
+            "drift": None if self.drift is None else harmless(self.drift),
             "finished_at": self.finished_at,
         }
 

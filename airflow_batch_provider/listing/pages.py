@@ -19,19 +19,18 @@ from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.codec import UnreadableError
 from airflow_batch_provider.exceptions import (
+    BatchProviderError,
     IncompleteListingError,
     NotFoundError,
     RequestRefusedError,
     UnexpectedResponseError,
 )
-from airflow_batch_provider.listing.passes import MOST_PASSES, OnDrift, Pass
+from airflow_batch_provider.listing.passes import MOST_PASSES, OnDrift, Pass, PassMemory
 from airflow_batch_provider.listing.prefetch import Prefetcher
+from airflow_batch_provider.listing.progress import Progress
 from airflow_batch_provider.listing.seen import DIGEST_SIZE, SeenRows, digests_of
 
 log = logging.getLogger(__name__)
-
-MOST_BARREN_PAGES = 100
-"""Pages in a row without a new row, after which a listing is taken to be endless."""
 
 
 class Bookmark(msgspec.Struct, frozen=True):
@@ -121,19 +120,6 @@ class _Limits(msgspec.Struct, frozen=True):
     connections: int
 
 
-class _PassMemory:
-    """What is remembered from page to page within one pass; the next pass begins with another one.
-
-    :param seen: the rows that this pass has read
-    """
-
-    def __init__(self, seen: SeenRows) -> None:
-        self.seen = seen
-        self.before: list[bytes] | None = None  # the ids of the page before, as hashes
-        self.requested: set[bytes] = set()
-        self.barren = 0  # pages in a row without a new row
-
-
 class _ListingReader:
     def __init__(
         self,
@@ -152,8 +138,15 @@ class _ListingReader:
         self._bookmark = bookmark or Bookmark(self._first)
         if self._bookmark.current.number > 1:  # which rows it met before it broke off is not known any more
             self._bookmark = Bookmark(self._first, Pass(number=self._bookmark.current.number))
-        self._pass = _PassMemory(seen if self._bookmark.current.number == 1 else SeenRows())
+        number, has_begun = self._bookmark.current.number, self._bookmark.step is not self._first
+        self._memory = PassMemory(seen if number == 1 else SeenRows(), has_begun=has_begun)
+        self._begin_progress()
         self._prefetcher = Prefetcher(self._ask, listing.paging, limits.connections) if limits.connections else None
+
+    def _begin_progress(self) -> None:
+        self._progress = Progress(rereads=self._listing.paging.shifts, pages=self._bookmark.current.pages)
+        self._requested: set[bytes] = set()
+        self._refusal: BatchProviderError | None = None
 
     def pages(self) -> Iterator[NewRows]:
         """Yield what each page brings, to the end of the last pass."""
@@ -167,79 +160,116 @@ class _ListingReader:
         following: Step | None = self._bookmark.step
         while following:
             self._bookmark = replace(self._bookmark, step=following)
-            page = self._get(following)
-            brought, following = self._take(following, page)
+            brought, following = self._take(following, self._get(following))
             doubt = None
             if following is None:
-                doubt = self._bookmark.current.doubt(self._listing, self._first.origin, len(self._seen))
+                doubt = self._doubt()
                 if doubt is None and self._may_have_moved_unseen():
                     yield brought
                     brought, doubt = self._read_first_page_again()
                 if doubt and self._may_read_again(doubt):
                     following = self._begin_next_pass(doubt)
                     doubt = None
+                elif doubt is None:
+                    doubt = self._missing_of_estimate()
             yield replace(brought, doubt=doubt) if doubt else brought
 
-    def _get(self, step: Step) -> Page:
+    def _get(self, step: Step) -> Page | None:
+        """Return the page of a step, None if the server refuses it although rows were read before it."""
         if not self._listing.paging.shifts:
-            self._pass.requested.add(_digest(step.request.target.encode()))
+            self._requested.add(_digest(step.request.target.encode()))
         try:
             return self._prefetcher.get(step) if self._prefetcher else self._ask(step)
-        except (NotFoundError, RequestRefusedError):
-            # Some servers refuse a page behind the last row; if the listing shrank, that is no error yet.
+        except (NotFoundError, RequestRefusedError) as error:
             is_behind_all = self._listing.paging.overlap(step, Page(Rows())) < step.reached - step.origin
-            if not self._listing.paging.shifts or self._pass.before is None or not is_behind_all:
+            if not self._listing.paging.shifts or self._memory.page is None or not is_behind_all:
                 raise
-            return Page(Rows())
+            self._refusal = error
+            return None
 
     def _ask(self, step: Step) -> Page:
         return self._client.send(step.request, self._listing.page)
 
-    def _take(self, step: Step, page: Page) -> tuple[NewRows, Step | None]:
+    def _take(self, step: Step, page: Page | None) -> tuple[NewRows, Step | None]:
         bookmark, current, paging = self._bookmark, self._bookmark.current, self._listing.paging
-        digests = digests_of(page.rows.ids)
-        if not self._continues(step, digests):
-            self._bookmark = replace(bookmark, current=replace(current, moved=True))
-            self._check_progress(0, paging.back(step))
-            return NewRows(Rows(), 0, page.total, bookmark, current.number), paging.back(step)
-        overlap = paging.overlap(step, page)
-        moved = bool(overlap and self._pass.before is not None and self._pass.before[-overlap:] != digests[:overlap])
+        if page is None and current.has_all_reported(self._listing, self._first.origin):
+            return NewRows(Rows(), 0, current.total, bookmark, current.number), None
+        digests = digests_of(page.rows.ids) if page else []
+        if page is None or not self._continues(step, digests):
+            # Some servers refuse a page behind the last row; if the listing shrank, stepping back finds that row.
+            if paging.overlap(step, Page(Rows())):  # a page that begins behind all rows need not continue them
+                self._bookmark = replace(bookmark, current=replace(current, moved=True, fell=True))
+            self._progress.fall()
+            self._check_progress()
+            total = page.total if page else None
+            return NewRows(Rows(), 0, total, bookmark, current.number), paging.back(step)
         new = self._seen.add(digests)
-        fresh = len(new) if self._pass.seen is self._seen else len(self._pass.seen.add(digests))
+        fresh = new if self._memory.seen is self._seen else self._memory.seen.add(digests)
+        overlap = paging.overlap(step, page)
+        is_resumed = self._memory.page is None and bookmark.step is not self._first and current.number == 1
+        duplicates = 0 if current.number > 1 or is_resumed else max(0, len(digests) - len(fresh) - overlap)
+        fit = self._memory.add(digests, fresh, overlap=overlap, size=step.size)
         rows = page.rows.at(new)
         digests_of_rows = digests if len(new) == len(digests) else [digests[index] for index in new]
         missed = sum(self._listing.existed(row, self._limits.begun) for row in rows) if current.number > 1 else 0
-        is_resumed = self._pass.before is None and bookmark.step is not self._first and current.number == 1
-        duplicates = 0 if current.number > 1 or is_resumed else max(0, len(digests) - fresh - overlap)
-        current = current.after(page, fresh=fresh, missed=missed, moved=moved)
+        current = current.after(page, fit, missed)
         first_page = bookmark.first_page if step != self._first else _digest(b"".join(digests))
         self._bookmark = replace(bookmark, current=current, first_page=first_page)
-        self._pass.before = digests
-        following = paging.following(step, Taken(page, len(digests), fresh, current.read))
-        self._check_progress(fresh, following)
+        following = paging.following(step, Taken(page, len(digests), len(fresh), current.read))
+        self._advance(len(fresh), following)
         return NewRows(rows, duplicates, page.total, bookmark, current.number, digests_of_rows), following
 
     def _continues(self, step: Step, digests: list[bytes]) -> bool:
         number = self._bookmark.current.number
-        if self._pass.before is None and (number > 1 or not len(self._seen)):
+        if self._memory.page is None and (number > 1 or not len(self._seen)):
             return True  # nothing was read that it could continue
         if not self._listing.paging.shifts:
             return True
-        return self._listing.paging.takes(step, len(digests), self._pass.seen.any(digests))
+        return self._listing.paging.takes(step, len(digests), self._memory.seen.any(digests))
 
-    def _check_progress(self, fresh: int, following: Step | None) -> None:
-        """Fail if the listing goes in circles or never ends."""
-        read = self._bookmark.current.read
-        if fresh or following is None:
-            self._pass.barren = 0
-        elif not self._listing.paging.shifts or following.reached - following.origin > read:
-            self._pass.barren += 1
+    def _advance(self, fresh: int, following: Step | None) -> None:
+        if fresh:
+            self._refusal = None
         if following is None:
             return
-        if not self._listing.paging.shifts and _digest(following.request.target.encode()) in self._pass.requested:
+        read, shifts = self._bookmark.current.read, self._listing.paging.shifts
+        if not shifts and _digest(following.request.target.encode()) in self._requested:
             raise self._incomplete(f"repeats a page after {read} rows")
-        if self._pass.barren == MOST_BARREN_PAGES:
-            raise self._incomplete(f"brought nothing new in {self._pass.barren} pages after {read} rows")
+        self._progress.advance(fresh, is_beyond=not shifts or following.reached - following.origin > read)
+        self._check_progress()
+
+    def _check_progress(self) -> None:
+        """Fail if the listing goes in circles, never ends, or refuses what it has."""
+        if problem := self._progress.problem(self._bookmark.current.read):
+            raise self._refusal or self._incomplete(problem)
+
+    def _doubt(self) -> str | None:
+        """Return why rows may be missing after this pass, or None."""
+        if self._bookmark.current.number > 1 and self._bookmark.current.moved:
+            self._explain_by_joined_rows()
+        current, origin = self._bookmark.current, self._first.origin
+        return current.doubt(self._listing, origin, len(self._seen), self._memory)
+
+    def _explain_by_joined_rows(self) -> None:
+        """Look which rows stand in front of those that this pass began with, and pushed them back.
+
+        New ones are no reason for doubt. Others jumped there, maybe past the reader.
+        """
+        current, joined, listing = self._bookmark.current, 0, self._listing
+        looked_at = SeenRows()
+        step: Step | None = self._first
+        while step:
+            page = self._ask(step)
+            digests = digests_of(page.rows.ids)
+            fresh = looked_at.add(digests)
+            unknown = [place for place in fresh if not self._memory.seen.any([digests[place]])]
+            if any(listing.existed(row, self._limits.begun) for row in page.rows.at(unknown)):
+                current = replace(current, shuffled=True)
+            joined += len(unknown)
+            is_enough = joined >= current.pushed or len(unknown) < len(fresh)
+            taken = Taken(page, len(digests), len(fresh), len(looked_at))
+            step = None if is_enough or not fresh else listing.paging.following(step, taken)
+        self._bookmark = replace(self._bookmark, current=replace(current, pushed=max(0, current.pushed - joined)))
 
     def _may_have_moved_unseen(self) -> bool:
         """Return whether the first page may show what overlaps and totals do not: rows that jumped there."""
@@ -255,16 +285,28 @@ class _ListingReader:
 
     def _may_read_again(self, doubt: str) -> bool:
         current, limits = self._bookmark.current, self._limits
-        # Without a total there is nothing to compare with but another pass.
-        is_due = current.number == 1 and not current.moved and not self._listing.total_is_exact
+        # Without a total or overlapping pages there is nothing to compare with but another pass.
+        is_due = current.number == 1 and not current.moved and (current.disjoint or not self._listing.total_is_exact)
         if limits.on_drift == "fail" and not is_due:
             raise self._incomplete(doubt)
         if current.number < limits.passes:
             return True
         if limits.on_drift != "warn":
             raise self._incomplete(doubt)
-        log.warning("The listing %s may lack rows: it %s", self._listing.name, doubt)
+        self._warn(doubt)
         return False
+
+    def _missing_of_estimate(self) -> str | None:
+        """Return what is missing of a total that the vendor calls an estimate: worth a warning, not a failure."""
+        missing = self._bookmark.current.shortfall(self._first.origin, len(self._seen))
+        if missing and self._limits.on_drift == "fail":
+            raise self._incomplete(missing)
+        if missing:
+            self._warn(missing)
+        return missing
+
+    def _warn(self, doubt: str) -> None:
+        log.warning("The listing %s may lack rows: it %s", self._listing.name, doubt)
 
     def _begin_next_pass(self, doubt: str) -> Step:
         number = self._bookmark.current.number + 1
@@ -272,7 +314,8 @@ class _ListingReader:
             "Reading %s again, pass %d of at most %d: it %s", self._listing.name, number, self._limits.passes, doubt
         )
         self._bookmark = Bookmark(self._first, Pass(number=number, largest_total=self._bookmark.current.largest_total))
-        self._pass = _PassMemory(SeenRows())
+        self._memory = PassMemory(SeenRows(), self._memory)
+        self._begin_progress()
         return self._first
 
     def _incomplete(self, happened: str) -> IncompleteListingError:

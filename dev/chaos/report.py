@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 from dev.chaos.experiment import Results, Sum
 from dev.chaos.fixtures import ROWS, ROWS_BEFORE, ROWS_PER_PART
-from dev.chaos.listings import JOBS, PAGE, RUNS, Moving
+from dev.chaos.listings import RUNS, Case, Moving
 from dev.chaos.steps import PHASES
 from dev.chaos.trials import FAULTS
 from dev.markdown import table, versions
 
 _DISTRIBUTIONS = ("apache-airflow", "fsspec", "s3fs", "adlfs", "pyarrow", "requests")
 _STORES = {"local": "local disk", "s3": "S3 (SeaweedFS)", "azure": "Azure (Azurite)"}
-_KINDS = {"leave": "leave", "join": "join", "jump": "jump to the front"}
+_KINDS = {"leave": "leave", "join": "join", "jump": "jump to the front", "shuffle": "change their order"}
 
 INTRODUCTION = f"""\
 # How exports survive
@@ -142,13 +142,14 @@ belong to no export.
 
 def _moving(listings: Sequence[Moving]) -> str:
     head = (
-        "listing | its jobs | plain pages: lost a job | ours: lost a job | ours: gave up and said so "
+        "listing | its jobs | rows a page | plain pages: lost a job | ours: lost a job | ours: gave up and said so "
         "| requests: plain | requests: ours"
     )
     lines = (
         (
-            f"`{one.name}`",
-            ", ".join(_KINDS[kind] for kind in one.kinds),
+            f"`{one.case.name}`",
+            ", ".join(_KINDS[kind] for kind in one.case.kinds),
+            _lengths(one.case),
             f"{one.lost_by_plain} of {RUNS}",
             f"{one.lost_by_ours} of {RUNS}",
             one.refused_by_ours,
@@ -161,11 +162,18 @@ def _moving(listings: Sequence[Moving]) -> str:
 ## Listings that move while they are read
 
 Two of the listings are paged by offset or page number, so a job that leaves pulls those behind it over a page
-boundary, past the reader. Simulated: {JOBS} jobs, {PAGE} a page, four moves at random moments and places, {RUNS} runs a
-case, each read both ways; lost is a job that was there all the time and is not in what was read without an error.
+boundary, past the reader. Simulated, {RUNS} runs a case, each read both ways: at usual pages 300 jobs with four moves
+at random moments and places; at pages that cannot always overlap, because they are small or because the server changes
+their length from page to page, 40 and 60 jobs that move at one request in a hundred, in ten, or in two. Lost is a job
+that was there all the time and is not in what was read without an error.
 
-{table(head, lines, texts=2)}
+{table(head, lines, texts=3)}
 """
+
+
+def _lengths(case: Case) -> str:
+    asked = " or ".join(map(str, case.pages))
+    return f"{asked}, but {', '.join(map(str, case.lengths))} at most" if case.lengths else asked
 
 
 def _commit() -> str:

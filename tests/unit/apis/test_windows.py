@@ -146,3 +146,32 @@ def test_a_number_survives_an_echoed_page_size_that_makes_no_sense(page_size: in
 def test_a_server_that_uses_smaller_pages_is_asked_for_no_larger_ones() -> None:
     step = NUMBER.following(number_step(), taken(30, page=Page(Rows(), total=250, page_size=30)))
     assert asked(step) == {"page": 2, "size": 29}
+
+
+def test_a_capped_page_that_begins_earlier_than_asked_leads_no_further_back() -> None:
+    step = NUMBER.following(number_step(9), taken(100, page=Page(Rows(), total=2000, page_size=100)))
+    assert step is not None
+    assert step.reached == 900
+    following = NUMBER.following(step, taken(7, fresh=0, page=Page(Rows(), total=2000, page_size=7)))
+    assert following is not None
+    assert (following.reached, following.size) == (900, 7)
+
+
+def test_what_ends_a_listing_that_tells_neither_total_nor_page_size_is_an_empty_page_behind_it() -> None:
+    step = NUMBER.following(number_step(), taken(100))
+    step = NUMBER.following(step, taken(31, fresh=30)) if step else None
+    assert step is not None
+    assert step.reached == 130
+    step = NUMBER.following(step, taken(20, fresh=0))
+    assert asked(step) == {"page": 11, "size": 13}  # behind 130 rows, not in a larger window that overlaps
+    assert step is not None
+    assert NUMBER.following(step, taken(0)) is None
+
+
+def test_rows_that_others_push_behind_the_end_end_a_listing_after_some_pages() -> None:
+    step: Step | None = OFFSET.following(offset_step(), taken(5))
+    offsets = []
+    while step:
+        offsets.append(asked(step)["offset"])
+        step = OFFSET.following(step, taken(1, fresh=0))
+    assert offsets == [5, 6, 7]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 from hypothesis import given, settings
@@ -20,13 +20,14 @@ from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import InOrder, Step, Taken
 from airflow_batch_provider.apis.request import Answer, Request
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.exceptions import IncompleteListingError
+from airflow_batch_provider.exceptions import IncompleteListingError, NotFoundError, RequestRefusedError
 from airflow_batch_provider.listing.pages import read_pages
 from airflow_batch_provider.listing.passes import OnDrift
 from airflow_batch_provider.vendors.llamacloud import BATCH_PROCESSING_JOBS
 from airflow_batch_provider.vendors.talkifai import BATCH_JOBS
 from tests.vendor_server import PAGES, Served
 
+REFUSAL = "Result window is too large"
 BEGUN = datetime(2026, 3, 1, tzinfo=UTC)
 LISTINGS = {known.name: known for known in (BATCH_PROCESSING_JOBS, BATCH_JOBS)}
 SIZE_NAMES = {"llamacloud.batch_processing_jobs": "limit", "talkifai.batch_jobs": "page_size"}
@@ -37,12 +38,20 @@ Move = Callable[["Vendor"], None]
 
 @dataclass
 class Vendor:
-    """Holds the jobs of a listing in order, and moves them before each request."""
+    """Holds the jobs of a listing in order, and moves them before each request.
+
+    :param caps: the most rows in a page, for one request after the other, over and over
+    :param total: what it reports as the number of jobs; by default what the vendor's documentation says
+    :param error: returns why a page is refused: a status, 200 for an empty page, None if it is not
+    """
 
     name: str
     jobs: list[str]
     moves: Mapping[int, list[Move]] = field(default_factory=dict)
-    cap: int = 1000
+    caps: Sequence[int] = (1000,)
+    total: int | Literal["exact", "absent"] | None = "exact"
+    echoes: bool = True
+    error: Callable[[int, int], int | None] = lambda start, end: None
     requests: int = 0
     joined: int = 0
     left: set[str] = field(default_factory=set)
@@ -52,8 +61,18 @@ class Vendor:
         for move in self.moves.get(self.requests, ()):
             move(self)
         self.requests += 1
-        rows = [_row(self.name, job) for job in self.jobs]
-        return read(Answer(200, {}, PAGES[self.name](Served(rows, cap=self.cap), dict(request.query)).body))
+        query = {key: str(value) for key, value in request.query.items()}
+        size = int(query.get("limit") or query["pageSize"])
+        start = int(query["offset"]) if "offset" in query else (int(query["page"]) - 1) * size
+        status = self.error(start, start + size)
+        if status == 404:
+            raise NotFoundError(REFUSAL)
+        if status and status != 200:
+            raise RequestRefusedError(REFUSAL)
+        total = len(self.jobs) if self.total == "exact" else self.total
+        rows = [] if status else [_row(self.name, job) for job in self.jobs]
+        cap = self.caps[(self.requests - 1) % len(self.caps)]
+        return read(Answer(200, {}, PAGES[self.name](Served(rows, cap, total=total, echoes=self.echoes), query).body))
 
     def join(self, place: float) -> None:
         """Create a job anywhere."""
@@ -64,6 +83,10 @@ class Vendor:
         """Delete a job anywhere."""
         if self.jobs:
             self.left.add(self.jobs.pop(round(place * (len(self.jobs) - 1))))
+
+    def shuffle(self, place: float) -> None:
+        """Put all jobs into another order, as servers do that sort by what many jobs have in common."""
+        random.Random(place).shuffle(self.jobs)  # noqa: S311 - moves, not secrets
 
     def jump(self, place: float) -> None:
         """Put a job to the front, as a vendor does that sorts by time of change."""
@@ -143,12 +166,98 @@ def test_plain_pages_do_lose_jobs_where_overlapping_ones_and_further_passes_lose
     for _ in range(60):
         moving = {number: [move(drawn.choice(kinds), drawn.random())] for number in drawn.sample(range(1, 20), 4)}
         jobs = [f"j{number}" for number in range(300)]
-        for kind, listing in (("plain", replace(LISTINGS[name], paging=PlainPages())), ("ours", None)):
+        for kind, listing in (
+            ("plain", replace(LISTINGS[name], paging=PlainPages(), total_is_exact=False)),
+            ("ours", None),
+        ):
             vendor = Vendor(name, list(jobs), moving)
             found = read(vendor, 25, listing=listing)
             lost[kind] += not set(found) >= set(jobs) - vendor.left
     assert lost["ours"] == 0
     assert lost["plain"] > 20
+
+
+SMALL = [([1], (1000,)), ([2], (1000,)), ([3], (1000,)), ([4, 5, 6, 7, 8], (1000,)), ([10, 20], (1, 5, 20, 2, 7))]
+
+
+@EACH
+@pytest.mark.parametrize(("sizes", "caps"), SMALL)
+@pytest.mark.parametrize("kinds", [["leave"], ["join"], ["leave", "join", "jump"], ["shuffle"]], ids="-".join)
+def test_jobs_that_move_between_pages_that_cannot_overlap_are_all_read_or_the_listing_fails(
+    name: str, sizes: list[int], caps: Sequence[int], kinds: list[str]
+) -> None:
+    drawn = random.Random(7)  # noqa: S311 - moves, not secrets
+    read_whole = 0
+    for run in range(60):
+        first, often = drawn.randrange(1, 40), drawn.choice([2, 10, 100])
+        moving = {number: [move(drawn.choice(kinds), drawn.random())] for number in range(first, 200, often)}
+        jobs = [f"j{number}" for number in range(40)]
+        total = "exact" if name == "talkifai.batch_jobs" else None
+        vendor = Vendor(name, list(jobs), moving if run else {}, caps=caps, total=total)
+        try:
+            found = read(vendor, drawn.choice(sizes))
+        except IncompleteListingError:
+            continue
+        assert len(found) == len(set(found))
+        assert set(found) >= set(jobs) - vendor.left
+        read_whole += 1
+    assert read_whole
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 20])
+@pytest.mark.parametrize("servers", [2, 3])
+def test_servers_that_answer_in_turn_and_order_rows_differently_hide_none(servers: int, size: int) -> None:
+    drawn = random.Random(7)  # noqa: S311 - moves, not secrets
+    for _ in range(60):
+        jobs = [f"j{number}" for number in range(drawn.randrange(20, 80))]
+        orders = [_nearly(jobs, drawn) for _ in range(servers)]
+
+        def next_server(vendor: Vendor, orders: list[list[str]] = orders) -> None:
+            vendor.jobs = orders[vendor.requests % servers]
+
+        turns = {number: [next_server] for number in range(1000)}
+        vendor = Vendor("llamacloud.batch_processing_jobs", jobs, turns, total=None)
+        try:
+            assert set(read(vendor, size)) == set(jobs)
+        except IncompleteListingError:
+            continue
+
+
+def _nearly(jobs: list[str], drawn: random.Random) -> list[str]:
+    """Return jobs with some neighbours exchanged."""
+    jobs = list(jobs)
+    for _ in range(drawn.choice([1, 2, 5, 50])):
+        place = drawn.randrange(len(jobs) - 1)
+        jobs[place], jobs[place + 1] = jobs[place + 1], jobs[place]
+    return jobs
+
+
+@pytest.mark.parametrize("lengths", [[1, 2, 3], [1, 20], [7, 8, 9]])
+def test_new_jobs_that_push_others_over_the_edges_of_pages_of_changing_length_hide_none(lengths: list[int]) -> None:
+    drawn = random.Random(7)  # noqa: S311 - moves, not secrets
+    for _ in range(200):
+        jobs = [f"j{number}" for number in range(drawn.choice([5, 40]))]
+        joining = {number: [move("join", 0.0)] for number in range(1, 400) if drawn.random() < 0.3}
+        caps = drawn.choices(lengths, k=400)
+        vendor = Vendor("llamacloud.batch_processing_jobs", list(jobs), joining, caps=caps, total=None)
+        try:
+            assert set(read(vendor, 20)) >= set(jobs)
+        except IncompleteListingError:
+            continue
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_pages_that_cannot_overlap_take_a_second_pass(size: int) -> None:
+    vendor = Vendor("talkifai.batch_jobs", [f"j{number}" for number in range(30)])
+    assert read(vendor, size, "fail") == vendor.jobs
+    assert vendor.requests <= 2 * (30 / size + 12)
+
+
+def test_a_job_that_jumps_in_every_pass_fails_the_listing() -> None:
+    jobs = [f"j{number}" for number in range(90)]
+    vendor = Vendor("llamacloud.batch_processing_jobs", jobs, {number: [move("jump", 0.9)] for number in range(1, 100)})
+    with pytest.raises(IncompleteListingError, match="moved"):
+        read(vendor, 20)
 
 
 def leaving_and_joining(vendor: Vendor) -> None:
@@ -189,6 +298,15 @@ def test_a_busy_listing_that_only_gains_new_jobs_is_settled_after_the_second_pas
     vendor = Vendor(name, list(jobs), joining)
     assert set(read(vendor, 20)) >= set(jobs)
     assert vendor.requests <= 20
+
+
+@EACH
+@pytest.mark.parametrize("count", [500, 1000])
+def test_new_jobs_may_join_at_every_request_of_a_long_listing(name: str, count: int) -> None:
+    jobs = [f"j{number}" for number in range(count)]
+    joining: dict[int, list[Move]] = {number: [lambda vendor: vendor.join(0)] for number in range(1, 1000)}
+    vendor = Vendor(name, list(jobs), joining)
+    assert set(read(vendor, 25)) >= set(jobs)
 
 
 def hiding(count: int) -> dict[int, list[Move]]:

@@ -146,7 +146,10 @@ def test_the_summary_is_small_json_about_the_manifest(vendors: Sandbox, tmp_path
         "parts": 1,
         **{
             name: manifest[name]
-            for name in ("export_id", "listing", "params", "format", "rows", "bytes", "status_counts", "finished_at")
+            for name in (
+                *("export_id", "listing", "params", "format", "rows", "bytes"),
+                *("status_counts", "drift", "finished_at"),
+            )
         },
     }
 
