@@ -87,7 +87,7 @@ def read_pages(
     :param client: where to ask
     :param listing: what to read
     :param request: the first request
-    :param on_drift: what to do if rows may be missing because the listing moved
+    :param on_drift: what to do if rows may be missing because the listing moved; ``ignore`` is ``warn`` without a word
     :param most_passes: how often the listing is read at most
     :param prefetch: whether to request pages before they are needed, over the connections that the settings allow;
         two pages for each connection are held then
@@ -291,7 +291,7 @@ class _ListingReader:
             raise self._incomplete(doubt)
         if current.number < limits.passes:
             return True
-        if limits.on_drift != "warn":
+        if limits.on_drift not in {"warn", "ignore"}:
             raise self._incomplete(doubt)
         self._warn(doubt)
         return False
@@ -306,7 +306,8 @@ class _ListingReader:
         return missing
 
     def _warn(self, doubt: str) -> None:
-        log.warning("The listing %s may lack rows: it %s", self._listing.name, doubt)
+        if self._limits.on_drift != "ignore":
+            log.warning("The listing %s may lack rows: it %s", self._listing.name, doubt)
 
     def _begin_next_pass(self, doubt: str) -> Step:
         number = self._bookmark.current.number + 1

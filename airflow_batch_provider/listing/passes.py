@@ -15,7 +15,7 @@ from airflow_batch_provider.listing.seen import DIGEST_SIZE, SeenRows
 
 MOST_PASSES = 3
 
-OnDrift = Literal["retry", "fail", "warn"]
+OnDrift = Literal["retry", "fail", "warn", "ignore"]
 """What to do about a listing that moved while it was read: read it again, three passes at most (``retry``), ``fail`` at
 the first doubt, or continue with what was read and report it (``warn``)."""
 

@@ -161,7 +161,7 @@ class StateReader:
             if len(found) == len(wanted) or requests >= len(wanted) or failure:
                 break
             request = self._listing.request({**self.scope, "status": word})
-            pages = read_pages(self._listing_client, self._listing, request, on_drift="warn", most_passes=1)
+            pages = read_pages(self._listing_client, self._listing, request, on_drift="ignore", most_passes=1)
             # A listing that moves may seem incomplete; a batch that is not found is read singly anyway.
             with suppress(IncompleteListingError):
                 try:

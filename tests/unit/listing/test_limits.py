@@ -105,7 +105,13 @@ def test_a_listing_that_does_not_move_is_read_whole_whatever_the_length_of_its_p
     name: str, count: int, size: int, caps: list[int], total: Any, echoes: bool
 ) -> None:
     vendor = Vendor(name, jobs(count), caps=caps, total=total, echoes=echoes)
-    assert read(vendor, size) == (vendor.jobs, None, None)
+    found, doubt, error = read(vendor, size)
+    if error and not echoes and len(set(caps)) > 1:
+        # By page number, it cannot always be told where a page begins whose length is neither kept nor told.
+        assert isinstance(error, IncompleteListingError)
+        assert name != LLAMACLOUD
+    else:
+        assert (found, doubt, error) == (vendor.jobs, None, None)
 
 
 @EACH
