@@ -58,6 +58,11 @@ class Paging(Protocol):
         ...
 
     @property
+    def moves(self) -> tuple[str, ...]:
+        """The query keys that differ from page to page."""
+        ...
+
+    @property
     def follows_links(self) -> bool:
         """Whether a ``Link`` header of the answer names the next page."""
         ...
@@ -112,6 +117,10 @@ class InOrder(msgspec.Struct, frozen=True):
     follows_links = False
     needs: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def moves(self) -> tuple[str, ...]:
+        return ()
+
     def first(self, request: Request) -> Step:
         return Step(request)
 
@@ -148,6 +157,10 @@ class CursorPaging(InOrder, frozen=True):
     """
 
     parameter: str
+
+    @property
+    def moves(self) -> tuple[str, ...]:
+        return (self.parameter,)
 
     def continues(self, page: Page) -> bool:
         return bool(_token(page))

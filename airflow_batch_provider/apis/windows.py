@@ -51,6 +51,10 @@ class OffsetPaging(msgspec.Struct, frozen=True):
     def needs(self) -> tuple[str, ...]:
         return (self.parameter, self.size_parameter)
 
+    @property
+    def moves(self) -> tuple[str, ...]:
+        return self.needs
+
     def continues(self, page: Page) -> bool:
         return len(page.rows) > 0
 
@@ -115,6 +119,10 @@ class NumberPaging(msgspec.Struct, frozen=True):
     @property
     def needs(self) -> tuple[str, ...]:
         return (self.parameter, self.size_parameter)
+
+    @property
+    def moves(self) -> tuple[str, ...]:
+        return self.needs
 
     def continues(self, page: Page) -> bool:
         return len(page.rows) > 0

@@ -105,7 +105,7 @@ class PartWriter:
         part.rows += len(rows)
 
     def _begin(self) -> _OpenPart:
-        name = self._staging.name(f"{len(self.parts):05d}{self._format.suffix}")
+        name = self._staging.name(f"{len(self.parts):05d}.staged")  # no engine takes it for data
         self._open = _OpenPart(name, self._store.create(name), self._format.new_part())
         return self._open
 

@@ -100,17 +100,32 @@ def read_pages(
     connections = client.settings.max_concurrency if prefetch else 0
     most_passes = most_passes if listing.paging.shifts else 1
     limits = _Limits(on_drift, most_passes, begun or datetime.now(UTC), connections)
-    bookmark = _bookmark(position)
+    bookmark = _bookmark(position, listing, request)
     return _ListingReader(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
 
 
-def _bookmark(position: object) -> Bookmark | None:
+def _bookmark(position: object, listing: Listing, first: Request) -> Bookmark | None:
     if position is None or isinstance(position, Bookmark):
         return position
     try:
-        return msgspec.convert(position, Bookmark)
-    except msgspec.ValidationError as error:
+        bookmark = msgspec.convert(position, Bookmark)
+    except (msgspec.ValidationError, UnicodeError) as error:
         raise UnreadableError(f"the position in the listing cannot be read: {error}") from None
+    if not _is_of(bookmark.step.request, listing, first):
+        raise UnreadableError("the position in the listing is that of another request")
+    return bookmark
+
+
+def _is_of(request: Request, listing: Listing, first: Request) -> bool:
+    """Return whether a request is for a page of the listing that another begins: a position may be forged.
+
+    The client follows a link within the vendor's origin only.
+    """
+    query = {**request.query, **{name: first.query.get(name) for name in listing.paging.moves}}
+    same = {name: value for name, value in query.items() if value is not None}
+    is_linked = request.link is not None and listing.paging.follows_links
+    own = replace(request, query=same, link=None if is_linked else request.link)
+    return own == first
 
 
 class _Limits(msgspec.Struct, frozen=True):
