@@ -29,7 +29,7 @@ HOSTILE = [
 PUBLISHED = r"part-[0-9]{5}-[0-9a-f]{12}\.(jsonl\.gz|csv\.gz|parquet)|_MANIFEST\.json"
 STAGED = (
     r"_staging/[0-9a-f]{32}/[0-9a-f]{12}-"
-    r"(begun(\.[0-9]+)?|[0-9]{5}\.(jsonl\.gz|csv\.gz|parquet|ids)|([0-9]{5}|all)\.checkpoint\.json)"
+    r"(begun(\.[0-9]+)?|[0-9]{5}\.(staged|ids)|([0-9]{5}|all)\.checkpoint\.json)"
 )
 
 
