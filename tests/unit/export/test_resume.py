@@ -183,14 +183,14 @@ def test_a_checkpoint_of_the_day_before_is_of_no_use(tmp_path: Path) -> None:
     assert not run(VendorOf("llamacloud.batches", rows(100)), tmp_path).resumed
 
 
-@pytest.mark.parametrize("ending", [".jsonl.gz", ".ids", ".checkpoint.json"])
+@pytest.mark.parametrize("ending", [".staged", ".ids", ".checkpoint.json"])
 @pytest.mark.parametrize("damage", ["changed", "cut", "missing"])
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(ending: str, damage: str, tmp_path: Path) -> None:
     killed_at("llamacloud.batches", tmp_path, requests=7)
     newest = max(tmp_path.rglob("*.checkpoint.json"))
     if ending != ".checkpoint.json":
         newest = newest.with_name(
-            newest.name.replace("00004.checkpoint.json", f"0000{3 if 'gz' in ending else 4}{ending}")
+            newest.name.replace("00004.checkpoint.json", f"0000{3 if ending == '.staged' else 4}{ending}")
         )
     content = newest.read_bytes()
     if damage == "missing":
@@ -292,7 +292,7 @@ def test_what_another_try_removed_without_publishing_is_a_failure_that_may_pass(
 
     def remove() -> None:
         if len(vendor.asked) == 8:
-            for path in tmp_path.rglob("*.jsonl.gz"):
+            for path in tmp_path.rglob("*.staged"):
                 path.unlink()
 
     vendor.before = remove

@@ -228,7 +228,7 @@ def test_a_slow_export_keeps_its_first_parts_beyond_a_day_though_another_task_cl
     def a_day_later() -> None:
         if len(vendor.asked) == 8:
             yesterday = time.time() - SECONDS_UNTIL_ORPHANED - 60
-            staged = sorted(tmp_path.rglob("*-00000.jsonl.gz"))
+            staged = sorted(tmp_path.rglob("*-00000.staged"))
             os.utime(staged[0], (yesterday, yesterday))
             run(VendorOf(NAME, rows(7)), tmp_path, OTHER_TASK)
 
