@@ -17,7 +17,6 @@ from airflow_batch_provider.apis.page import Page, Rows
 from airflow_batch_provider.apis.paging import Step, Taken
 from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.codec import UnreadableError
 from airflow_batch_provider.exceptions import (
     BatchProviderError,
     IncompleteListingError,
@@ -26,24 +25,12 @@ from airflow_batch_provider.exceptions import (
     UnexpectedResponseError,
 )
 from airflow_batch_provider.listing.passes import MOST_PASSES, OnDrift, Pass, PassMemory
+from airflow_batch_provider.listing.positions import Bookmark, read_position
 from airflow_batch_provider.listing.prefetch import Prefetcher
 from airflow_batch_provider.listing.progress import Progress
 from airflow_batch_provider.listing.seen import DIGEST_SIZE, SeenRows, digests_of
 
 log = logging.getLogger(__name__)
-
-
-class Bookmark(msgspec.Struct, frozen=True):
-    """Where a listing can be read on, given the rows that were read before; JSON by its fields.
-
-    :param step: the step whose page comes next
-    :param current: the pass that it belongs to
-    :param first_page: the ids of the first page, as hashes
-    """
-
-    step: Step
-    current: Pass = msgspec.field(default_factory=Pass)
-    first_page: bytes = b""
 
 
 class NewRows(msgspec.Struct, frozen=True):
@@ -100,32 +87,8 @@ def read_pages(
     connections = client.settings.max_concurrency if prefetch else 0
     most_passes = most_passes if listing.paging.shifts else 1
     limits = _Limits(on_drift, most_passes, begun or datetime.now(UTC), connections)
-    bookmark = _bookmark(position, listing, request)
+    bookmark = read_position(position, listing, request)
     return _ListingReader(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
-
-
-def _bookmark(position: object, listing: Listing, first: Request) -> Bookmark | None:
-    if position is None or isinstance(position, Bookmark):
-        return position
-    try:
-        bookmark = msgspec.convert(position, Bookmark)
-    except (msgspec.ValidationError, UnicodeError) as error:
-        raise UnreadableError(f"the position in the listing cannot be read: {error}") from None
-    if not _is_of(bookmark.step.request, listing, first):
-        raise UnreadableError("the position in the listing is that of another request")
-    return bookmark
-
-
-def _is_of(request: Request, listing: Listing, first: Request) -> bool:
-    """Return whether a request is for a page of the listing that another begins: a position may be forged.
-
-    The client follows a link within the vendor's origin only.
-    """
-    query = {**request.query, **{name: first.query.get(name) for name in listing.paging.moves}}
-    same = {name: value for name, value in query.items() if value is not None}
-    is_linked = request.link is not None and listing.paging.follows_links
-    own = replace(request, query=same, link=None if is_linked else request.link)
-    return own == first
 
 
 class _Limits(msgspec.Struct, frozen=True):

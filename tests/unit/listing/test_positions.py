@@ -10,7 +10,8 @@ import pytest
 
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.codec import UnreadableError
-from airflow_batch_provider.listing.pages import Bookmark, read_pages
+from airflow_batch_provider.listing.pages import read_pages
+from airflow_batch_provider.listing.positions import Bookmark
 from tests.listings import LISTINGS, VALUES
 from tests.unit.connected import Connect
 
