@@ -67,8 +67,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The content of ``_MANIFEST.json``, in its order. Times are ISO 8601 UTC.
 
     ``drift`` says why rows may be missing: ``on_drift="warn"`` let that pass, or the vendor calls its total an
-    estimate; ``unexpected_values`` counts, by
-    documented field, values of another type than documented, which CSV and Parquet have in ``_extra`` only.
+    estimate; ``unexpected_values`` counts, by documented field, values of another type than documented, which CSV and
+    Parquet have in ``_extra`` only.
     ``map_index`` and ``try_number`` are there if Airflow said them.
     """
 
