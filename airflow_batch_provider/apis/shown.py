@@ -49,6 +49,9 @@ _ENCODED = re.compile(
     r"|=([0-9a-f]{2})|&#(0{0,20}[0-9]{1,7});?|&#x(0{0,20}[0-9a-f]{1,6});?|(&\w{1,8};)",
     re.IGNORECASE,
 )
+_PLAIN = re.compile(r"[\w.:/+|,;()*@~^!-]{1,1000}", re.ASCII)
+"""Texts without blanks and without a character that begins an encoded one."""
+
 _BLANK_LETTERS = "\u2800\u3164\uffa0\u115f\u1160"
 _URL_SAFE = str.maketrans("-_", "+/")  # the two alphabets of base64
 
@@ -67,7 +70,9 @@ def harmless(text: object, longest: int = LONGEST_SHOWN) -> Shown:
 
 def redact_urls(text: str) -> str:
     """Return a text without logins in URLs, without queries of URLs, which may be signed, and without ``token=...``."""
-    return _CREDENTIAL.sub(r"\1=***", _QUERY.sub(r"\1?***", _LOGIN.sub(MASK, text)))
+    if "://" in text:
+        text = _QUERY.sub(r"\1?***", _LOGIN.sub(MASK, text))
+    return _CREDENTIAL.sub(r"\1=***", text) if "=" in text else text
 
 
 def has_login(url: str) -> bool:
@@ -115,6 +120,7 @@ class Redactor:
         secrets = {*self._own, *self._hidden, *(value.split()[-1] for value in self._hidden)}
         spellings = {spelling for secret in secrets if secret.strip() for spelling in _spellings(secret)}
         written = sorted(spellings, key=len, reverse=True)
+        self._spellings = written
         self._pattern = re.compile("|".join(map(re.escape, written)) or r"(?!)")
         self._shortest = min(map(len, written), default=sys.maxsize)
         self._longest = min(max(map(len, written), default=0) * LONGEST_SPELLING, LONGEST_READ - LONGEST_SHOWN)
@@ -126,10 +132,17 @@ class Redactor:
         :param longest: the most characters to return
         """
         whole = _written_out(text)
-        if len(whole) < self._shortest:
+        if len(whole) < self._shortest or self._is_plainly_without(whole):
             return harmless(whole, longest)
         # What was cut in two is no longer recognized, so the end of what was read is not shown.
         return harmless(self._redact(whole[:LONGEST_READ], min(len(whole), LONGEST_READ - self._longest)), longest)
+
+    def _is_plainly_without(self, text: str) -> bool:
+        """Return whether a text holds no secret and nothing that could be one in another spelling: most ids do not."""
+        if not _PLAIN.fullmatch(text):
+            return False
+        canonical = _canonical(text)
+        return not any(spelling in canonical for spelling in self._spellings)
 
     def _redact(self, text: str, end: int) -> str:
         hidden: list[tuple[int, int]] = []
