@@ -38,8 +38,10 @@ class Outcome(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Whether the batch will not change any more."""
-        return self in {Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED}
+        return self in _TERMINAL
 
+
+_TERMINAL = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED})
 
 PENDING = Outcome.PENDING
 RUNNING = Outcome.RUNNING

@@ -180,12 +180,17 @@ class StateReader:
 
     def _unfinished_in(self, rows: Rows, wanted: set[str]) -> dict[str, ShownState]:
         states: dict[str, ShownState] = {}
-        for row in rows:
-            if str(row.id) in wanted:
-                with suppress(UnexpectedResponseError):  # read singly, which shows more of it
-                    states[str(row.id)] = self._state(str(row.id), row.json)
-        # A finished one is read singly, which shows more of it.
-        return {batch_id: state for batch_id, state in states.items() if not state.outcome.is_terminal}
+        for row_id, line in zip(rows.ids, rows.lines, strict=True):
+            batch_id = str(row_id)
+            if batch_id not in wanted:
+                continue
+            try:
+                state = self._state(batch_id, bytes(line))
+            except UnexpectedResponseError:
+                continue  # as a finished one, it is read singly, which shows more of it
+            if not state.outcome.is_terminal:
+                states[batch_id] = state
+        return states
 
     def _state(self, batch_id: str, line: bytes) -> ShownState:
         """Return the state in a row; the same object as the last time if the row is the same."""
