@@ -75,8 +75,8 @@ class BatchState(msgspec.Struct, frozen=True):
     @property
     def mark(self) -> str:
         """A text that changes whenever the batch changes; small enough to be stored."""
-        told = (self.status, *map(str, self.counts.values()), str(self.updated_at or ""))
-        return "|".join(text.replace("|", "/") for text in told)
+        changed = str(self.updated_at or "").replace("|", "/")
+        return f"{self.status}|{'|'.join(map(str, self.counts.values()))}|{changed}"
 
     def __str__(self) -> str:
         counts = ", ".join(f"{name} {count}" for name, count in self.counts.items())

@@ -25,7 +25,10 @@ def log_changes(log: Log, title: str, before: str | None, state: ShownState) -> 
     :param before: the mark of what was seen before, perhaps by another process; None at first
     :param state: what is seen now
     """
-    if before is None or before.rpartition("|")[0] != state.mark.rpartition("|")[0]:  # the time alone is no news
+    mark = state.mark
+    if before == mark:
+        return
+    if before is None or before.rpartition("|")[0] != mark.rpartition("|")[0]:  # the time alone is no news
         log.info("%s: %s", title, state)
     if state.outcome is Outcome.UNKNOWN and (before is None or not before.startswith(f"{state.status}|")):
         log.warning("%s: status %r is not documented; the wait continues", title, state.status)

@@ -42,13 +42,9 @@ def load(text: str | bytes) -> Any:
     """
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     try:
-        return _parse(text)
+        return _DECODER.decode(text)
     except RecursionError:
-        return _parse(_cut_nesting(text))
-
-
-def _parse(text: str) -> Any:
-    return json.loads(text, parse_int=_integer, parse_float=_number, parse_constant=lambda name: None)
+        return _DECODER.decode(_cut_nesting(text))
 
 
 def _integer(digits: str) -> int | None:
@@ -58,6 +54,9 @@ def _integer(digits: str) -> int | None:
 def _number(digits: str) -> float | None:
     number = float(digits)
     return number if math.isfinite(number) else None
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=lambda name: None)
 
 
 def _cut_nesting(text: str) -> str:

@@ -174,12 +174,14 @@ class Movement(msgspec.Struct, frozen=True):
             vendor reports, if it reports a new one: a triggerer that was down does not take what happened meanwhile for
             news. Otherwise it moved now, because a vendor's clock or time zone may be wrong.
         """
-        if state.mark == self.mark:
+        mark = state.mark
+        if mark == self.mark:
             return self
-        reported = _unix_seconds(state.updated_at) if state.updated_at != self.mark.rpartition("|")[2] else None
-        if not is_first or reported is None:
-            return Movement(state.mark, now)
-        return Movement(state.mark, max(self.since, min(reported, now)))
+        is_new = is_first and state.updated_at != self.mark.rpartition("|")[2]
+        reported = _unix_seconds(state.updated_at) if is_new else None
+        if reported is None:
+            return Movement(mark, now)
+        return Movement(mark, max(self.since, min(reported, now)))
 
     def stalled(self, title: str, state: ShownState, now: float, stalled_after: float | None) -> Verdict | None:
         """Return the verdict of a wait whose batch has not moved for too long."""
