@@ -22,7 +22,7 @@ def test_an_export_that_is_not_this_runs_is_no_substitute_for_what_was_staged(wh
         yield from pages_of(40)
         if other:
             export(pages_of(20, status="before"), local(tmp_path), work(15, **other))  # type: ignore[arg-type]
-        for path in tmp_path.rglob("*-00001.jsonl.gz"):
+        for path in tmp_path.rglob("*-00001.staged"):
             path.unlink()
 
     with pytest.raises(TransientError, match="is gone"):

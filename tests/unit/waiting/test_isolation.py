@@ -350,12 +350,14 @@ def test_a_slow_answer_to_the_old_key_is_asked_again_with_the_new_one(
 ) -> None:
     with serving(TALKIFAI, "slow", "fast") as vendor:
 
+        replaced = threading.Event()
+
         def fault(path: str, query: Any) -> Any:
             if "new-key" in str(vendor.server.asked[-1].headers):
                 return None
             if path.endswith("slow"):
                 released.wait(PATIENCE)
-            return said(401)
+            return said(401) if replaced.is_set() else None
 
         async def wait() -> list[dict[str, Any]]:
             both = [asyncio.create_task(event_of(trigger(id_, scope={}))) for id_ in ("slow", "fast")]
@@ -365,6 +367,7 @@ def test_a_slow_answer_to_the_old_key_is_asked_again_with_the_new_one(
             connection = {"conn_type": "talkifai", "host": vendor.server.url, "password": "new-key"}
             monkeypatch.setenv("AIRFLOW_CONN_TALKIFAI_DEFAULT", json.dumps(connection))
             vendor.finish("slow", "fast")
+            replaced.set()
             first = await both[1]
             released.set()
             return [first, await both[0]]
