@@ -349,7 +349,6 @@ def test_a_slow_answer_to_the_old_key_is_asked_again_with_the_new_one(
     released: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(TALKIFAI, "slow", "fast") as vendor:
-
         replaced = threading.Event()
 
         def fault(path: str, query: Any) -> Any:
