@@ -145,7 +145,7 @@ class DestinationError(FatalError):
 
 
 class EmptyExportError(FatalError):
-    """The listing has no rows, and ``if_empty`` says to publish no such export."""
+    """The listing has no rows, and ``if_empty`` asks for no such export."""
 
 
 class ExportExistsError(FatalError):

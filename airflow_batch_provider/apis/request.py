@@ -73,7 +73,7 @@ class Request(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
 
     @property
     def ids(self) -> Mapping[str, str]:
-        """The ids in the query: whose objects are asked for, which the path does not say."""
+        """The ids in the query, which are not in the path: they show whose objects are requested."""
         ids = {name: value for name, value in self.query.items() if name.casefold().endswith("id")}
         return {name: value if isinstance(value, str) else ",".join(value) for name, value in ids.items()}
 

@@ -1,4 +1,4 @@
-"""The one door for what a vendor says: text that goes anywhere but into an export's rows is made harmless here.
+"""The one door for a vendor's text: text that goes anywhere but into an export's rows is made harmless here.
 
 An event with a lone surrogate kills Airflow's triggerer, PostgreSQL takes no NUL, and a vendor may repeat the API key
 in any spelling. So events, XComs, summaries, logs, exceptions and counts take :data:`Shown` text only.
@@ -27,7 +27,7 @@ LONGEST_SHOWN = 300
 """Characters kept of a vendor's text: enough for a sentence, too little for a page of customer data."""
 
 LONGEST_READ = 10_000
-"""Characters of a vendor's text that are looked at: nobody reads on, and a status word may be megabytes long."""
+"""Characters of a vendor's text that are processed: nobody reads more, and a status word may be megabytes long."""
 
 MASK = "***"
 
@@ -76,7 +76,7 @@ def redact_urls(text: str) -> str:
 
 
 def has_login(url: str) -> bool:
-    """Return whether a URL holds a login, also one whose password has a slash or an at sign in it."""
+    """Return whether a URL contains a login, also if there is a slash or an at sign in its password."""
     return _LOGIN.search(url) is not None
 
 
@@ -138,7 +138,7 @@ class Redactor:
         return harmless(self._redact(whole[:LONGEST_READ], min(len(whole), LONGEST_READ - self._longest)), longest)
 
     def _is_plainly_without(self, text: str) -> bool:
-        """Return whether a text holds no secret and nothing that could be one in another spelling: most ids do not."""
+        """Return whether a text contains neither a secret nor an encoded character, as most ids do not."""
         if not _PLAIN.fullmatch(text):
             return False
         canonical = _canonical(text)

@@ -57,7 +57,7 @@ _PROXY_RULES = "Let the proxy allow {base_url}, or exempt it by NO_PROXY"
 _PROXY_AWAY = "Check HTTPS_PROXY or HTTP_PROXY; it may also pass"
 PROXY_LOGIN_NEEDED = 407
 
-# What Python says of a proxy that refuses to connect through to a server.
+# What Python reports of a proxy that refuses to connect to a server.
 _TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
@@ -66,7 +66,7 @@ class ErrorMapping:
 
     :param vendor: whose answers they are
     :param settings: the connection to name in them
-    :param redactor: makes what the vendor says harmless
+    :param redactor: makes the vendor's text harmless
     """
 
     def __init__(self, vendor: Vendor, settings: Settings, redactor: Redactor) -> None:

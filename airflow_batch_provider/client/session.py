@@ -34,7 +34,7 @@ _REDIRECTS_OF_ANY_METHOD = frozenset({307, 308})
 
 
 def _without_query(record: logging.LogRecord) -> bool:
-    """Cut the queries of URLs from what urllib3 logs: they may be signed, or hold what a vendor sent."""
+    """Cut the queries of URLs from what urllib3 logs: they may be signed, or contain what a vendor sent."""
     if isinstance(record.args, tuple):
         record.args = tuple(
             argument.partition("?")[0] if isinstance(argument, str) else argument for argument in record.args

@@ -26,7 +26,7 @@ def stays(store: Store, there: Manifest, spec: ExportSpec, if_exists: IfExists, 
     """Return whether a published export stays, and is reported instead of ours.
 
     Of two tries of the same piece of work, the later one's export counts. What was there before a try began is of an
-    earlier one. What appeared since may be of a zombie: Airflow's number of the try tells, never a clock. Where there
+    earlier one. What appeared since may be of a zombie: Airflow's number of the try decides, never a clock. If there
     is no number, or it is the same, the first to publish has published.
 
     :param store: the destination

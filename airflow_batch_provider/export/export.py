@@ -126,7 +126,7 @@ class _Try:
         if not self._stats.rows and not self._may_be_empty:
             raise EmptyExportError(
                 f"{self._spec.listing} has no rows, so nothing was published at {self._store.uri}; "
-                "if_empty says what to do then."
+                "set if_empty to choose what happens then."
             )
         return Unpublished(self._manifest(is_resumed), tuple(self._writer.parts), self._spec.file_format.suffix)
 
@@ -139,7 +139,7 @@ class _Try:
         pages = checkpoint.stats.pages
         try:
             self._read(checkpoint.position, SeenRows(digests))
-        except Exception as error:  # whatever the checkpoint says, it does not block its work
+        except Exception as error:  # whatever the checkpoint contains, it does not block its work
             if isinstance(error, TransientError) or self._stats.pages > pages:
                 raise
             log.warning("The listing cannot be resumed, so it is read from the beginning: %s", error)

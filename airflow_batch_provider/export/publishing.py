@@ -1,10 +1,10 @@
 """Makes a staged export the published one, and removes what it replaces.
 
 Why nothing that lives is ever removed: an attempt to publish looks at the manifest's version, then puts its parts under
-names that no other attempt has, then puts the manifest on condition that the version is still the same. Whoever lists
-the destination and publishes afterwards has changed the version, so a part in that list is of an attempt that has lost,
-or of an export that was replaced. Where the store has no conditional writes, an attempt counts as over only if its
-export was there and is replaced, or after a day.
+names that no other attempt has, then puts the manifest if the version is still the same. A writer that lists the
+destination and publishes afterwards has changed the version, so a part in that list is of an attempt that has lost, or
+of an export that was replaced. If the store has no conditional writes, an attempt counts as over only if its export was
+there and is replaced, or after a day.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def publish(
 
     The parts first, beside those of the export before. Then the manifest, atomically, and only if no concurrent writer
     published meanwhile; from then on the new export is the one that counts. Then what it replaced is removed:
-    ``replaces`` names it, so whoever comes after a kill can finish that.
+    ``replaces`` names it, so that the next export can finish this after a kill.
 
     :param store: the destination
     :param staging: the staged files of this try
@@ -200,7 +200,7 @@ def _finish(store: Store, staging: Staging, manifest: Manifest, names: Mapping[s
     if current is None:
         raise TransientError(f"What was published at {store.uri} is gone: somebody has removed {MANIFEST_NAME}.")
     gone = names.keys() & set(manifest.replaces)
-    # Whoever made these holds the lock no more, or has made them again since.
+    # Their writers no longer have the lock, or have made them again since.
     gone |= {name for name in names if name.startswith(MANIFEST_NAME) and store.is_temporary(name)}
     if (current.export_id, current.parts) != (manifest.export_id, manifest.parts):
         log.info("A concurrent writer has replaced the export at %s already", store.uri)

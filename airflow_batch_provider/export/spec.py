@@ -27,7 +27,7 @@ class ExportSpec:
     :param file_format: how it is written
     :param rows_per_part: rows in each file but the last
     :param task_run: who does it
-    :param show: makes the vendor's words harmless, where they are counted
+    :param show: makes the vendor's words harmless before they are counted
     :param source: where the listing is read, hashed: a cursor means nothing elsewhere
     """
 

@@ -33,11 +33,11 @@ PAGE_SIZE = "page_size"
 def connection_not_found(vendor: Vendor, connection_id: str) -> TransientError:
     """Return the error of a look-up that found no connection.
 
-    It may pass: Airflow says "not found" as well where a secrets backend failed.
+    It may pass: Airflow reports "not found" as well if a secrets backend failed.
     """
     return TransientError(
         f"There is no connection {connection_id!r}, or a secrets backend did not answer. "
-        f"Create it with the type {vendor.name!r}, or look at the backend.",
+        f"Create it with the type {vendor.name!r}, or check the backend.",
         vendor=vendor.name,
     )
 

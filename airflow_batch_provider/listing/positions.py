@@ -1,4 +1,4 @@
-"""Where the reading of a listing goes on, as it is kept beside an export."""
+"""The position at which a listing is resumed, as it is kept beside an export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_batch_provider.listing.passes import Pass
 
 
 class Bookmark(msgspec.Struct, frozen=True):
-    """Where a listing can be read on, given the rows that were read before; JSON by its fields.
+    """Where a listing can be resumed, given the rows that were read before; JSON by its fields.
 
     :param step: the step whose page comes next
     :param current: the pass that it belongs to
@@ -26,7 +26,7 @@ class Bookmark(msgspec.Struct, frozen=True):
 
 
 def read_position(position: object, listing: Listing, first: Request) -> Bookmark | None:
-    """Read where a listing goes on, None for its start.
+    """Read the position at which a listing is resumed, None for its start.
 
     :param position: a bookmark, or JSON made of it, which anybody may have written
     :param listing: what is read

@@ -60,11 +60,11 @@ class ListingExportOperator(BaseOperator):
     :param escape_formulas: in CSV, put an apostrophe before a text that a spreadsheet would run as a formula, which
         then is no longer as the vendor sent it
     :param add_params: names of parameters that CSV and Parquet get a text column of, before the documented ones:
-        ``("batch_id",)`` says of each job of Playment which batch it belongs to, which the vendor does not
+        ``("batch_id",)`` shows of each job of Playment which batch it belongs to, which the vendor's rows do not
     :param rows_per_part: rows in each file but the last
     :param if_exists: what to do where another export is published already: ``replace`` it (default), fail with
         ``error``, or ``skip`` the work and return the summary of what is there
-    :param if_empty: what to do if the listing has no rows: ``publish`` an export that says so (default), ``fail``, or
+    :param if_empty: what to do if the listing has no rows: ``publish`` an empty export (default), ``fail``, or
         ``skip`` the task; with the last two nothing is published, and an export that was there before stays
     :param on_drift: what to do where a listing that is paged by offset or number moved while it was read, so that rows
         may be missing: read it again, three passes at most, and then fail (``retry``, default), ``fail`` at the first

@@ -39,7 +39,7 @@ WATCH_KEY = "batch_provider_watch"
 TRIGGER_HEAD_START = 60
 """Seconds that Airflow waits longer than the trigger, whose time-out reports the last state of the batch."""
 
-SHORTEST_LOOK = 5.0
+SHORTEST_POLL = 5.0
 """Seconds that a poll may take on a worker, however little of ``timeout`` is left."""
 
 LAST_POLL = 30.0
@@ -160,7 +160,7 @@ class BatchSensor(BaseSensorOperator):
 
         batch_id = self._batch_id()
         hook = self.hook_class(self._connection_id)
-        client = hook.get_conn().within(max(self._ends - time.monotonic(), SHORTEST_LOOK))
+        client = hook.get_conn().within(max(self._ends - time.monotonic(), SHORTEST_POLL))
         self._scope = hook.listing_scope(self.kind, self._named_scope())
         return StateReader(client, self.kind, self._scope).read_one(batch_id)
 
@@ -267,7 +267,7 @@ class BatchSensor(BaseSensorOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; with ``soft_fail``, a fault that may pass is not skipped, as it is not in the other modes either.
 
-        Where Airflow ended the wait because no triggerer did so in time, the batch is polled once more.
+        If Airflow ended the wait because no triggerer did so in time, the batch is polled once more.
         """
         try:
             return super().resume_execution(next_method, next_kwargs, context)

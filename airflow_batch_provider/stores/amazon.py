@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def honour_verify(fs: AbstractFileSystem, destination: DestinationName) -> None:
-    """Let a file system of S3 verify certificates as its connection says; any other stays as it is.
+    """Let a file system of S3 verify certificates as its connection asks for; any other stays as it is.
 
     :param fs: the file system, which Airflow keeps for all users of the connection
     :param destination: the destination
@@ -23,12 +23,12 @@ def honour_verify(fs: AbstractFileSystem, destination: DestinationName) -> None:
         return
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    # Without a connection the hook would look for aws_default, which Airflow's file system does not.
+    # Without a connection the hook would use aws_default, which Airflow's file system does not.
     hook = S3Hook(aws_conn_id=destination.conn_id) if destination.conn_id else None
     verify = hook.verify if hook else None
     bundle = fs.session.get_config_variable("ca_bundle") if verify is None else verify
     if isinstance(bundle, str) and not os.path.exists(bundle):
-        # Else the store's library would say of each file that it is not there.
+        # Otherwise the store's library would report each file as missing.
         raise DestinationError(
             f"There is no bundle of certificate authorities {bundle!r} for {destination}. "
             "Correct verify in the connection's extra (true, false, or a path), or AWS_CA_BUNDLE."

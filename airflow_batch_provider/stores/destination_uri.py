@@ -65,7 +65,7 @@ def _split(text: str, destination: object) -> tuple[str, str, str]:
             "nor an absolute path."
         )
     if has_login(text):
-        raise DestinationError("destination holds credentials; put them into a connection and name its id instead.")
+        raise DestinationError("destination contains credentials; put them into a connection and name its id instead.")
     bucket, _, folder = rest.partition("/")
     return scheme.lower(), bucket, folder
 

@@ -137,7 +137,7 @@ class LocalStore(Store):
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[bool]:
-        """Hold the folder's lock; give whether there is one."""
+        """Keep the folder's lock for the block; yield whether there is one."""
         os.makedirs(self.root, exist_ok=True)
         descriptor = os.open(self.root, os.O_RDONLY)
         is_locked = True

@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Hashable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import ModuleType
 from typing import Any, TypeVar
@@ -124,8 +125,9 @@ class BatchStatusTrigger(BaseTrigger):
 
     async def _wait(self) -> verdict.Verdict:
         pollers = await _import_pollers()
+        threads = pollers.threads_of(self.connection_id)
         try:
-            kind = KINDS[self.kind] if self.kind in KINDS else await asyncio.to_thread(kind_named, self.kind)
+            kind = KINDS[self.kind] if self.kind in KINDS else await threads.call(kind_named, self.kind)
         except InvalidParameterError as error:
             return verdict.of_permanent(error)
         title = kind.listing.vendor.title
@@ -169,7 +171,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
     was finished before the first poll fires nothing. Which batches fired is kept in Airflow's asset state store
     (Airflow 3.3): after a restart of the triggerer, those that finished meanwhile fire. Watchers of one connection and
     scope share their polls. A triggerer that is killed right after an event may fire it once more. Faults do not end
-    it: it logs them and goes on.
+    it: it logs them and continues.
 
     :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job``, ``talkifai.batch_job``,
         or the import path of a kind of another package
@@ -273,7 +275,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
                     found = await threads.call(reader.read_finished)
                     failures = 0
                     now = [(batch_id, verdict.summary(state)) for batch_id, state in found]
-                    # The same list where nothing is new: it may wait in the queues of many watchers.
+                    # The same list if nothing is new: it may wait in the queues of many watchers.
                     finished = finished if now == finished else now
                     yield finished
                     await asyncio.sleep(interval)
@@ -336,11 +338,16 @@ def _is_ours(error: Exception) -> bool:
 
 
 _pollers: ModuleType | None = None
+_importer = ThreadPoolExecutor(1, "batch-imports")  # its thread starts when it is needed
 
 
 async def _import_pollers() -> Any:
-    """Import what polls, and with it the HTTP library, which takes longer than the event loop may stand still."""
+    """Import what polls, and with it the HTTP library, which takes longer than the event loop may stand still.
+
+    In a thread of its own: all triggers of the process share the event loop's threads, and may have blocked them.
+    """
     global _pollers
     if _pollers is None:
-        _pollers = await asyncio.to_thread(importlib.import_module, "airflow_batch_provider.waiting.pollers")
+        loop, name = asyncio.get_running_loop(), "airflow_batch_provider.waiting.pollers"
+        _pollers = await loop.run_in_executor(_importer, importlib.import_module, name)
     return _pollers

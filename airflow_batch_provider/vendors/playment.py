@@ -120,8 +120,8 @@ BATCH_OUTCOMES = {
     "completed": Outcome.SUCCEEDED,
     "In Progress": Outcome.RUNNING,
 }
-"""``Complete`` is the only word that is documented; jobs say ``completed``, so that is taken too. ``In Progress`` is
-what running batches have been seen to say."""
+"""``Complete`` is the only word that is documented; jobs say ``completed``, so that is taken too. ``In Progress`` was
+seen on running batches."""
 
 # The status alone counts: by its counters an empty batch would be complete.
 _state_fields = StateFields(

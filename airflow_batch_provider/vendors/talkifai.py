@@ -98,7 +98,7 @@ CONTACT_STATUSES = (
 """The first six may change; the others are final (pages "Get Batch Job" and "Start Batch Job")."""
 
 # The job's own answer has its contacts, page by page. They change their status while the job runs, so that a listing
-# of one status shifts. No field says when a contact was made: they come with the job.
+# of one status shifts. No field has the time when a contact was made: they come with the job.
 CONTACTS = Listing(
     vendor=VENDOR,
     name="talkifai.contacts",

@@ -1,7 +1,7 @@
 """Reads answers in which something cannot be read: a wait needs its own batch's id and status, not all of a page.
 
 An export must not lose a row or a digit, so it fails there. A wait must not fail for what is in another batch's row, so
-what no parser takes becomes null, and a row without an id gets one that says so: it still counts.
+what no parser takes becomes null, and a row without an id gets one of ours: it still counts.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def forgiving(
 ) -> Callable[[Answer], T | Problem]:
     """Return a reader of answers that repairs what cannot be read, if that helps.
 
-    :param read: reads an answer, or says what is wrong with it
+    :param read: reads an answer, or returns what is wrong with it
     :param repair: returns a body that it may take, or None
     """
 
@@ -152,7 +152,7 @@ def _has_id(row: Any, shape: Body) -> bool:
 
 
 class ForgivingListing(Listing, frozen=True, kw_only=True):
-    """A listing whose pages are repaired where they cannot be read.
+    """A listing whose pages are repaired if they cannot be read.
 
     :param strict: the listing as it is declared
     """

@@ -1,4 +1,4 @@
-"""One poll for the waits that are due: the listing where that takes fewer requests, and single reads for the rest."""
+"""One poll for the waits that are due: the listing if that takes fewer requests, and single reads for the rest."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MOST_HANGING = 8
 """Single reads that do not answer, after which a poll ends: the next one takes those that joined meanwhile."""
 
 SINGLES_INSTEAD = 100
-"""Single reads of a poll whose listing failed: they may tell more, but a vendor in trouble gets no flood of them."""
+"""Single reads of a poll whose listing failed: they may show more, but a vendor in trouble gets no flood of them."""
 
 POLLS_UNTIL_LISTING_IS_TRIED_AGAIN = 20
 
@@ -108,7 +108,7 @@ class Poll:
     async def run(self, wanted: Iterable[str]) -> None:
         """Ask for batches.
 
-        Afterwards ``asked`` has those that a request was about, ``has_failures`` says whether one of them failed,
+        Afterwards ``asked`` has those that a request was about, ``has_failures`` whether one of them failed,
         ``failure`` whether the vendor as a whole is in trouble, and ``reader`` is another one if the key is new.
 
         :param wanted: their ids, first those that were not asked for the longest
@@ -172,7 +172,7 @@ class Poll:
     async def _read_listing(self, read: Callable[[StateReader], T], *, may_leave: bool = False) -> T:
         """Read the listing.
 
-        :param may_leave: whether to go on without it if no page of it comes
+        :param may_leave: whether to continue without it if no page of it comes
         """
         await self._wait_for_turn()
         reader = self.reader
@@ -295,7 +295,7 @@ class Poll:
             self._renewing.cancel()
 
     async def _wait_for_turn(self) -> None:
-        """Wait in the event loop, where that holds no thread."""
+        """Wait in the event loop, where that blocks no thread."""
         while (seconds := self.reader.client.rate_limiter.turn_in()) > 0:
             await asyncio.sleep(seconds)
 

@@ -193,7 +193,7 @@ class Poller:
             renewed.client.close()
             return None
         renewed.client.hide([refused.client.settings.credentials.secret])
-        log.info("The key of connection %r was replaced; polling goes on", renewed.client.settings.connection_id)
+        log.info("The key of connection %r was replaced; polling continues", renewed.client.settings.connection_id)
         self._reader = renewed  # the old one may still be asking in other threads, so it is not closed
         return renewed
 

@@ -111,7 +111,7 @@ class StateReader:
     def read_all(self) -> dict[str, ShownState | UnexpectedResponseError]:
         """Read the whole listing: each batch's state, or why it has none.
 
-        :raises InvalidParameterError: the scope does not say all that the listing needs
+        :raises InvalidParameterError: the scope lacks something that the listing needs
         """
         if missing := first_missing(self.kind.listing.parameters, self.scope):
             raise InvalidParameterError(f"{self.kind.listing.name}: {missing}.", vendor=self.client.vendor.name)
@@ -203,7 +203,7 @@ class StateReader:
     def _shown(self, batch_id: str, read: Callable[[], BatchState]) -> ShownState:
         """Return a state as it may be shown.
 
-        :param read: reads it as the vendor's declaration says, which may fail in any way
+        :param read: reads it as the vendor is declared, which may fail in any way
         :raises UnexpectedResponseError: it cannot be read
         """
         try:

@@ -15,7 +15,7 @@ AT_ONCE = 8
 """Calls that run at the same time, those that are slow aside."""
 
 SLOW = 2.0
-"""Seconds after which a call is slow: it goes on, and another may begin."""
+"""Seconds after which a call is slow: it continues, and another may begin."""
 
 MOST_THREADS = 64
 
@@ -28,7 +28,7 @@ class ConnectionThreads:
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        """Call a function, and return when it has ended or is slow; then it goes on.
+        """Call a function, and return when it has ended or is slow; a slow one continues.
 
         :return: its result, once there is one
         """

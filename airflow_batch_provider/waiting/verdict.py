@@ -170,7 +170,7 @@ class Movement(msgspec.Struct, frozen=True):
 
         :param state: what was seen
         :param now: Unix seconds
-        :param is_first: whether nobody has looked a moment ago. Then it moved at the time that the
+        :param is_first: whether there was no poll a moment ago. Then it moved at the time that the
             vendor reports, if it reports a new one: a triggerer that was down does not take what happened meanwhile for
             news. Otherwise it moved now, because a vendor's clock or time zone may be wrong.
         """

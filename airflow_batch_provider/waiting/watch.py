@@ -19,7 +19,7 @@ MAX_POLL_FAILURES = 10
 class KeptWatch(msgspec.Struct, frozen=True, kw_only=True):
     """What another process needs to continue a wait.
 
-    :param try_number: the try of the task that waits; another try begins anew
+    :param try_number: the try of the task that waits; another try starts over
     :param failures: how many polls in a row have failed
     :param mark: what was seen of the batch when it last moved, None if it was not seen
     :param since: Unix seconds of that moment

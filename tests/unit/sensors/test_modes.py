@@ -113,7 +113,7 @@ def test_reschedule_mode_comes_back_when_the_vendor_wants_it() -> None:
 @pytest.mark.parametrize("drips", [False, True], ids=["silent", "dripping"])
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
 def test_a_waits_timeout_bounds_its_polls(mode: str, drips: bool, mocker: MockerFixture) -> None:
-    mocker.patch("airflow_batch_provider.sensors.batch.SHORTEST_LOOK", 0.2)
+    mocker.patch("airflow_batch_provider.sensors.batch.SHORTEST_POLL", 0.2)
     released = threading.Event()
     patience = threading.Timer(PATIENCE / 2, released.set)
     patience.start()

@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,10 +18,12 @@ from msgspec.structs import replace
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
+from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 from airflow_batch_provider.waiting import poll, pollers, threads
 from airflow_batch_provider.waiting.kinds import KINDS
 from airflow_batch_provider.waiting.pollers import open_reader
 from airflow_batch_provider.waiting.reader import StateReader
+from tests.unit.waiting import fragile
 from tests.unit.waiting.fake_vendor import (
     BATCH,
     PATIENCE,
@@ -271,6 +274,30 @@ def test_a_retry_after_of_nothing_leaves_the_back_off_on(retry_after: str) -> No
                     await until(lambda: shared._not_before > asyncio.get_running_loop().time())
 
         asyncio.run(wait())
+
+
+@pytest.mark.parametrize("kind", [BATCH, fragile.KIND.name], ids=["ours", "of another package"])
+def test_a_wait_needs_no_thread_of_those_that_all_triggers_share(
+    kind: str, released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_batch_provider.triggers.batch._pollers", None)
+    with serving(BATCH, "a") as vendor, ThreadPoolExecutor(1) as shared:
+        vendor.finish("a")
+
+        async def wait() -> dict[str, Any]:
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(shared)
+            blocked = loop.run_in_executor(None, released.wait, PATIENCE)
+            event = await event_of(
+                BatchStatusTrigger(
+                    kind=kind, connection_id="llamacloud_default", batch_id="a", scope={}, poll_interval=0.02
+                )
+            )
+            assert not blocked.done()
+            released.set()
+            return event
+
+        assert asyncio.run(wait())["error"] is None
 
 
 class FailingHook(LlamaCloudHook):
