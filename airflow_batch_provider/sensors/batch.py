@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, ShownState
 from airflow_batch_provider.apis.parameter import Boolean, Domain, Duration, Identifier, Integer, Violation
+from airflow_batch_provider.client.rate_limit import LONGEST_HOLD
 from airflow_batch_provider.exceptions import (
     BatchTimeoutError,
     FatalError,
@@ -44,9 +45,6 @@ SHORTEST_POLL = 5.0
 
 LAST_POLL = 30.0
 """Seconds for the poll of a wait whose time is up."""
-
-LONGEST_HOLD = 3600.0
-"""Seconds for which a vendor may stop the polls on a worker."""
 
 _CLIENT_PARTS = ("get_conn", "_client", "use_connection", "listing_scope", "fill")
 """What the triggerer calls of a hook. One that changes none of them and no vendor need not be importable there."""

@@ -20,6 +20,7 @@ from airflow_batch_provider.apis.batch_state import ShownState
 from airflow_batch_provider.apis.parameter import first_violation
 from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.backoff import delay
+from airflow_batch_provider.client.rate_limit import LONGEST_HOLD
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError
 from airflow_batch_provider.waiting import verdict
 from airflow_batch_provider.waiting.fired import FiredBatches, digest_of
@@ -32,9 +33,6 @@ T = TypeVar("T")
 
 SHORTEST_POLL_INTERVAL = 0.01
 """Seconds between two polls of a watcher at least."""
-
-LONGEST_HOLD = 3600.0
-"""Seconds for which a vendor may stop polling."""
 
 SERIALIZED = 1
 """Marks the arguments of a trigger as written by this package: another release may have written more of them."""
@@ -283,7 +281,8 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
                 failures += 1
                 seconds = delay(failures, 2 * interval, LONGEST_PAUSE, least=1.0)
                 seconds = max(seconds, min(getattr(error, "retry_after", None) or 0.0, LONGEST_HOLD))
-                log.error("Polling again in %.0f s: %s", seconds, error if _is_ours(error) else harmless(repr(error)))
+                said = error if isinstance(error, BatchProviderError) else harmless(repr(error))
+                log.error("Polling again in %.0f s: %s", seconds, said)
                 await asyncio.sleep(seconds)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
@@ -331,10 +330,6 @@ def _check_known(trigger: type, unknown: Iterable[str], version: int | None) -> 
 def _checked_hook(path: str) -> str:
     hook_named(path)
     return path
-
-
-def _is_ours(error: Exception) -> bool:
-    return isinstance(error, BatchProviderError)
 
 
 _pollers: ModuleType | None = None

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from airflow_batch_provider.apis.batch_state import ShownState
 from airflow_batch_provider.exceptions import (
@@ -162,7 +162,10 @@ class Poll:
         def read(reader: StateReader) -> ListedStates:
             return reader.read_unfinished(wanted)
 
-        listed = await self._read_listing(read, may_leave=True)
+        try:
+            listed = await self._read_listing(read, may_leave=True)
+        except TransientError as error:  # no page came
+            listed = ListedStates(failure=error)
         if listed.failure is None:
             self._cost.note(listed.requests)
         else:
@@ -172,7 +175,7 @@ class Poll:
     async def _read_listing(self, read: Callable[[StateReader], T], *, may_leave: bool = False) -> T:
         """Read the listing.
 
-        :param may_leave: whether to continue without it if no page of it comes
+        :param may_leave: whether to give up waiting for it if no page of it comes
         """
         await self._wait_for_turn()
         reader = self.reader
@@ -191,7 +194,7 @@ class Poll:
             await asyncio.wait([answer], timeout=threads.SLOW)
         if not answer.done():
             self._remember(_LISTING, asyncio.create_task(_forget(answer)))
-            return cast(T, ListedStates(failure=_no_answer(reader)))
+            raise _no_answer(reader)
         try:
             return answer.result()
         except BatchProviderError:

@@ -22,9 +22,7 @@ from airflow_batch_provider.formats.registry import FORMATS
 from airflow_batch_provider.listing.pages import NewRows
 from airflow_batch_provider.stores.destination import open_store
 from airflow_batch_provider.stores.object_store import ObjectStore
-from airflow_batch_provider.vendors import LISTINGS as OURS
 from airflow_batch_provider.vendors import talkifai
-from tests.listings import LISTINGS
 from tests.unit.export.exported import TASK_RUN, export, manifest_of
 
 JOBS: list[dict[str, Any]] = [
@@ -44,10 +42,6 @@ def export_jobs(
         show=harmless, listing=listing, params={}, file_format=file_format, rows_per_part=2, task_run=TASK_RUN
     )
     export([NewRows(Rows.of(rows), 0, None)], open_store(str(folder)), spec)
-
-
-def test_the_package_knows_all_of_its_listings() -> None:
-    assert OURS == LISTINGS
 
 
 @pytest.mark.parametrize("name", FORMATS)

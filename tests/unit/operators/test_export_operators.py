@@ -22,6 +22,7 @@ from airflow_batch_provider.operators.playment import PlaymentExportBatchesOpera
 from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
 from airflow_batch_provider.sandbox import Sandbox, Settings
 from airflow_batch_provider.testing import sandbox
+from airflow_batch_provider.vendors import LISTINGS
 from tests.unit.export.exported import left_over, manifest_of
 
 OPERATORS: dict[type[ListingExportOperator], dict[str, Any]] = {
@@ -56,6 +57,10 @@ def vendors() -> Iterator[Sandbox]:
 
 def talkifai(folder: Path, **parameters: Any) -> TalkifAIExportBatchJobsOperator:
     return TalkifAIExportBatchJobsOperator(task_id="export", destination=folder.as_uri(), **parameters)
+
+
+def test_the_package_knows_the_listings_that_it_exports() -> None:
+    assert {operator.listing.name: operator.listing for operator in OPERATORS} == LISTINGS
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -144,24 +144,34 @@ def test_the_default_batch_and_the_project_itself_are_not_told(vendors: Sandbox,
     assert not any(batches[batch_id]["is_default"] for batch_id in finished)
 
 
-def test_a_look_that_fails_is_made_again(
-    vendors: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+WRONG_FOR_NOW: dict[str, tuple[dict[str, Any], str]] = {
+    "an expired key": ({"password": "expired"}, "HTTP 401"),
+    "a scope that neither trigger nor connection completes": ({"extra": None}, "organization_id is missing"),
+    "a connection of another type": ({"conn_type": "http"}, "is of type 'http'"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_FOR_NOW)
+def test_a_poll_that_fails_is_made_again(
+    wrong: str, vendors: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(batch, "LONGEST_PAUSE", 0.01)
     name = "AIRFLOW_CONN_TALKIFAI_DEFAULT"
     right = json.loads(connections(vendors)[name])
+    changes, reason = WRONG_FOR_NOW[wrong]
     watcher = trigger("talkifai.batch_job", Store())
 
     async def listen() -> Any:
-        monkeypatch.setenv(name, json.dumps({**right, "password": "expired"}))
+        monkeypatch.setenv(name, json.dumps({**right, **changes}))
         stream = watcher.open_shared_stream(watcher.serialize()[1])
-        look = asyncio.ensure_future(anext(stream))
+        poll = asyncio.ensure_future(anext(stream))
         while "Polling again" not in caplog.text:
             await asyncio.sleep(0)
         monkeypatch.setenv(name, json.dumps(right))
-        return await look
+        return await poll
 
     assert asyncio.run(listen())
+    assert reason in caplog.text
     assert "expired" not in caplog.text
 
 
@@ -265,27 +275,6 @@ def test_a_queue_is_passed_on_where_airflow_has_trigger_queues(mocker: MockerFix
 
     mocker.patch.object(batch.BaseEventTrigger, "__init__", init)  # as Airflow 3.4 has it
     assert BatchFinishedEventTrigger(**arguments).queue == "vendors"  # type: ignore[attr-defined]
-
-
-def test_a_scope_that_neither_trigger_nor_connection_completes_is_said_and_waited_out(
-    vendors: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(batch, "LONGEST_PAUSE", 0.01)
-    name = "AIRFLOW_CONN_TALKIFAI_DEFAULT"
-    right = json.loads(connections(vendors)[name])
-    watcher = trigger("talkifai.batch_job", Store())
-
-    async def listen() -> Any:
-        monkeypatch.setenv(name, json.dumps({key: value for key, value in right.items() if key != "extra"}))
-        stream = watcher.open_shared_stream(watcher.serialize()[1])
-        look = asyncio.ensure_future(anext(stream))
-        while "Polling again" not in caplog.text:
-            await asyncio.sleep(0)
-        monkeypatch.setenv(name, json.dumps(right))
-        return await look
-
-    assert asyncio.run(listen())
-    assert "organization_id is missing" in caplog.text
 
 
 class Failing(Store):
