@@ -12,6 +12,7 @@ from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource
 from airflow_batch_provider.apis.parameter import Violation, first_missing, first_violation
 from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.shown import Redactor
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError, TransientError
 from airflow_batch_provider.hooks.connection import check_connection, read_extras, read_settings
@@ -96,6 +97,22 @@ class BatchApiHook(BaseHook):
         """Return the client of the connection. Operators, sensors and the triggerer all get theirs here."""
         return self._client
 
+    def connect(self) -> Client:
+        """Return the client, as :meth:`get_conn` makes it.
+
+        :raises TransientError: an overriding ``get_conn`` failed in a way of its own, as by a token server that is away
+        """
+        try:
+            return self.get_conn()
+        except BatchProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001 - of another package's code
+            known: Connection | None = vars(self).get("_connection")
+            reason = Redactor([(known and known.password) or ""]).show(repr(error))
+        raise TransientError(
+            f"Connection {self._connection_id!r} cannot be used now: {reason}", vendor=self.vendor.name
+        )
+
     def fill(self, endpoint: Endpoint, values: Mapping[str, Any], *, may_lack: bool = False) -> dict[str, Any]:
         """Check values and fill them up from the connection's extras.
 
@@ -135,7 +152,7 @@ class BatchApiHook(BaseHook):
         """Read a listing page by page; see :func:`airflow_batch_provider.listing.pages.read_pages`."""
         from airflow_batch_provider.listing.pages import read_pages
 
-        return read_pages(self.get_conn(), listing, request, **options)
+        return read_pages(self.connect(), listing, request, **options)
 
     def iter_listing(self, listing: Listing, **values: Any) -> Documents:
         """Yield the vendor's own objects, unchanged; values are checked at once, pages are read as they are needed.
@@ -154,7 +171,7 @@ class BatchApiHook(BaseHook):
         :param resource: what to read
         :param values: its parameters
         """
-        return self.get_conn().send(self.request_for(resource, values), resource.read)
+        return self.connect().send(self.request_for(resource, values), resource.read)
 
     def test_connection(self) -> tuple[bool, str]:
         """Read one page of the probe and return whether it worked; Airflow's UI and CLI call this."""

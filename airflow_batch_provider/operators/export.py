@@ -194,8 +194,8 @@ class ListingExportOperator(BaseOperator):
             ),
             rows_per_part=int(self.rows_per_part),
             task_run=_task_run(context),
-            show=hook.get_conn().show,
-            source=hook.get_conn().settings.source,
+            show=hook.connect().show,
+            source=hook.connect().settings.source,
         )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:

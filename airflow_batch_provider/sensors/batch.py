@@ -46,7 +46,7 @@ SHORTEST_POLL = 5.0
 LAST_POLL = 30.0
 """Seconds for the poll of a wait whose time is up."""
 
-_CLIENT_PARTS = ("get_conn", "_client", "use_connection", "listing_scope", "fill")
+_CLIENT_PARTS = ("connect", "get_conn", "_client", "use_connection", "listing_scope", "fill")
 """What the triggerer calls of a hook. One that changes none of them and no vendor need not be importable there."""
 
 
@@ -158,7 +158,7 @@ class BatchSensor(BaseSensorOperator):
 
         batch_id = self._batch_id()
         hook = self.hook_class(self._connection_id)
-        client = hook.get_conn().within(max(self._ends - time.monotonic(), SHORTEST_POLL))
+        client = hook.connect().within(max(self._ends - time.monotonic(), SHORTEST_POLL))
         self._scope = hook.listing_scope(self.kind, self._named_scope())
         return StateReader(client, self.kind, self._scope).read_one(batch_id)
 

@@ -12,9 +12,8 @@ from airflow.providers.common.compat.connection import get_async_connection, get
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_batch_provider.apis.batch_state import BatchKind
-from airflow_batch_provider.apis.shown import Redactor
 from airflow_batch_provider.apis.vendor import Vendor
-from airflow_batch_provider.exceptions import BatchProviderError, TransientError
+from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.hooks.base import BatchApiHook, connection_not_found
 from airflow_batch_provider.waiting.kinds import hook_named
 from airflow_batch_provider.waiting.poller import Poller
@@ -87,15 +86,8 @@ async def open_reader(
     except Exception as error:  # Airflow's API is away, or a secrets backend raises something of its own
         raise TransientError(f"Connection {connection_id!r} cannot be read now: {error!r}") from error
     opened.use_connection(connection, saved_extras)
-    try:
-        client = await threads.call(opened.get_conn)
-    except BatchProviderError:
-        raise
-    except Exception as error:  # noqa: BLE001 - of a hook that asks somebody else for a token
-        reason = Redactor([connection.password or ""]).show(repr(error))
-    else:
-        return StateReader(client, kind, opened.listing_scope(kind, scope))
-    raise TransientError(f"Connection {connection_id!r} cannot be used now: {reason}")
+    client = await threads.call(opened.connect)
+    return StateReader(client, kind, opened.listing_scope(kind, scope))
 
 
 def _make_hook(vendor: Vendor, path: str, connection_id: str) -> BatchApiHook:

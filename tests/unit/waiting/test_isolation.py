@@ -18,11 +18,14 @@ from msgspec.structs import replace
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
+from airflow_batch_provider.sensors.llamacloud import LlamaCloudBatchSensor
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 from airflow_batch_provider.waiting import poll, pollers, threads
 from airflow_batch_provider.waiting.kinds import KINDS
 from airflow_batch_provider.waiting.pollers import open_reader
 from airflow_batch_provider.waiting.reader import StateReader
+from tests.unit.sensors.cases import Case
+from tests.unit.sensors.cases import wait as wait_for
 from tests.unit.waiting import fragile
 from tests.unit.waiting.fake_vendor import (
     BATCH,
@@ -324,6 +327,27 @@ def test_a_hook_that_fails_now_and_then_ends_no_wait(caplog: pytest.LogCaptureFi
         assert {event["error"] for event in asyncio.run(wait())} == {None}
     assert FailingHook.failures == 0
     assert "the-secret-key" not in caplog.text
+
+
+class FailingSensor(LlamaCloudBatchSensor):
+    hook_class = FailingHook
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_a_hook_that_fails_now_and_then_ends_no_wait_on_a_worker(mode: str, pauses: list[float]) -> None:
+    FailingHook.failures = 3
+    case = Case(FailingSensor, BATCH, {"batch_id": "a"})
+    with serving(BATCH, "a") as vendor:
+        vendor.finish("a")
+        assert wait_for(mode, case)["outcome"] == "succeeded"
+    assert FailingHook.failures == 0
+
+
+def test_a_hook_that_fails_is_an_error_without_its_secret_in_listings() -> None:
+    FailingHook.failures = 1
+    with serving(BATCH, "a"), pytest.raises(TransientError, match="cannot be used now") as failure:
+        list(FailingHook().iter_batches())
+    assert "the-secret-key" not in str(failure.value)
 
 
 def test_a_hook_that_fails_while_a_key_is_renewed_ends_only_what_was_refused() -> None:
