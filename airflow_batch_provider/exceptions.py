@@ -7,6 +7,7 @@
     │   ├── RateLimitedError          ... come back after retry_after seconds
     │   ├── AmbiguousRequestError     ... a request that is sent once may have taken effect, or not
     │   ├── IncompleteListingError    ... the listing could not be read whole
+    │   ├── BatchUnfinishedError      ... its results are not all there yet
     │   └── ExportReplacedError       ... another export replaced the one that was read
     ├── BatchTimeoutError             a wait timed out; also an AirflowSensorTimeout
     └── FatalError                    a retry would fail again: Airflow does not retry
@@ -82,6 +83,10 @@ class AmbiguousRequestError(TransientError):
 
 class IncompleteListingError(TransientError):
     """A listing repeated itself, did not end, or held fewer rows than the vendor reports."""
+
+
+class BatchUnfinishedError(TransientError):
+    """The results of a batch were asked for before it was finished."""
 
 
 class ExportReplacedError(TransientError):

@@ -26,6 +26,7 @@ STAGED_NAME = re.compile(
 )
 
 _TOKEN_BYTES = 6
+_PUBLISHED = "published"
 _MARK = re.compile(r"begun(?:\.(?P<number>[0-9]{1,9}))?")
 """The first file of a try, with Airflow's number of it."""
 
@@ -111,6 +112,17 @@ class Staging:
         self.token = secrets.token_hex(_TOKEN_BYTES)
         self._own.add(self.token)
         self._leave_mark()
+
+    def mark_published(self, digits: str) -> None:
+        """Note that a manifest which names the files of these digits is about to be published.
+
+        From then on a writer may have replaced it and remove them, so no later try publishes files under these digits.
+        """
+        self._store.put(f"{self.folder}/{digits}-{_PUBLISHED}", b"")
+
+    def may_be_published(self, digits: str) -> bool:
+        """Return whether a try has got as far as :meth:`mark_published`."""
+        return f"{self.folder}/{digits}-{_PUBLISHED}" in self.names()
 
     def names(self) -> Mapping[str, float]:
         """Return what any try of this export has staged, with its age in seconds."""

@@ -102,14 +102,15 @@ class LocalStore(Store):
     def _size(self, name: str) -> int:
         return os.path.getsize(self._path(name))
 
-    def _names_below(self, folder: str) -> dict[str, float]:
+    def _found_below(self, folder: str) -> dict[str, tuple[float, int]]:
         now = time.time()
         found = {}
         for current, _, names in os.walk(self._path(folder).rstrip("/"), onerror=_fail_unless_gone):
             for name in names:
                 path = os.path.join(current, name)
                 with contextlib.suppress(FileNotFoundError):  # a concurrent cleaner may be at work
-                    found[path.removeprefix(f"{self.root}/")] = now - os.lstat(path).st_mtime
+                    status = os.lstat(path)
+                    found[path.removeprefix(f"{self.root}/")] = now - status.st_mtime, status.st_size
         return found
 
     def _remove(self, name: str) -> None:

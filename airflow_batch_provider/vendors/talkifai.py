@@ -7,18 +7,49 @@ endpoint pages, and the connection can say otherwise.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 from airflow_batch_provider.apis.auth import KeyHeader
 from airflow_batch_provider.apis.batch_state import BatchKind, Outcome, StateFields
-from airflow_batch_provider.apis.body import Body
-from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
-from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.body import Body, count_of
+from airflow_batch_provider.apis.columns import INTEGER, JSON, TEXT, TIMESTAMP, ListOf, columns, result_columns, struct
+from airflow_batch_provider.apis.endpoint import Found, Listing, Resource, look_up
 from airflow_batch_provider.apis.extra import Extra
+from airflow_batch_provider.apis.moment import Clock, read_moment
+from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter
+from airflow_batch_provider.apis.problem import Problem
+from airflow_batch_provider.apis.raw_json import raw_at
+from airflow_batch_provider.apis.results import (
+    Batch,
+    FileKind,
+    Item,
+    ItemOutcome,
+    Location,
+    Plan,
+    Refused,
+    Results,
+    SavedFile,
+    ask,
+    collected,
+    fetch,
+    keep,
+    need,
+    pause,
+    without_result,
+)
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging
 
 AUTHS = {"bearer": KeyHeader("Authorization", "Bearer "), "x-api-key": KeyHeader("x-api-key")}
 """The endpoint pages document Bearer, the authentication page documents x-api-key."""
+
+EXPORT_PATHS = ("api/export/conversation/json", "export/conversation", "api/export/conversation")
+"""The page "Export Conversation" documents the first and the last, the generated block on it the second. The last takes
+a form, the others JSON."""
 
 VENDOR = Vendor(
     name="talkifai",
@@ -35,8 +66,20 @@ VENDOR = Vendor(
             "How the key is sent: as a Bearer token (the default), or in x-api-key.",
             choices=tuple(AUTHS),
         ),
+        "export_path": Extra(
+            "Path of the conversation export",
+            "The vendor's pages name three; {default} if empty.",
+            choices=EXPORT_PATHS,
+            default=EXPORT_PATHS[0],
+        ),
+        "export_auth": Extra(
+            "API key header of the conversation export",
+            "How the key is sent there, if not as everywhere else.",
+            choices=tuple(AUTHS),
+        ),
     },
     auths=AUTHS,
+    auths_of={"talkifai.conversation": "export_auth"},
 )
 
 OUTCOMES = {
@@ -146,6 +189,20 @@ BATCH_JOB = Resource(
 )
 
 
+_EXPORT_PATH = Parameter("export_path", Choice(EXPORT_PATHS, may_contain_slashes=True), default=EXPORT_PATHS[0])
+
+# It exports what is there already, so it may be asked for as often as one likes.
+CONVERSATION = Resource(
+    vendor=VENDOR,
+    name="talkifai.conversation",
+    path="/{export_path}",
+    method="POST",
+    parameters=(Parameter("export_path", Choice(EXPORT_PATHS, may_contain_slashes=True), default=EXPORT_PATHS[0]),),
+    at=("", "data"),
+    id=None,
+)
+
+
 BATCH_JOB_KIND = BatchKind(
     name="talkifai.batch_job",
     listing=BATCH_JOBS,
@@ -160,3 +217,144 @@ BATCH_JOB_KIND = BatchKind(
         failed_items="failedCalls",
     ),
 )
+
+
+TRANSCRIPT = FileKind(name="transcript", content_type="application/json", extension="json", is_json=True)
+RECORDING = FileKind(name="recording")
+
+_TRANSCRIPTS = ("transcript", "conversation.transcript", "transcripts", "messages", "conversation.messages")
+_RECORDINGS = ("recordingUrl", "conversation.recordingUrl", "recording.url", "conversation.recording.url", "recording")
+"""Most fields of an exported conversation are cut in every copy of the page: these are the likely places."""
+
+SECONDS_UNTIL_COMPLETE = 900.0
+"""After the end of a call; transcript and analysis are made then, and the vendor names no time that it takes."""
+
+_PAUSES = (2.0, 15.0, 30.0, 60.0, 120.0, 240.0, 430.0)
+"""Seconds between the times that an incomplete conversation is asked for; once more however long ago the call was."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_NOT_CALLED = frozenset({"pending", "queued", "dialing", "no_answer", "busy", "timeout"})
+
+
+def _begin_job(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
+    job = (yield from need(BATCH_JOB)).document
+    return Batch(state=BATCH_JOB_KIND.state(job), expected=count_of(job.get("totalContacts")))
+
+
+def _read_contact(batch: Batch, row: Row, _: None) -> Plan[Item]:
+    contact = json.loads(row.json)
+    status = row.status.casefold()
+    if status != "completed":
+        return _without_call(contact, status)
+    room = contact.get("roomName")
+    if not isinstance(room, str) or not room:
+        return Item(outcome=ItemOutcome.MISSING, error="the call is completed, but the vendor names no room")
+    found = yield from _ask_until_complete(batch, room, contact.get("completedAt"))
+    if isinstance(found, Refused):
+        return without_result(found)
+    files: list[SavedFile | Refused] = []
+    if TRANSCRIPT.name in batch.kinds:
+        transcript = _first(found, _TRANSCRIPTS)
+        if transcript is None:
+            error = "the call has no transcript, or it has not come in time"
+            return Item(outcome=ItemOutcome.MISSING, error=error, result=found.json)
+        files.append((yield from keep(TRANSCRIPT, f"{row.id}.json", transcript)))
+    if RECORDING.name in batch.kinds:
+        files.append((yield from _fetch_recording(batch, str(row.id), room, found)))
+    return collected(files, result=found.json)
+
+
+def _without_call(contact: Mapping[str, Any], status: str) -> Item:
+    if status == "cancelled":
+        return Item(outcome=ItemOutcome.SKIPPED, error="the call was cancelled")
+    if status in _NOT_CALLED:
+        return Item(outcome=ItemOutcome.MISSING, error=f"there is no call to export: the contact's status is {status}")
+    reason = contact.get("failureReason") or contact.get("errorCode")
+    return Item(outcome=ItemOutcome.FAILED, error=f"{status}: {reason}" if reason else status)
+
+
+def _ask_until_complete(batch: Batch, room: str, completed_at: object) -> Plan[Found | Refused]:
+    """Ask for a conversation, again if what comes late is not there yet."""
+    try:
+        until = read_moment(completed_at, Clock.ISO) + timedelta(seconds=SECONDS_UNTIL_COMPLETE)
+    except (TypeError, ValueError, OverflowError):
+        until = datetime.min.replace(tzinfo=UTC)
+    found = yield from _ask_once(batch, room)
+    for number, seconds in enumerate(_PAUSES):
+        if isinstance(found, Refused) and not found.is_missing:
+            return found
+        lacks_transcript = isinstance(found, Refused) or _first(found, _TRANSCRIPTS) is None
+        if isinstance(found, Found) and not lacks_transcript and _has_analysis(found.document):
+            return found
+        # An agent may have no analysis; a transcript is worth one more request however long ago the call was.
+        if not (yield from pause(seconds, _NEVER if number == 0 and lacks_transcript else until)):
+            return found
+        found = yield from _ask_once(batch, room)
+    return found
+
+
+def _ask_once(batch: Batch, room: str) -> Plan[Found | Refused]:
+    return (yield from ask(CONVERSATION, **conversation(batch.values, room, recording=RECORDING.name in batch.kinds)))
+
+
+def conversation(values: Mapping[str, Any], room: str, *, recording: bool) -> dict[str, Any]:
+    """Return what to send for the export of a conversation, as ``json`` or as ``form``.
+
+    :param values: the parameters of the task
+    :param room: the name of the room
+    :param recording: whether to ask for the recording's URL
+    """
+    flags = {"includeTranscript": True, "includeAnalysis": True, "includeRecording": recording}
+    if values.get("export_path") == EXPORT_PATHS[2]:
+        return {"form": {"conversationId": room, **{name: str(value).lower() for name, value in flags.items()}}}
+    return {"json": {"conversationId": room, **flags}}
+
+
+def _first(found: Found, paths: Sequence[str]) -> bytes | None:
+    """Return the first value that is there and not empty, as JSON."""
+    return next((raw_at(found.json, path) for path in paths if look_up(found.document, path)), None)
+
+
+def _has_analysis(conversation: Mapping[str, Any]) -> bool:
+    places = ("analysis", "postCallAnalysis", "conversation.analysis", "conversation.postCallAnalysis")
+    return any(look_up(conversation, path) for path in places)
+
+
+def _fetch_recording(batch: Batch, name: str, room: str, found: Found) -> Plan[SavedFile | Refused]:
+    def where() -> Plan[Location | Refused]:
+        again = yield from _ask_once(batch, room)
+        if isinstance(again, Refused):
+            return again
+        url = _recording_url(again)
+        return Location(url) if url else Refused("the call has no recording", is_missing=True)
+
+    url = _recording_url(found)
+    if url is None:
+        return Refused("the call has no recording", is_missing=True)
+    return (yield from fetch(RECORDING, name, where, url=url))
+
+
+def _recording_url(found: Found) -> str | None:
+    urls = (look_up(found.document, path) for path in _RECORDINGS)
+    return next((url for url in urls if isinstance(url, str) and url), None)
+
+
+CONVERSATIONS = Results(
+    vendor=VENDOR,
+    name="talkifai.conversations",
+    batch="batch_job_id",
+    parameters=(
+        Parameter("batch_job_id", Identifier(), required=True),
+        _EXPORT_PATH,
+    ),
+    items=CONTACTS,
+    kinds=(TRANSCRIPT, RECORDING),
+    usual=("transcript",),
+    begin=_begin_job,
+    item=_read_contact,
+    # An exported conversation is documented by halves: it stays JSON.
+    columns=result_columns(CONTACTS.columns, JSON),
+)
+
+PERSONAL_FIELDS = ("phoneNumber", "contactData", "roomName")
+"""Of a contact: the room's name contains the number, and contactData is whatever was submitted."""

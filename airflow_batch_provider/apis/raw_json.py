@@ -1,0 +1,116 @@
+"""JSON that is taken apart and put together without being read: numbers and texts stay as the vendor wrote them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from airflow_batch_provider.apis.surrogates import hide_lone_surrogates
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_ANY = msgspec.json.Decoder(msgspec.Raw)
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"(\s*:)?', re.DOTALL)
+"""A text of JSON, and the colon behind it if it is a key."""
+
+_SIGNATURES = frozenset(
+    {
+        *("x-amz-signature", "x-amz-credential", "x-amz-security-token", "awsaccesskeyid", "x-goog-signature"),
+        *("x-goog-credential", "googleaccessid", "signature", "sig", "key-pair-id", "policy", "token", "access_token"),
+    }
+)
+"""Query keys, in lower case, by which stores and content networks let in whoever has the URL."""
+
+_LONGEST_URL = 16_384
+
+
+def raw_fields(document: bytes | msgspec.Raw) -> dict[str, bytes]:
+    """Return the fields of an object, each value as it was written. The last of a repeated field counts.
+
+    :raises msgspec.DecodeError: it is no JSON object
+    """
+    try:
+        return {name: bytes(raw) for name, raw in _FIELDS.decode(document).items()}
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        hidden = hide_lone_surrogates(bytes(document))
+        if hidden is None:
+            raise
+        fields = _FIELDS.decode(hidden.body)
+        return {hidden.restore_text(name): hidden.restore_json(bytes(raw)) for name, raw in fields.items()}
+
+
+def raw_elements(document: bytes) -> list[bytes]:
+    """Return the elements of an array, each as it was written; none if it is no array."""
+    try:
+        return [bytes(raw) for raw in _ELEMENTS.decode(document)]
+    except msgspec.DecodeError:
+        return []
+
+
+def raw_at(document: bytes, path: str) -> bytes | None:
+    """Return the value at a dotted path, None if there is none; ``""`` is the document itself."""
+    for key in path.split(".") if path else ():
+        try:
+            found = raw_fields(document).get(key)
+        except msgspec.DecodeError:
+            return None
+        if found is None:
+            return None
+        document = found
+    return document
+
+
+def raw_object(fields: Mapping[str, bytes]) -> bytes:
+    """Return an object of fields whose values are JSON already."""
+    return b"{" + b",".join(json.dumps(name).encode() + b":" + raw for name, raw in fields.items()) + b"}"
+
+
+def is_json(content: bytes) -> bool:
+    """Return whether a text is one JSON value in UTF-8."""
+    try:
+        if not content.isascii():
+            content.decode()
+        _ANY.decode(content)
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def in_one_line(document: bytes) -> bytes:
+    """Return a value without line breaks between its parts; within a text they are escaped anyway."""
+    return msgspec.json.format(document, indent=-1) if b"\n" in document or b"\r" in document else document
+
+
+def is_signed(url: str) -> bool:
+    """Return whether a text is a URL that lets in whoever has it."""
+    if not url[:8].lower().startswith(("http://", "https:/")):
+        return False
+    try:
+        query = urlsplit(url).query
+    except ValueError:
+        return False
+    names = {name.casefold() for name, _ in parse_qsl(query, keep_blank_values=True)}
+    return not _SIGNATURES.isdisjoint(names)
+
+
+def without_signed_urls(document: bytes) -> bytes:
+    """Return a value with null in place of each text that is a signed URL; all else stays as it was written."""
+    if b"?" not in document and b"\\u003" not in document:
+        return document
+
+    def replace(text: re.Match[bytes]) -> bytes:
+        if text[1] is not None or len(text[0]) > 6 * _LONGEST_URL or text[0][1:2] not in b'hH\\"':
+            return text[0]
+        try:
+            return b"null" if is_signed(json.loads(text[0])) else text[0]
+        except ValueError:
+            return text[0]
+
+    return _TEXT.sub(replace, document)

@@ -1,0 +1,320 @@
+"""Runs a vendor's plans: sends what they ask for, stores the files, and keeps an item's failure to the item."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urljoin
+
+import msgspec
+from msgspec.structs import replace
+
+from airflow_batch_provider import backoff
+from airflow_batch_provider.apis.endpoint import Endpoint
+from airflow_batch_provider.apis.page import Row
+from airflow_batch_provider.apis.parameter import first_missing, first_violation
+from airflow_batch_provider.apis.raw_json import is_json
+from airflow_batch_provider.apis.request import Part, Request
+from airflow_batch_provider.apis.results import (
+    Ask,
+    AskAll,
+    Expired,
+    Fetch,
+    FileKind,
+    Keep,
+    Locate,
+    Location,
+    Pause,
+    Plan,
+    Refused,
+    SavedFile,
+    Step,
+    read_location,
+)
+from airflow_batch_provider.client.client import Client
+from airflow_batch_provider.client.download import Downloader, ExpiredUrlError, UnusableFileError
+from airflow_batch_provider.client.errors import AnswerTooLargeError
+from airflow_batch_provider.exceptions import NotFoundError, RequestRefusedError
+from airflow_batch_provider.listing.pages import read_pages
+
+T = TypeVar("T")
+
+LARGEST_CHECKED = 64 << 20
+"""Bytes of a file that are kept in memory to be checked, or to be read by a plan."""
+
+_MEDIA_TYPES = mimetypes.MimeTypes()
+"""Python's own table: that of a machine would give the same file other names elsewhere."""
+for _content_type, _ending in {"audio/wav": "wav", "audio/ogg": "ogg", "audio/mp4": "m4a", "audio/mp3": "mp3"}.items():
+    _MEDIA_TYPES.add_type(_content_type, f".{_ending}", strict=False)
+
+_EXTENSION = re.compile(r"[a-z0-9]{1,8}")
+_EDGE = 64
+_HTML = (b"<!doctype html", b"<html")
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    """A file that is stored.
+
+    :param path: where it will be, below the destination
+    :param bytes: its size
+    :param sha256: the digest of its bytes
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class NewStoredFile(Protocol):
+    """A file that is being stored."""
+
+    def write(self, data: bytes) -> None:
+        """Add bytes."""
+        ...
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        ...
+
+    def finish(self, extension: str) -> StoredFile:
+        """Store it, unless the same bytes are stored already."""
+        ...
+
+    def abandon(self) -> None:
+        """Give up: nothing is there. After :meth:`finish` it does nothing."""
+        ...
+
+
+class FileSink(Protocol):
+    """Takes files, from any thread."""
+
+    def new_file(self) -> NewStoredFile:
+        """Begin a file."""
+        ...
+
+
+class NoFiles:
+    """Takes no files: for plans that are not to fetch any."""
+
+    def new_file(self) -> NewStoredFile:
+        """Fail."""
+        raise AssertionError("a file is to be stored, but none was asked for")
+
+
+class PlanRunner:
+    """Runs plans, from any thread.
+
+    :param client: where to ask
+    :param values: the parameters of the task, which endpoints are sent where they have them
+    :param files: where files go
+    """
+
+    def __init__(self, client: Client, values: Mapping[str, Any], files: FileSink) -> None:
+        self._client = client
+        self._values = values
+        self._files = files
+        self._downloader = Downloader(client.vendor, client.settings)
+        self._lock = threading.Lock()
+        self._requests = 0
+        self._clients: dict[str, Client] = {}
+
+    def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end and return what it does."""
+        try:
+            step = next(plan)
+            while True:
+                step = plan.send(self._take(step))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+    def take_requests(self) -> int:
+        """Return how many requests were sent since this was last called."""
+        with self._lock:
+            requests, self._requests = self._requests, 0
+        return requests
+
+    def close(self) -> None:
+        """Close the connections that the client does not close itself."""
+        self._downloader.close()
+        for client in self._clients.values():
+            if client is not self._client:
+                client.close()
+
+    def _take(self, step: Step) -> Any:
+        match step:
+            case Keep():
+                return self._keep(step)
+            case Fetch():
+                return self._fetch(step)
+            case Pause():
+                return _pause(step)
+        endpoint = step.listing if isinstance(step, AskAll) else step.resource
+        values = {name: value for name, value in self._values.items() if name in _names(endpoint)}
+        values.update(step.values)
+        if violation := first_violation(endpoint.parameters, values) or first_missing(endpoint.parameters, values):
+            return Refused(self._client.show(f"it cannot be asked for: {violation}"))
+        try:
+            return self._ask(step, endpoint.request(values))
+        except (NotFoundError, RequestRefusedError, AnswerTooLargeError) as error:
+            if not isinstance(step, Locate) and step.is_needed:
+                raise
+            return Refused(
+                self._reason(error),
+                is_missing=isinstance(error, NotFoundError),
+                is_too_large=isinstance(error, AnswerTooLargeError),
+            )
+
+    def _ask(self, step: Ask | AskAll | Locate, request: Request) -> Any:
+        if isinstance(step, AskAll):
+            rows: list[Row] = []
+            for page in read_pages(self._client, step.listing, request):
+                self._count()
+                rows.extend(page.rows)
+            return rows
+        self._count()
+        if isinstance(step, Ask):
+            parts = tuple(Part(name, text.encode()) for name, text in step.form.items())
+            client = self._client_for(step.resource.name)
+            return client.send(replace(request, json=step.json, parts=parts), step.resource.find)
+        located: Location = self._client.send(
+            replace(request, is_followed=False), lambda answer: read_location(self._client.vendor, answer)
+        )
+        return Location(urljoin(self._client.settings.base_url + request.target, located.url), located.content)
+
+    def _client_for(self, endpoint: str) -> Client:
+        with self._lock:
+            if endpoint not in self._clients:
+                self._clients[endpoint] = self._client.for_endpoint(endpoint)
+            return self._clients[endpoint]
+
+    def _count(self) -> None:
+        with self._lock:
+            self._requests += 1
+
+    def _reason(self, error: NotFoundError | RequestRefusedError | AnswerTooLargeError) -> str:
+        status = f"HTTP {error.status}" if error.status else "no answer that can be read"
+        return self._client.show(f"{error.endpoint}: {status}" + (f", code {error.code}" if error.code else ""))
+
+    def _keep(self, step: Keep) -> SavedFile | Refused:
+        file = _CheckedFile(self._files.new_file(), keeps_content=False)
+        try:
+            file.write(step.content)
+            return self._finish(file, step.kind, step.name, None, content=step.content)
+        finally:
+            file.abandon()
+
+    def _fetch(self, step: Fetch) -> SavedFile | Refused | Expired:
+        file = _CheckedFile(self._files.new_file(), keeps_content=step.is_read or step.kind.is_json)
+        self._count()
+        try:
+            downloaded = self._downloader.download(step.url, file, size=step.size)
+            content_type = step.content_type or downloaded.content_type
+            return self._finish(file, step.kind, step.name, content_type, is_read=step.is_read)
+        except ExpiredUrlError:
+            return Expired()
+        except UnusableFileError as error:
+            return Refused(f"its {step.kind.name} file cannot be fetched: {error}")
+        finally:
+            file.abandon()
+
+    def _finish(
+        self,
+        file: _CheckedFile,
+        kind: FileKind,
+        name: str,
+        content_type: str | None,
+        *,
+        content: bytes | None = None,
+        is_read: bool = False,
+    ) -> SavedFile | Refused:
+        if problem := file.problem(kind, content):
+            return Refused(f"its {kind.name} file {problem}")
+        media_type = self._client.show(kind.content_type or content_type or "application/octet-stream")
+        stored = file.finish(kind.extension or extension_of(media_type))
+        return SavedFile(
+            kind.name,
+            name,
+            stored.path,
+            stored.bytes,
+            stored.sha256,
+            media_type,
+            file.content if is_read else None,
+        )
+
+
+class _CheckedFile:
+    """A file that is looked at while it is written: an error page is no image."""
+
+    def __init__(self, file: NewStoredFile, *, keeps_content: bool) -> None:
+        self._file = file
+        self._keeps_content = keeps_content
+        self._head = b""
+        self._tail = b""
+        self._pieces: list[bytes] | None = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._size += len(data)
+        if len(self._head) < _EDGE:
+            self._head += data[: _EDGE - len(self._head)]
+        self._tail = (self._tail + data[-_EDGE:])[-_EDGE:]
+        if self._keeps_content and self._pieces is not None:
+            self._pieces.append(data)
+            if self._size > LARGEST_CHECKED:
+                self._pieces = None
+
+    def restart(self) -> None:
+        self._file.restart()
+        self._head = self._tail = b""
+        self._pieces, self._size = [], 0
+
+    def finish(self, extension: str) -> StoredFile:
+        return self._file.finish(extension)
+
+    def abandon(self) -> None:
+        self._file.abandon()
+
+    @property
+    def content(self) -> bytes | None:
+        """All of it, None if it is too large to be kept."""
+        return None if self._pieces is None else b"".join(self._pieces)
+
+    def problem(self, kind: FileKind, content: bytes | None) -> str | None:
+        """Return why it is no file of its kind, as the end of a sentence, or None.
+
+        :param content: its bytes, if they are at hand
+        """
+        if kind.starts and not self._head.startswith(kind.starts):
+            return f"does not begin as {kind.content_type or 'such a file'} does"
+        if kind.is_json:
+            content = self.content if content is None else content
+            if content is None:  # too large: both ends have to do
+                is_whole = self._head.lstrip()[:1] in (b"{", b"[") and self._tail.rstrip()[-1:] in (b"}", b"]")
+            else:
+                is_whole = is_json(content)
+            return None if is_whole else "is no JSON, or ends early"
+        if kind.extension not in ("md", "txt", "html") and self._head.lstrip().lower().startswith(_HTML):
+            return "is a web page, not the file"
+        return None
+
+
+def extension_of(content_type: str) -> str:
+    """Return how the name of a file ends: nothing of what a vendor calls it goes into the name."""
+    guessed = (_MEDIA_TYPES.guess_extension(content_type, strict=False) or "").removeprefix(".")
+    return guessed if _EXTENSION.fullmatch(guessed) else "bin"
+
+
+def _pause(step: Pause) -> bool:
+    if datetime.now(UTC) >= step.until:
+        return False
+    backoff.pause(step.seconds)
+    return True
+
+
+def _names(endpoint: Endpoint) -> set[str]:
+    return {parameter.name for parameter in endpoint.parameters}
