@@ -25,13 +25,16 @@ from airflow_batch_provider.apis.batch_state import (
 from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import (
     BOOLEAN,
+    FLOAT,
     INTEGER,
+    JSON,
     TEXT,
     TIMESTAMP,
     UNIX_MILLISECONDS,
     UNIX_SECONDS,
     ListOf,
     columns,
+    result_columns,
     struct,
 )
 from airflow_batch_provider.apis.declaration import DeclarationError
@@ -79,14 +82,17 @@ __all__ = [
     "Clock",
     # columns
     "columns",
+    "result_columns",
     "struct",
     "ListOf",
     "TEXT",
     "INTEGER",
+    "FLOAT",
     "BOOLEAN",
     "TIMESTAMP",
     "UNIX_SECONDS",
     "UNIX_MILLISECONDS",
+    "JSON",
     # states
     "BatchKind",
     "BatchState",

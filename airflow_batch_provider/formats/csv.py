@@ -28,6 +28,7 @@ and what it drops before it looks."""
 _END = b"\r\n"
 _TEXT = msgspec.json.Decoder(str)
 _TEXTS = (Scalar.TEXT, Scalar.TIMESTAMP)
+_NUMBER_STARTS = tuple(b"%b" % bytes([start]) for start in b"-0123456789")
 _FIELD = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(?:,|\r\n)')
 
 
@@ -80,8 +81,12 @@ class CsvEncoder:
                 return self._text(raw) if raw.startswith(b'"') else None
             case Scalar.INTEGER | Scalar.UNIX_SECONDS | Scalar.UNIX_MILLISECONDS:
                 return raw if raw.removeprefix(b"-").isdigit() else None
+            case Scalar.FLOAT:
+                return raw if raw.startswith(_NUMBER_STARTS) else None
             case Scalar.BOOLEAN:
                 return raw if raw in (b"true", b"false") else None
+            case Scalar.JSON:
+                return _quoted(raw)
         return _quoted(raw) if raw.startswith(b"{" if isinstance(column_type, Struct) else b"[") else None
 
     def _text(self, raw: bytes) -> bytes | None:
