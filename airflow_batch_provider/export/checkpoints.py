@@ -141,7 +141,9 @@ class Checkpoints:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint."""
-        stage = "all" if checkpoint.position is None else f"{len(checkpoint.parts):05d}.{len(checkpoint.tail):05d}"
+        stage = "all" if checkpoint.position is None else f"{len(checkpoint.parts):05d}"
+        if checkpoint.tail:
+            stage += f".{len(checkpoint.tail):05d}"
         name = self._staging.name(f"{stage}{CHECKPOINT}")
         self._store.put(name, codec.encode(checkpoint))
         self._saved.append(name)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import UNSET
@@ -41,10 +42,9 @@ log = logging.getLogger(__name__)
 class PageSource(Protocol):
     """Reads a listing, from its start or from a position on; it raises if it cannot be read whole."""
 
-    def __call__(self, *, begun: datetime, position: Any, seen: SeenRows, files: FileSink) -> Iterable[NewRows]:
+    def __call__(self, *, begun: datetime, position: Any, seen: SeenRows) -> Iterable[NewRows]:
         """Yield pages as they are consumed.
 
-        :param files: takes files beside the rows
         :param begun: when the first try began to read
         :param position: where to read on: a page's position, as JSON; None for the start
         :param seen: the rows that were read before
@@ -53,8 +53,19 @@ class PageSource(Protocol):
         ...
 
 
+class ResultsSource(Protocol):
+    """Reads results, which have files beside their rows; otherwise as :class:`PageSource`."""
+
+    def __call__(self, files: FileSink, *, begun: datetime, position: Any, seen: SeenRows) -> Iterable[NewRows]:
+        """Yield pages as they are consumed.
+
+        :param files: takes the files
+        """
+        ...
+
+
 def export(
-    source: PageSource,
+    source: PageSource | ResultsSource,
     store: Store,
     spec: ExportSpec,
     *,
@@ -64,7 +75,7 @@ def export(
 ) -> Manifest:
     """Export a listing atomically: it is published whole, or not at all.
 
-    :param source: reads the listing
+    :param source: reads the listing, or the results
     :param store: the destination
     :param spec: what to export
     :param resume: whether to resume an earlier try of the same piece of work, and to let a later one do so
@@ -108,7 +119,7 @@ def _is_of_killed_try(staging: Staging, there: Manifest) -> bool:
 class _Try:
     def __init__(
         self,
-        source: PageSource,
+        source: PageSource | ResultsSource,
         store: Store,
         spec: ExportSpec,
         staging: Staging,
@@ -192,7 +203,10 @@ class _Try:
         return True
 
     def _read(self, position: Any, seen: SeenRows) -> None:
-        for page in self._source(begun=self._stats.started_at, position=position, seen=seen, files=self._files):
+        source: Any = self._source
+        if self._spec.is_results:
+            source = partial(source, self._files)
+        for page in source(begun=self._stats.started_at, position=position, seen=seen):
             self._take(page)
             if self._journal.is_due:
                 self._uploads.run(self._journal.checkpoint(page.position, self._writer.parts, self._stats))

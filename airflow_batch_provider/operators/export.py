@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_batch_provider.apis.results import Results
-    from airflow_batch_provider.export.export import PageSource
+    from airflow_batch_provider.export.export import PageSource, ResultsSource
     from airflow_batch_provider.export.manifest import Manifest, TaskRun
     from airflow_batch_provider.export.spec import ExportSpec
     from airflow_batch_provider.hooks.base import BatchApiHook
-    from airflow_batch_provider.listing.pages import NewRows
-    from airflow_batch_provider.listing.plans import FileSink
     from airflow_batch_provider.stores.destination import Store
 
 FILE_FORMATS = Choice(tuple(FORMATS))
@@ -106,7 +105,7 @@ class ExportOperator(BaseOperator):
         """Return what is exported; None for a class that leaves it to its subclasses."""
         raise NotImplementedError
 
-    def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> PageSource:
+    def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> PageSource | ResultsSource:
         """Return what reads the rows.
 
         :param hook: the hook of the connection
@@ -287,12 +286,13 @@ class ListingExportOperator(ExportOperator):
         :param hook: the hook of the connection
         :param values: the parameters, checked
         """
-        request, on_drift = self.listing.request(values), ON_DRIFT.encode(self.on_drift)
-
-        def pages(*, files: FileSink, **where: Any) -> Iterator[NewRows]:
-            return hook.read_pages(self.listing, request, on_drift=on_drift, prefetch=True, **where)
-
-        return pages
+        return partial(
+            hook.read_pages,
+            self.listing,
+            self.listing.request(values),
+            on_drift=ON_DRIFT.encode(self.on_drift),
+            prefetch=True,
+        )
 
 
 def _task_run(context: Context) -> TaskRun:

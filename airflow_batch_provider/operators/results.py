@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_batch_provider.apis.parameter import Boolean, Choice
@@ -11,10 +11,8 @@ from airflow_batch_provider.apis.shard import Shards, read_shard
 from airflow_batch_provider.operators.export import ON_DRIFT, ExportOperator
 
 if TYPE_CHECKING:
-    from airflow_batch_provider.export.export import PageSource
+    from airflow_batch_provider.export.export import ResultsSource
     from airflow_batch_provider.hooks.base import BatchApiHook
-    from airflow_batch_provider.listing.pages import NewRows
-    from airflow_batch_provider.listing.plans import FileSink
 
 UNFINISHED = Choice(("fail", "export"))
 FAIL_ON_ITEM_FAILURES = Boolean()
@@ -76,7 +74,7 @@ class ResultsExportOperator(ExportOperator):
         """Return the results."""
         return getattr(cls, "results", None)
 
-    def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> PageSource:
+    def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> ResultsSource:
         """Return what reads the results.
 
         :param hook: the hook of the connection
@@ -93,10 +91,7 @@ class ResultsExportOperator(ExportOperator):
             on_drift=ON_DRIFT.encode(self.on_drift),  # type: ignore[arg-type]
         )
 
-        def rows(*, files: FileSink, **where: Any) -> Iterator[NewRows]:
-            return ResultsReader(hook.connect(), request).rows(files, **where)
-
-        return rows
+        return ResultsReader(hook.connect(), request).rows
 
     def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the manifest names as ``params``.

@@ -96,8 +96,8 @@ class ModelStore(Store):
         else:
             super()._put_if(name, content, version)
 
-    def _names_below(self, folder: str) -> dict[str, float]:
-        return dict.fromkeys(self._ask("names", folder), 0.0)
+    def _found_below(self, folder: str) -> dict[str, tuple[float, int]]:
+        return dict.fromkeys(self._ask("names", folder), (0.0, 0))
 
     def _remove(self, name: str) -> None:
         self._ask("remove", name)
