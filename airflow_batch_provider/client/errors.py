@@ -102,7 +102,7 @@ class ErrorMapping:
     ) -> BatchProviderError:
         """Return the exception for a request that was not answered, or not to the end."""
         wrong_host = CLASSES[ProblemKind.WRONG_SHAPE][1]
-        cause = _innermost(exception)
+        cause = innermost(exception)
         if isinstance(exception, RedirectElsewhere):
             happened = f"redirects to {self._clean(str(exception))}, where the API key may not go"
             error = self._error(UnexpectedResponseError, happened, wrong_host, request)
@@ -134,13 +134,8 @@ class ErrorMapping:
     def _of_proxy(self, cause: BaseException, request: Request) -> BatchProviderError:
         """Return the exception for a proxy that does not let a request through; the vendor never saw it."""
         happened = f"was not reached, because of a proxy: {self._clean(_describe(cause))}"
-        found = _TUNNEL_STATUS.search(str(cause))
-        status = int(found[1]) if found else 0
-        if status == PROXY_LOGIN_NEEDED:
-            return self._error(ConnectionSettingsError, happened, _PROXY_LOGIN, request)
-        if 400 <= status < 500 and kind_of_status(status) not in {ProblemKind.TRANSIENT, ProblemKind.RATE_LIMITED}:
-            return self._error(ConnectionSettingsError, happened, _PROXY_RULES, request)
-        return self._error(TransientError, happened, _PROXY_AWAY, request)
+        error_class, hint = judge_proxy(cause)
+        return self._error(error_class, happened, hint, request)
 
     def of_invalid_answer(self, exception: ValueError, request: Request) -> BatchProviderError:
         """Return the exception for an answer that breaks the rules of HTTP."""
@@ -177,12 +172,26 @@ class ErrorMapping:
         return error_class(message, vendor=self._vendor.name, endpoint=request.address, status=status, code=code)
 
 
+def judge_proxy(refusal: BaseException | int) -> tuple[type[BatchProviderError], str]:
+    """Return what it means that a proxy lets nothing through, and what to do.
+
+    :param refusal: its status, or the innermost reason of the exception
+    """
+    found = _TUNNEL_STATUS.search(str(refusal))
+    status = refusal if isinstance(refusal, int) else int(found[1]) if found else 0
+    if status == PROXY_LOGIN_NEEDED:
+        return ConnectionSettingsError, _PROXY_LOGIN
+    if 400 <= status < 500 and kind_of_status(status) not in {ProblemKind.TRANSIENT, ProblemKind.RATE_LIMITED}:
+        return ConnectionSettingsError, _PROXY_RULES
+    return TransientError, _PROXY_AWAY
+
+
 def _was_not_sent(exception: BaseException) -> bool:
     """Return whether no byte of a request can have reached the vendor: there was no connection."""
     return isinstance(exception, (ConnectTimeoutError, NewConnectionError, ProxyError))
 
 
-def _innermost(exception: BaseException) -> BaseException:
+def innermost(exception: BaseException) -> BaseException:
     """Return the reason behind all others: the outer ones repeat object addresses and the whole URL."""
     seen: list[BaseException] = []
     current: object = exception

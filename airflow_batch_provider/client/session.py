@@ -124,7 +124,7 @@ class Session:
             location = answer.headers.get("Location") if answer.status in redirects else None
             if not location or not request.is_followed:
                 return answer
-            path = self._within_origin(path, _in_utf8(location))
+            path = self._within_origin(path, decode_utf8(location))
         raise requests.TooManyRedirects(f"more than {MOST_REDIRECTS} redirects")
 
     def _timeout_until(self, ends: float | None) -> Timeout:
@@ -174,7 +174,7 @@ class Session:
         self._adapter.close()
 
 
-def _in_utf8(header: str) -> str:
+def decode_utf8(header: str) -> str:
     """Return a header that was sent in UTF-8, which Python reads as Latin-1."""
     try:
         return header.encode("latin-1").decode()
