@@ -12,11 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from airflow_batch_provider.sandbox.conversations import Conversations
 from airflow_batch_provider.sandbox.faults import Gate, Refused
 from airflow_batch_provider.sandbox.llamacloud import LlamaCloud
 from airflow_batch_provider.sandbox.llamacloud_directories import LlamaCloudDirectories
 from airflow_batch_provider.sandbox.llamacloud_results import LlamaCloudResults
 from airflow_batch_provider.sandbox.playment import BIG, Playment
+from airflow_batch_provider.sandbox.playment_results import PlaymentResults
 from airflow_batch_provider.sandbox.settings import Settings
 from airflow_batch_provider.sandbox.storage import Storage
 from airflow_batch_provider.sandbox.talkifai import TalkifAI
@@ -35,11 +37,13 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     settings = settings or Settings()
     world, gate = World(settings, clock), Gate(settings)
     storage = Storage(world)
-    playment, llamacloud, talkifai = Playment(world), LlamaCloud(world), TalkifAI(world)
+    playment, llamacloud, talkifai = Playment(world, storage), LlamaCloud(world), TalkifAI(world)
     vendors = (
         *(playment, llamacloud, talkifai),
         LlamaCloudResults(llamacloud, world, storage),
         LlamaCloudDirectories(llamacloud, world, storage),
+        PlaymentResults(playment, world, storage),
+        Conversations(talkifai, world, storage),
     )
     how_to = _how_to(playment, llamacloud, talkifai)
 

@@ -74,9 +74,13 @@ class Storage:
         """Return the URL of the API, on the host name that the request was sent to."""
         return _origin(request, self.ports.api)
 
+    def files_url(self, request: Request) -> str:
+        """Return the URL of this origin, on the host name that the request was sent to."""
+        return _origin(request, self.ports.files)
+
     def url(self, request: Request, path: str) -> str:
         """Return the address of a file, which is of no use without a signature."""
-        return f"{_origin(request, self.ports.files)}/{quote(path)}"
+        return f"{self.files_url(request)}/{quote(path)}"
 
     def sign(self, request: Request, path: str) -> str:
         """Return a URL of a file for a limited time; each is different from all before it."""
