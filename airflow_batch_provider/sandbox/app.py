@@ -12,10 +12,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from airflow_batch_provider.sandbox.conversations import Conversations
 from airflow_batch_provider.sandbox.faults import Gate, Refused
 from airflow_batch_provider.sandbox.llamacloud import LlamaCloud
+from airflow_batch_provider.sandbox.llamacloud_directories import LlamaCloudDirectories
+from airflow_batch_provider.sandbox.llamacloud_results import LlamaCloudResults
 from airflow_batch_provider.sandbox.playment import BIG, Playment
+from airflow_batch_provider.sandbox.playment_results import PlaymentResults
 from airflow_batch_provider.sandbox.settings import Settings
+from airflow_batch_provider.sandbox.storage import Storage
 from airflow_batch_provider.sandbox.talkifai import TalkifAI
 from airflow_batch_provider.sandbox.world import World
 
@@ -24,14 +29,22 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     """Build the sandbox; its time runs from now.
 
     ``app.state.how_to`` is the landing page, ``app.state.requests`` the latest API requests as texts such as
-    ``GET /path?query``.
+    ``GET /path?query``, ``app.state.storage`` the application that serves signed URLs, for a socket of its own.
 
     :param settings: what to serve and how to behave.
     :param clock: gives Unix seconds; tests pass one that they move by hand.
     """
     settings = settings or Settings()
     world, gate = World(settings, clock), Gate(settings)
-    playment, llamacloud, talkifai = Playment(world), LlamaCloud(world), TalkifAI(world)
+    storage = Storage(world)
+    playment, llamacloud, talkifai = Playment(world, storage), LlamaCloud(world), TalkifAI(world)
+    vendors = (
+        *(playment, llamacloud, talkifai),
+        LlamaCloudResults(llamacloud, world, storage),
+        LlamaCloudDirectories(llamacloud, world, storage),
+        PlaymentResults(playment, world, storage),
+        Conversations(talkifai, world, storage),
+    )
     how_to = _how_to(playment, llamacloud, talkifai)
 
     async def landing(request: Request) -> Response:
@@ -41,12 +54,12 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
         routes=[
             Route("/", landing),
             Route("/batch-calls/{batch_job_id}", talkifai.studio),
-            *(route for vendor in (playment, llamacloud, talkifai) for route in gate.routes(vendor)),
+            *(route for vendor in vendors for route in gate.routes(vendor)),
         ],
         exception_handlers={Refused: _refused, HTTPException: _not_served},
     )
     app.router.redirect_slashes = False
-    app.state.how_to, app.state.requests = how_to, gate.requests
+    app.state.how_to, app.state.requests, app.state.storage = how_to, gate.requests, storage
     return app
 
 

@@ -166,6 +166,10 @@ def test_a_page_of_a_huge_listing_computes_only_its_own_rows(start: Any) -> None
     "wrong",
     [
         *({"jobs": n} for n in (-1, 1_000_001)),
+        *({"files": n} for n in (-1, 1001)),
+        {"large_bytes": -1},
+        *({name: -1} for name in ("late", "url_seconds", "url_uses")),
+        *({name: "all"} for name in ("file_fault", "v1_results")),
         *({"failure_rate": share} for share in (-0.1, 1.1, float("nan"))),
         *({name: s} for name in ("latency", "duration") for s in (-1.0, float("inf"), float("nan"))),
         {"last_page": "none"},
