@@ -99,7 +99,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``drift`` says why rows may be missing: ``on_drift="warn"`` let that pass, or the vendor calls its total an
     estimate; ``unexpected_values`` counts, by documented field, values of another type than documented, which CSV and
-    Parquet have in ``_extra`` only.
+    Parquet have in ``_extra`` only; Parquet names nested fields with a dotted path.
     ``files``, ``outcomes`` and ``requests`` are of exports of results; the outcomes add up to the rows.
     ``map_index`` and ``try_number`` are there if Airflow said them.
     """
