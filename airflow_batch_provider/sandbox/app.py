@@ -16,6 +16,7 @@ from airflow_batch_provider.sandbox.conversations import Conversations
 from airflow_batch_provider.sandbox.faults import Gate, Refused
 from airflow_batch_provider.sandbox.llamacloud import LlamaCloud
 from airflow_batch_provider.sandbox.llamacloud_directories import LlamaCloudDirectories
+from airflow_batch_provider.sandbox.llamacloud_items import LlamaCloudItems
 from airflow_batch_provider.sandbox.llamacloud_results import LlamaCloudResults
 from airflow_batch_provider.sandbox.playment import BIG, Playment
 from airflow_batch_provider.sandbox.playment_results import PlaymentResults
@@ -38,9 +39,11 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     world, gate = World(settings, clock), Gate(settings)
     storage = Storage(world)
     playment, llamacloud, talkifai = Playment(world, storage), LlamaCloud(world), TalkifAI(world)
+    items = LlamaCloudItems(llamacloud, world)
     vendors = (
         *(playment, llamacloud, talkifai),
-        LlamaCloudResults(llamacloud, world, storage),
+        items,
+        LlamaCloudResults(llamacloud, world, storage, items),
         LlamaCloudDirectories(llamacloud, world, storage),
         PlaymentResults(playment, world, storage),
         Conversations(talkifai, world, storage),

@@ -15,9 +15,11 @@ from hashlib import blake2s
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 BLOCK = 65_536
 DECIMAL = "decimal:"
+EMPTY: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,35 @@ class Content:
         if (left := self.filler - number * BLOCK) > offset:
             return (f"{number:015d} ".encode() * (BLOCK // 16))[offset : min(BLOCK, left)]
         return self.tail[start - len(self.head) - self.filler :]
+
+
+class Cut(Exception):  # noqa: N818 - nothing went wrong here
+    """Ends an answer in the middle: the web server closes the connection."""
+
+
+class Blocks(Response):
+    """An answer with a file or a part of it, block by block.
+
+    :param headers: if ``Content-Length`` is not the number of bytes, the connection is closed after these.
+    """
+
+    def __init__(
+        self, content: Content, start: int = 0, stop: int | None = None, headers: Mapping[str, str] = EMPTY
+    ) -> None:
+        stop = content.size if stop is None else stop
+        headers = {"Content-Length": str(stop - start), **headers}
+        super().__init__(status_code=206 if "Content-Range" in headers else 200, headers=headers)
+        self._parts = content.read(start, stop)
+        self._cut = int(headers["Content-Length"]) != stop - start
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the blocks."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for block in self._parts:
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+        if self._cut:
+            raise Cut
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def filled(media_type: str, head: bytes, tail: bytes, size: int) -> Content:

@@ -106,6 +106,21 @@ def _page(job_id: str, name: str, number: int) -> dict[str, Any]:
     return {"items": items, "page_width": 612.0, "page_height": 792.0}
 
 
+def v1_pages_of(job_id: str) -> list[dict[str, Any]]:
+    """Return the pages as the old Parse API has them; failed pages are left out."""
+    images = [{"name": name, "height": 8, "width": 4} for name in image_names(job_id)]
+    return [
+        {
+            "page": number,
+            "text": text_page(job_id, number),
+            "md": markdown_page(job_id, number),
+            "images": images if number == 1 else [],
+            "items": _page(job_id, "items", number)["items"],
+        }
+        for number in good_pages(job_id)
+    ]
+
+
 def has_files(job_id: str) -> bool:
     """Return whether a document also has images, a spreadsheet and a PDF; the large one has a PDF anyway."""
     return item_of(job_id)[1] % 4 == 1

@@ -10,7 +10,7 @@ import base64
 import math
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,7 +19,7 @@ from airflow_batch_provider.sandbox.content import exact_json
 from airflow_batch_provider.sandbox.documents import files_of
 from airflow_batch_provider.sandbox.faults import Handler, Refused
 from airflow_batch_provider.sandbox.query import Query
-from airflow_batch_provider.sandbox.world import Matches, Stage, World, utc
+from airflow_batch_provider.sandbox.world import Matches, Progress, Stage, World, utc
 
 BATCH_STATUSES = ("PENDING", "THROTTLED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
 JOB_STATUSES = ("pending", "running", "dispatched", "completed", "failed", "cancelled")
@@ -48,6 +48,15 @@ def position_of(token: str, count: int) -> int | None:
 def timestamp(milliseconds: int | None) -> str | None:
     """Give a time as LlamaCloud writes it: UTC, three digits of fraction, ``Z``."""
     return None if milliseconds is None else utc(milliseconds) + "Z"
+
+
+class Counts(NamedTuple):
+    """The items of a batch processing job; those that failed or were skipped are among those processed."""
+
+    total: int
+    processed: int
+    failed: int
+    skipped: int
 
 
 def product_of(index: int) -> str:
@@ -230,26 +239,32 @@ class LlamaCloud:
         """Return the id of the job that a batch made for a file."""
         return f"{PREFIXES[product_of(index)]}{self._world.item_uuid('llamacloud file job', index, file)}"
 
+    def counts(self, index: int, progress: Progress) -> Counts:
+        """Return how many items a job has, and how many of them are worked off, and how."""
+        total = ODD_TOTALS.get(index % 60, index % 60 * 3 + 1)
+        processed = progress.count(total)
+        failed, skipped = min(2, processed) if index % 5 == 2 else 0, min(1, processed) if index % 5 == 3 else 0
+        return Counts(total, processed, failed, skipped)
+
     def _job(self, index: int, elapsed: float) -> dict[str, Any]:
         progress, created = self._world.progress(index, elapsed), timestamp(self._world.created(index))
-        total = ODD_TOTALS.get(index % 60, index % 60 * 3 + 1)
-        processed, begun = progress.count(total), progress.started is not None
+        counts, begun = self.counts(index, progress), progress.started is not None
         return {
             "id": f"bjb-{self._world.uuid('llamacloud job', index)}",
             "job_type": JOB_TYPES[index % 3],
             "project_id": self.project_id,
             "status": self._job_status(index, progress.stage),
-            "total_items": total,
+            "total_items": counts.total,
             "completed_at": timestamp(progress.ended),
             "created_at": created,
             "directory_id": self._job_directory(index),
             "effective_at": created,
             "error_message": ERROR if progress.stage == "failed" else None,
             # A job with failed items is "completed" all the same.
-            "failed_items": min(2, processed) if index % 5 == 2 else 0,
+            "failed_items": counts.failed,
             "job_record_id": f"rec-{index}" if begun else None,
-            "processed_items": processed,
-            "skipped_items": min(1, processed) if index % 5 == 3 else 0,
+            "processed_items": counts.processed,
+            "skipped_items": counts.skipped,
             "started_at": timestamp(progress.started),
             "updated_at": timestamp(progress.updated),
             "workflow_id": f"wf-{index}" if begun else None,

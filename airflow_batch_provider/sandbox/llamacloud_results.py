@@ -29,6 +29,7 @@ from airflow_batch_provider.sandbox.llamacloud import (
     token_of,
     unmapped,
 )
+from airflow_batch_provider.sandbox.llamacloud_items import LlamaCloudItems
 from airflow_batch_provider.sandbox.storage import Storage
 from airflow_batch_provider.sandbox.world import World
 
@@ -62,10 +63,11 @@ class LlamaCloudResults:
     :param api: the endpoints of the batches.
     :param world: the seeded data.
     :param storage: where files lie.
+    :param items: the items of v1 jobs, whose results may be here.
     """
 
-    def __init__(self, api: LlamaCloud, world: World, storage: Storage) -> None:
-        self._api, self._world, self._storage = api, world, storage
+    def __init__(self, api: LlamaCloud, world: World, storage: Storage, items: LlamaCloudItems) -> None:
+        self._api, self._world, self._storage, self._items = api, world, storage, items
         storage.add("parse", self._stored)
 
     @property
@@ -96,16 +98,13 @@ class LlamaCloudResults:
         expand = query.choices("expand", EXPAND_PARSE)
         names = query.text("image_filenames")
         self._api.check(query)
-        job = self._find("parse_v2", str(request.path_params["id"]))
-        if job is None:
-            raise Refused(JSONResponse({"detail": "Parse job not found"}, 404))
-        described = self._parse_job(job)
+        described = self._described(str(request.path_params["id"]))
         body = {"job": described}
         if "usage" in expand:
             billed = float(len(documents.page_numbers(described["id"])))
             described["usage"] = {"credits": billed if described["status"] == "COMPLETED" else None}
         if described["status"] == "COMPLETED":
-            body |= self.expanded(described["id"], expand, names.split(",") if names else None, request)
+            body |= self._expanded(described["id"], expand, names.split(",") if names else None, request)
         return exact_json(body)
 
     async def get_extract_job(self, request: Request) -> Response:
@@ -118,7 +117,15 @@ class LlamaCloudResults:
             raise Refused(JSONResponse({"detail": "Extract job not found"}, 404))
         return exact_json(self._extract_job(job, expand))
 
-    def expanded(self, job_id: str, expand: set[str], names: list[str] | None, request: Request) -> dict[str, Any]:
+    def _described(self, job_id: str) -> dict[str, Any]:
+        """Return a parse job: of a v2 batch or, if the settings say so, of an item of a v1 job."""
+        if job := self._find("parse_v2", job_id):
+            return self._parse_job(job)
+        if self._world.settings.v1_results == "v2" and self._items.has_result(job_id):
+            return self._items.described(job_id)
+        raise Refused(JSONResponse({"detail": "Parse job not found"}, 404))
+
+    def _expanded(self, job_id: str, expand: set[str], names: list[str] | None, request: Request) -> dict[str, Any]:
         """Return the parts of a parsed document that ``expand`` asks for.
 
         :param names: of the images wanted; None: all.

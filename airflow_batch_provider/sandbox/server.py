@@ -17,8 +17,9 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_batch_provider.sandbox.app import create_app
+from airflow_batch_provider.sandbox.content import Cut
 from airflow_batch_provider.sandbox.settings import Settings
-from airflow_batch_provider.sandbox.storage import Cut, Storage
+from airflow_batch_provider.sandbox.storage import Storage
 
 SECONDS_TO_START = 30
 SECONDS_TO_END = 1  # for answers under way
@@ -46,10 +47,9 @@ class Server(uvicorn.Server):
         storage: Storage = app.state.storage
         both = _by_port(app, storage)
         super().__init__(uvicorn.Config(both, lifespan="off", timeout_graceful_shutdown=SECONDS_TO_END, **options))
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket, self._listening = socket.create_server((host, port), family=family), listening
+        self._socket, self._listening = _bound(host, port), listening
         try:
-            self._files_socket = socket.create_server((host, files_port), family=family)
+            self._files_socket = _bound(host, files_port)
         except OSError:
             self._socket.close()
             raise
@@ -66,6 +66,14 @@ class Server(uvicorn.Server):
         """Start, then say so."""
         await super().startup(sockets)
         self._listening(self.url)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        error.add_note(f"port {port}")
+        raise
 
 
 def _by_port(api: ASGIApp, storage: Storage) -> ASGIApp:

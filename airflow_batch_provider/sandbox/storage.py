@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from airflow_batch_provider.sandbox.content import Content
+from airflow_batch_provider.sandbox.content import Blocks, Content
 from airflow_batch_provider.sandbox.faults import REQUESTS_KEPT
 from airflow_batch_provider.sandbox.world import World, utc
 
@@ -24,10 +24,6 @@ CREDENTIALS = ("authorization", "x-api-key", "cookie")
 COUNTS_KEPT = 10_000
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 MAINTENANCE = "<!DOCTYPE html><title>Maintenance</title><h1>We will be back soon</h1>"
-
-
-class Cut(Exception):  # noqa: N818 - nothing went wrong here
-    """Ends an answer in the middle: the web server closes the connection."""
 
 
 @dataclass
@@ -151,29 +147,13 @@ class Storage:
         headers["Content-Length"] = str(stop - start + (10 if fault == "length" else 0))
         if fault == "cut" and self._seen.add(path) == 1:
             stop = start + (stop - start) // 2
-        return _Blocks(content, start, stop, headers, cut=stop - start < int(headers["Content-Length"]))
+        return Blocks(content, start, stop, headers)
 
     def _moved(self, request: Request, path: str) -> str:
         query = dict(request.query_params) | {"moved": "1"}
         query.pop("X-Amz-Signature")
         signature = self._signature(path, query)
         return f"{self.url(request, path[1:])}?{urlencode({**query, 'X-Amz-Signature': signature})}"
-
-
-class _Blocks(Response):
-    """A part of a file, block by block."""
-
-    def __init__(self, content: Content, start: int, stop: int, headers: dict[str, str], cut: bool) -> None:
-        super().__init__(status_code=206 if "Content-Range" in headers else 200, headers=headers)
-        self._parts, self._cut = content.read(start, stop), cut
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        for block in self._parts:
-            await send({"type": "http.response.body", "body": block, "more_body": True})
-        if self._cut:
-            raise Cut
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _span(first: str, last: str, size: int) -> tuple[int, int]:
