@@ -194,7 +194,10 @@ class Checkpoints:
         if not all(file.name in there and file.path.startswith(_folder(checkpoint)) for file in files):
             return None
         joined = b"".join(filter(None, digests))
-        return None if len(joined) % DIGEST_SIZE else Saved(checkpoint, joined, b"".join(filter(None, tail)), files)
+        hashes, rest = divmod(len(joined), DIGEST_SIZE)
+        if rest or (checkpoint.position is not None and hashes < checkpoint.stats.rows):
+            return None
+        return Saved(checkpoint, joined, b"".join(filter(None, tail)), files)
 
     def _content(self, name: str, sha256: str) -> bytes | None:
         content = self._store.read(name)

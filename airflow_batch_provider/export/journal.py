@@ -106,14 +106,14 @@ class Journal:
         def write() -> None:
             if lines:
                 content = b"\n".join([*lines, b""])
-                note = self._checkpoints.note(f"{number:06d}.rows", content)
+                note = self._checkpoints.note(f"{number:05d}.rows", content)
                 chunk = StagedPart(note.name, len(lines), len(content), note.sha256)
                 tail.append(chunk)
             if digests and position is not None:
-                self._digests.append(self._checkpoints.note(f"{number:06d}.ids", digests))
+                self._digests.append(self._checkpoints.note(f"{number:05d}.ids", digests))
             if files:
                 listed = b"\n".join([*map(msgspec.json.encode, files), b""])
-                self._lists.append(self._checkpoints.note(f"{number:06d}.files", listed))
+                self._lists.append(self._checkpoints.note(f"{number:05d}.files", listed))
             self._checkpoints.save(
                 Checkpoint(
                     fingerprint=self._last.fingerprint,

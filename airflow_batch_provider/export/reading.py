@@ -56,9 +56,9 @@ def read_table(
 
 
 def _columns_of(manifest: Manifest) -> Sequence[Column]:
-    from airflow_batch_provider.vendors import LISTINGS, RESULTS
+    from airflow_batch_provider.vendors import EXPORTS
 
-    if known := LISTINGS.get(manifest.listing) or RESULTS.get(manifest.listing):
+    if known := EXPORTS.get(manifest.listing):
         return known.columns
     if manifest.parts and FORMATS[manifest.format].has_types:
         return ()

@@ -18,10 +18,9 @@ LISTINGS: dict[str, Listing] = {
         llamacloud.BATCHES,
         llamacloud.BATCH_PROCESSING_JOBS,
         talkifai.BATCH_JOBS,
-        talkifai.CONTACTS,
     )
 }
-"""The listings that this package exports, by the name that manifests have."""
+"""The listings of batches and jobs, by the name that manifests have."""
 
 RESULTS: dict[str, Results] = {
     results.name: results
@@ -32,4 +31,7 @@ RESULTS: dict[str, Results] = {
         talkifai.CONVERSATIONS,
     )
 }
-"""The results that this package exports, likewise."""
+"""What batches produced, likewise."""
+
+EXPORTS: dict[str, Listing | Results] = {**LISTINGS, talkifai.CONTACTS.name: talkifai.CONTACTS, **RESULTS}
+"""All that there are operators for."""
