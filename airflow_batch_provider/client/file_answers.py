@@ -96,8 +96,7 @@ def read_leftover(response: BaseHTTPResponse) -> bytes:
     body = b""
     try:
         if _LENGTH.fullmatch(length) and int(length) <= LARGEST_LEFTOVER:
-            body = response.read(int(length) or None)
-            response.release_conn()
+            body = response.read(int(length) or None)  # at its end, urllib3 releases the connection
     except BREAKS:
         body = b""
     response.close()

@@ -69,7 +69,7 @@ class Target:
 
 
 def make_downloader(base_url: str, **settings: Any) -> Downloader:
-    auth, credentials = VENDOR.auth, Credentials(KEY)
+    auth, credentials = VENDOR.auth, Credentials(settings.pop("api_key", KEY))
     return Downloader(
         VENDOR,
         Settings(connection_id="my_connection", base_url=base_url, auth=auth, credentials=credentials, **settings),
@@ -287,6 +287,11 @@ def test_a_content_type_is_harmless(said: str, make: Make) -> None:
     assert fetch(make, say(answer(b"x", Content_Type=said)))[0].content_type == CONTENT_TYPES[said]
 
 
+def test_a_content_type_that_repeats_the_key_is_none(make: Make) -> None:
+    script = say(answer(b"x", Content_Type="application/Secret-Key-12345"))
+    assert fetch(make, script, api_key="secret-key-12345")[0].content_type is None
+
+
 def test_no_content_type_is_none(make: Make) -> None:
     assert fetch(make, say(answer(b"x")))[0].content_type is None
 
@@ -462,7 +467,10 @@ UNUSABLE = {
     "two lengths": (say(OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc"), "no HTTP"),
     "a length that is none": (say(OK + b"Content-Length: -3\r\n\r\nabc"), "does not say how long it is"),
     "a length in other digits": (say(OK + "Content-Length: ²\r\n\r\nabc".encode("latin-1")), "does not say how long"),
-    "another coding": (say(OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), "does not say how long it is"),
+    "another coding": (
+        say(OK + b"Transfer-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"),
+        "does not say how long it is",
+    ),
     "too large": (say(OK + b"Content-Length: %d\r\n\r\nabc" % (5 * 2**40 + 1)), "it has more than 5497558138880 bytes"),
     "compressed": (say(answer(b"x", Content_Encoding="gzip")), "compresses it"),
     "headers without an end": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), "more beside the file"),
@@ -477,6 +485,19 @@ def test_an_answer_that_proves_nothing_is_unusable(case: str, make: Make) -> Non
     assert isinstance(error, UnusableFileError)
     assert reason in error.reason
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("size", [100_000, None])
+def test_chunks_without_an_end_are_left_at_the_size(
+    size: int | None, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "LARGEST_FILE", 100_000)
+    target = Target()
+    with attack(forever(CHUNKED, b"400\r\n" + bytes(1024) + b"\r\n")) as server:
+        downloader = make(server.url)
+        with pytest.raises(UnusableFileError, match="it has more than 100000 bytes"):
+            downloader.download(server.url + QUERY, target, size=size)
+    assert len(target.data) <= 100_000
 
 
 def test_more_than_its_length_is_not_taken(make: Make) -> None:
