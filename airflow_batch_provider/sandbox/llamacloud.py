@@ -206,7 +206,7 @@ class LlamaCloud:
     def _batch(self, index: int, elapsed: float, expand: bool = False) -> dict[str, Any]:
         progress = self._world.progress(index, elapsed)
         return {
-            "id": f"bat-{self._world.uuid('llamacloud batch', index)}",
+            "id": self.batch_id(index),
             "config": {"job": {"configuration_id": CONFIGURATION, "type": product_of(index)}},
             "project_id": self.project_id,
             "source_directory_id": self.directories[index % DIRECTORIES],
@@ -231,6 +231,14 @@ class LlamaCloud:
             )
         return results
 
+    def batch_id(self, index: int) -> str:
+        """Return the id of a v2 batch."""
+        return f"bat-{self._world.uuid('llamacloud batch', index)}"
+
+    def processing_job_id(self, index: int) -> str:
+        """Return the id of a v1 batch processing job."""
+        return f"bjb-{self._world.uuid('llamacloud job', index)}"
+
     def file_id(self, directory: int, file: int) -> str:
         """Return the id of a file in a directory; a batch has the first files of its directory, as many as it found."""
         return f"dfl-{self._world.item_uuid('llamacloud file', directory, file)}"
@@ -250,7 +258,7 @@ class LlamaCloud:
         progress, created = self._world.progress(index, elapsed), timestamp(self._world.created(index))
         counts, begun = self.counts(index, progress), progress.started is not None
         return {
-            "id": f"bjb-{self._world.uuid('llamacloud job', index)}",
+            "id": self.processing_job_id(index),
             "job_type": JOB_TYPES[index % 3],
             "project_id": self.project_id,
             "status": self._job_status(index, progress.stage),

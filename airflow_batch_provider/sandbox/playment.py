@@ -45,6 +45,7 @@ BATCHES = (
     Batch("b2", 3, 0.3),
 )
 BIG = 1
+DONE = 3  # all its jobs are completed from the start
 
 
 def failure(code: str, message: str) -> JSONResponse:

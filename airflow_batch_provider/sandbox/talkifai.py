@@ -53,6 +53,11 @@ def failed_calls(index: int, processed: int) -> range:
     return range(4, processed, 9) if index % 2 else range(0)
 
 
+def contact_id(world: World, index: int, contact: int) -> str:
+    """Return the id of a contact of a job."""
+    return f"contact_{world.item_uuid('talkifai contact', index, contact)}"
+
+
 def phone_number(index: int, contact: int) -> str:
     """Return a number to call; 555 is nobody's area code."""
     return f"+1555{index % 1000:03d}{contact:04d}"
@@ -210,7 +215,7 @@ class TalkifAI:
     def _contact(self, index: int, contact: int, status: str, last: str | None) -> dict[str, Any]:
         final, failed = status in ("completed", "failed"), status == "failed"
         return {
-            "id": f"contact_{self._world.item_uuid('talkifai contact', index, contact)}",
+            "id": contact_id(self._world, index, contact),
             "phoneNumber": phone_number(index, contact),
             # The row as it was submitted, with columns of the customer's own.
             "contactData": {"name": f"Contact {contact + 1}", "plan": 'Süd "plus"', "row": str(contact)},
