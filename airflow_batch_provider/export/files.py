@@ -133,8 +133,9 @@ class _OpenFile:
 
     def restart(self) -> None:
         """Forget what was written."""
-        self._file.abandon()
-        self._begin()
+        if self._size:
+            self._file.abandon()
+            self._begin()
 
     def finish(self, extension: str) -> StoredFile:
         """Store it, unless the same bytes are stored already."""
