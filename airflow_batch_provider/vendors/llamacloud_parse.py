@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from airflow_batch_provider.apis.results import (
     FileKind,
     Item,
     ItemOutcome,
+    Lack,
     Location,
     Plan,
     Refused,
@@ -24,6 +26,7 @@ from airflow_batch_provider.apis.results import (
     collected,
     fetch,
     keep,
+    until_complete,
     without_result,
 )
 from airflow_batch_provider.vendors.llamacloud import BATCH_OUTCOMES, PARSE_JOB
@@ -92,7 +95,9 @@ def read_parse_job(batch: Batch, job_id: str) -> Plan[Item]:
     others = ["usage", *(expand for kind, expand in _SIGNED.items() if kind in batch.kinds)]
     if IMAGES.name in batch.kinds:
         others.append("images_content_metadata")
-    found = yield from _ask_for_content(job_id, inline, others)
+    found = yield from until_complete(
+        partial(_ask_for_content, job_id, inline, others), lack_of_job, batch.state.updated_at
+    )
     if isinstance(found, Refused):
         return without_result(found)
     status = str(found.document["job"].get("status"))
@@ -110,6 +115,14 @@ def read_parse_job(batch: Batch, job_id: str) -> Plan[Item]:
     failed, pages = _failed_pages(found.document)
     problems = [f"{failed} of {pages} pages failed"] if failed else []
     return collected(files, problems, status=status, result=result)
+
+
+def lack_of_job(found: Found | Refused) -> Lack:
+    """Return whether a job is still to come to its end: a batch is completed once each of its files has a job."""
+    if isinstance(found, Refused):
+        return Lack.NOTHING
+    job = found.document.get("job", found.document)
+    return Lack.NOTHING if outcome_of(job.get("status"), BATCH_OUTCOMES).is_terminal else Lack.NEEDED
 
 
 def _ask_for_content(job_id: str, inline: Sequence[_Inline], others: Sequence[str]) -> Plan[Found | Refused]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_batch_provider.apis.batch_state import Outcome
+from airflow_batch_provider.apis.batch_state import Outcome, outcome_of
 from airflow_batch_provider.apis.body import count_of
 from airflow_batch_provider.apis.columns import JSON, TEXT, TIMESTAMP, columns, result_columns, struct
 from airflow_batch_provider.apis.endpoint import Found
@@ -33,12 +33,14 @@ from airflow_batch_provider.apis.results import (
     keep,
     locate,
     need,
+    until_complete,
     without_result,
 )
 from airflow_batch_provider.vendors.llamacloud import (
     BATCH,
     BATCH_FILES,
     BATCH_KIND,
+    BATCH_OUTCOMES,
     BATCH_PROCESSING_ITEMS,
     BATCH_PROCESSING_JOB,
     BATCH_PROCESSING_JOB_KIND,
@@ -59,6 +61,7 @@ from airflow_batch_provider.vendors.llamacloud_parse import (
     PDF,
     TEXT_FILE,
     XLSX,
+    lack_of_job,
     read_parse_job,
     without_content,
 )
@@ -131,17 +134,21 @@ def _read_job(batch: Batch, row: Row, jobs: dict[str, Row]) -> Plan[Item]:
     if job_type not in ("parse", "extract"):
         return Item(outcome=ItemOutcome.PARTIAL, error=f"results of jobs of type {job_type!r} are not known here")
     known = jobs.get(job_id)
-    if known is not None and known.status != "COMPLETED":
+    if known is not None and outcome_of(known.status, BATCH_OUTCOMES) in (Outcome.FAILED, Outcome.CANCELLED):
         return without_content(json.loads(known.json), known.json)
     if job_type == "parse":
         return (yield from read_parse_job(batch, job_id))
-    return (yield from _read_extract(job_id, known))
+    return (yield from _read_extract(batch, job_id, known))
 
 
-def _read_extract(job_id: str, known: Row | None) -> Plan[Item]:
-    if known is not None and json.loads(known.json).get("extract_result") is not None:
+def _read_extract(batch: Batch, job_id: str, known: Row | None) -> Plan[Item]:
+    if known is not None and known.status == "COMPLETED" and json.loads(known.json).get("extract_result") is not None:
         return Item(outcome=ItemOutcome.OK, status=known.status, result=known.json)
-    found = yield from ask(EXTRACT_JOB, job_id=job_id, expand=["extract_metadata", "usage"])
+    found = yield from until_complete(
+        partial(ask, EXTRACT_JOB, job_id=job_id, expand=["extract_metadata", "usage"]),
+        lack_of_job,
+        batch.state.updated_at,
+    )
     if isinstance(found, Refused):
         return without_result(found)
     status = str(found.document.get("status"))
