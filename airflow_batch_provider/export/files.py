@@ -97,7 +97,7 @@ class FileWriter:
         with self._lock:
             self._check_open()
             is_saved = staged.path in self._saved
-            first = self._saving.setdefault(staged.path, mine)
+            first = mine if is_saved else self._saving.setdefault(staged.path, mine)
         if is_saved or first is not mine:
             file.abandon()
             if not is_saved:
