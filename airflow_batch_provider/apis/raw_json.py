@@ -81,7 +81,13 @@ def is_json(content: bytes) -> bool:
     try:
         if not content.isascii():
             content.decode()
-        _ANY.decode(content)
+        try:
+            _ANY.decode(content)
+        except msgspec.DecodeError:
+            hidden = hide_lone_surrogates(content)
+            if hidden is None:
+                return False
+            _ANY.decode(hidden.body)
     except (ValueError, msgspec.DecodeError, RecursionError):
         return False
     return True
@@ -89,7 +95,15 @@ def is_json(content: bytes) -> bool:
 
 def in_one_line(document: bytes) -> bytes:
     """Return a value without line breaks between its parts; within a text they are escaped anyway."""
-    return msgspec.json.format(document, indent=-1) if b"\n" in document or b"\r" in document else document
+    if b"\n" not in document and b"\r" not in document:
+        return document
+    try:
+        return msgspec.json.format(document, indent=-1)
+    except msgspec.DecodeError:
+        hidden = hide_lone_surrogates(document)
+        if hidden is None:
+            raise
+        return hidden.restore_json(msgspec.json.format(hidden.body, indent=-1))
 
 
 def is_signed(url: str) -> bool:

@@ -105,5 +105,10 @@ class FanOut(Generic[Task, Result]):
         return done
 
     def _awaited(self) -> list[Future[Any]]:
-        head = [self._running[0][1]] if self._running else []
-        return head + ([self._upcoming] if self._upcoming and not self._upcoming.done() else [])
+        """Return what to wait for; nothing if all has been read."""
+        upcoming = [self._upcoming] if self._upcoming else []
+        if not self._running:
+            return upcoming  # which may be done since it was looked at
+        # A group that has failed has to wait for the results before it.
+        due = [group for group in upcoming if not (group.done() and group.exception())]
+        return [self._running[0][1], *due]

@@ -78,6 +78,11 @@ _CONTENT = frozenset({"markdown", "markdown_full", "text", "text_full", "items",
 """What of an answer becomes a file, and is left out of the row."""
 
 
+def is_completed(status: str) -> bool:
+    """Return whether a job of this status has a result."""
+    return outcome_of(status, BATCH_OUTCOMES) is Outcome.SUCCEEDED
+
+
 def without_content(job: Mapping[str, Any], result: bytes) -> Item:
     """Return what became of a job that is not completed."""
     status = str(job.get("status"))
@@ -102,7 +107,7 @@ def read_parse_job(batch: Batch, job_id: str) -> Plan[Item]:
         return without_result(found)
     status = str(found.document["job"].get("status"))
     result = raw_object({name: raw for name, raw in raw_fields(found.json).items() if name not in _CONTENT})
-    if status != "COMPLETED":
+    if not is_completed(status):
         return without_content(found.document["job"], result)
     files: list[SavedFile | Refused] = []
     for content in inline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from airflow_batch_provider.apis.batch_state import Outcome, outcome_of
 from airflow_batch_provider.apis.body import count_of
 from airflow_batch_provider.apis.columns import JSON, TEXT, TIMESTAMP, columns, result_columns, struct
 from airflow_batch_provider.apis.endpoint import Found
+from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
@@ -61,6 +63,7 @@ from airflow_batch_provider.vendors.llamacloud_parse import (
     PDF,
     TEXT_FILE,
     XLSX,
+    is_completed,
     lack_of_job,
     read_parse_job,
     without_content,
@@ -152,7 +155,7 @@ def _read_extract(batch: Batch, job_id: str, known: Row | None) -> Plan[Item]:
     if isinstance(found, Refused):
         return without_result(found)
     status = str(found.document.get("status"))
-    if status != "COMPLETED":
+    if not is_completed(status):
         return without_content(found.document, found.json)
     if found.document.get("extract_result") is None:
         error = "the job is completed, but has no extract_result"
@@ -285,17 +288,27 @@ def _latest(found: Found, item: Mapping[str, Any], job_type: str) -> bytes | Non
     if not isinstance(found.document.get("processing_results"), list):
         return None
     listed = raw_elements(raw_at(found.json, "processing_results") or b"[]")
-    begun, ended = str(item.get("started_at") or ""), str(item.get("completed_at") or "")
-    best: tuple[bool, str, bytes] | None = None
+    begun, ended = _moment(item.get("started_at")), _moment(item.get("completed_at"))
+    best: tuple[bool, datetime, bytes] | None = None
     for raw in listed:
         result = json.loads(raw)
         if not isinstance(result, dict) or result.get("job_type") not in (None, job_type):
             continue
-        moment = str(result.get("processed_at") or "")
-        is_within = (not begun or moment >= begun) and (not ended or moment <= ended)
+        moment = _moment(result.get("processed_at")) or _FIRST
+        is_within = (begun is None or moment >= begun) and (ended is None or moment <= ended)
         if best is None or (is_within, moment) > best[:2]:
             best = is_within, moment, raw
     return best[2] if best else None
+
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        return read_moment(text, Clock.ISO)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _read_content(batch: Batch, job_id: str) -> Plan[list[SavedFile | Refused]]:

@@ -252,8 +252,12 @@ def _attachment(url: str) -> Plan[Location | Refused]:
 def _fetch_masks(result: bytes | None) -> Plan[list[SavedFile | Refused]]:
     if result is None:
         return [Refused("its masks were not fetched, because its result is too large to be searched")]
+    try:
+        document = json.loads(result)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or endless nesting
+        return [Refused("its masks were not fetched, because its result cannot be searched")]
     masks = []
-    for name, url in _masks_in(json.loads(result)):
+    for name, url in _masks_in(document):
         masks.append((yield from fetch(MASKS, name, partial(_attachment, url))))
     return masks
 
@@ -266,8 +270,9 @@ def _masks_in(result: Any) -> list[tuple[str, str]]:
         annotations = look_up(data, path)
         if isinstance(annotations, list):
             for annotation in annotations:
+                name = annotation.get("_id", "") if isinstance(annotation, dict) else ""
                 for url in _urls_in(annotation, _MOST_DEPTH):
-                    found.setdefault(url, str(annotation.get("_id", "")))
+                    found.setdefault(url, str(name))
     return [(name, url) for url, name in found.items()]
 
 
