@@ -9,7 +9,8 @@ import msgspec
 
 from airflow_batch_provider.apis.columns import Column, ColumnType, ListOf, Struct
 from airflow_batch_provider.apis.page import Line
-from airflow_batch_provider.formats.fields import NULL, extra, raw_elements, raw_fields
+from airflow_batch_provider.apis.raw_json import raw_elements, raw_fields
+from airflow_batch_provider.formats.fields import NULL, extra
 from airflow_batch_provider.formats.type_check import TypeMismatchError
 
 Split = Callable[[bytes], tuple[Any, bytes | None]]

@@ -275,6 +275,8 @@ def _read_item(batch: Batch, row: Row, _: None) -> Plan[Item]:
 
 def _latest(found: Found, item: Mapping[str, Any], job_type: str) -> bytes | None:
     """Return the latest result of an item within this job: the vendor lists those of all its jobs."""
+    if not isinstance(found.document.get("processing_results"), list):
+        return None
     listed = raw_elements(raw_at(found.json, "processing_results") or b"[]")
     begun, ended = str(item.get("started_at") or ""), str(item.get("completed_at") or "")
     best: tuple[bool, str, bytes] | None = None
