@@ -145,7 +145,7 @@ def _read_job(batch: Batch, row: Row, jobs: dict[str, Row]) -> Plan[Item]:
 
 
 def _read_extract(batch: Batch, job_id: str, known: Row | None) -> Plan[Item]:
-    if known is not None and known.status == "COMPLETED" and json.loads(known.json).get("extract_result") is not None:
+    if known is not None and is_completed(known.status) and json.loads(known.json).get("extract_result") is not None:
         return Item(outcome=ItemOutcome.OK, status=known.status, result=known.json)
     found = yield from until_complete(
         partial(ask, EXTRACT_JOB, job_id=job_id, expand=["extract_metadata", "usage"]),
