@@ -66,6 +66,7 @@ def asked_for(dag: Any, running: Sandbox) -> dict[str, str]:
     """Return what a person would type who triggers a DAG by hand."""
     results = running.how_to["results"]
     known = {
+        "parsed": results["llamacloud.batches (parse)"]["batch_id"],
         "playment_batch_when_complete": running.how_to["playment"]["batch_id"],
         "llamacloud_when_completed": results["llamacloud.batches (parse)"]["batch_id"],
         "llamacloud_extracted_invoices": results["llamacloud.batches (extract)"]["batch_id"],
