@@ -127,10 +127,10 @@ class ResultsReader:
             raise self._error_of(batch)
         state = batch.state
         if not state.outcome.is_terminal and not self._request.takes_unfinished:
-            hint = state.endless or "Wait for it with its sensor, or set unfinished='export' to take what is there."
+            hint = state.endless or "Wait for it with its sensor."
             raise BatchUnfinishedError(
                 f"{self._results.name}: the batch {self._client.show(state)}, so not all of its results are there. "
-                f"{hint}",
+                f"{hint} To export what is there, set unfinished='export'.",
                 vendor=self._client.vendor.name,
             )
         return replace(batch, kinds=self._request.kinds, values=self._request.values)
