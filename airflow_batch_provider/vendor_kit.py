@@ -38,12 +38,34 @@ from airflow_batch_provider.apis.columns import (
     struct,
 )
 from airflow_batch_provider.apis.declaration import DeclarationError
-from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.endpoint import Found, Listing, Resource
 from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.moment import Clock
+from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import CursorPaging, LinkPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Timestamp
-from airflow_batch_provider.apis.problem import ProblemKind
+from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.results import (
+    Batch,
+    FileKind,
+    Item,
+    ItemOutcome,
+    Location,
+    Plan,
+    Refused,
+    Results,
+    SavedFile,
+    ask,
+    ask_all,
+    collected,
+    fetch,
+    keep,
+    locate,
+    need,
+    need_all,
+    pause,
+    without_result,
+)
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.connection_form import connection_type
@@ -51,6 +73,7 @@ from airflow_batch_provider.connection_form import connection_type
 if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook, Documents
     from airflow_batch_provider.operators.export import ListingExportOperator
+    from airflow_batch_provider.operators.results import ResultsExportOperator
     from airflow_batch_provider.sensors.batch import BatchSensor
 
 __all__ = [
@@ -82,7 +105,6 @@ __all__ = [
     "Clock",
     # columns
     "columns",
-    "result_columns",
     "struct",
     "ListOf",
     "TEXT",
@@ -103,11 +125,37 @@ __all__ = [
     "SUCCEEDED",
     "FAILED",
     "CANCELLED",
+    # results: what a batch produced
+    "Results",
+    "result_columns",
+    "FileKind",
+    "Plan",
+    "Batch",
+    "Item",
+    "ItemOutcome",
+    "collected",
+    "without_result",
+    # the steps of a plan, and what comes of them
+    "ask",
+    "ask_all",
+    "need",
+    "need_all",
+    "locate",
+    "fetch",
+    "keep",
+    "pause",
+    "Row",
+    "Found",
+    "Location",
+    "SavedFile",
+    "Refused",
+    "Problem",
     # classes to subclass
     "BatchApiHook",
     "Documents",
     "BatchSensor",
     "ListingExportOperator",
+    "ResultsExportOperator",
 ]
 
 _CLASSES = {
@@ -115,6 +163,7 @@ _CLASSES = {
     "Documents": "airflow_batch_provider.hooks.base",
     "BatchSensor": "airflow_batch_provider.sensors.batch",
     "ListingExportOperator": "airflow_batch_provider.operators.export",
+    "ResultsExportOperator": "airflow_batch_provider.operators.results",
 }
 
 

@@ -36,8 +36,6 @@ def raw_fields(document: bytes | msgspec.Raw) -> dict[str, bytes]:
     """
     try:
         return {name: bytes(raw) for name, raw in _FIELDS.decode(document).items()}
-    except msgspec.ValidationError:
-        raise
     except msgspec.DecodeError:
         hidden = hide_lone_surrogates(bytes(document))
         if hidden is None:
@@ -47,14 +45,17 @@ def raw_fields(document: bytes | msgspec.Raw) -> dict[str, bytes]:
 
 
 def raw_elements(document: bytes) -> list[bytes]:
-    """Return the elements of an array, each as it was written; none if it is no array."""
+    """Return the elements of an array, each as it was written.
+
+    :raises msgspec.DecodeError: it is no JSON array
+    """
     try:
         return [bytes(raw) for raw in _ELEMENTS.decode(document)]
-    except msgspec.ValidationError:
-        return []
     except msgspec.DecodeError:
         hidden = hide_lone_surrogates(document)
-        return [] if hidden is None else [hidden.restore_json(raw) for raw in raw_elements(hidden.body)]
+        if hidden is None:
+            raise
+        return [hidden.restore_json(bytes(raw)) for raw in _ELEMENTS.decode(hidden.body)]
 
 
 def raw_at(document: bytes, path: str) -> bytes | None:

@@ -7,8 +7,8 @@ Whoever runs them sends the requests, in parallel and within the limits of the c
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from datetime import datetime
-from enum import StrEnum
+from datetime import UTC, datetime, timedelta
+from enum import Enum, StrEnum
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +17,7 @@ from airflow_batch_provider.apis.batch_state import BatchState
 from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.declaration import DeclarationError, check_known, check_unique
 from airflow_batch_provider.apis.endpoint import Found, Listing, Resource, look_up, read_object
+from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Parameter, given
 from airflow_batch_provider.apis.problem import Problem
@@ -258,6 +259,46 @@ def fetch(
             return saved  # type: ignore[no-any-return]
         url = None
     return Refused("its signed URL is refused, also one that was asked for again", is_missing=True)
+
+
+PAUSES = (2.0, 15.0, 30.0, 60.0, 120.0, 240.0, 430.0)
+"""Seconds between the times that something is asked for which comes late."""
+SECONDS_UNTIL_COMPLETE = 900.0
+"""From the end of what it belongs to; no vendor names a time."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Lack(Enum):
+    """What an answer lacks: nothing, something that may never come, or something that must."""
+
+    NOTHING = 0
+    OPTIONAL = 1
+    NEEDED = 2
+
+
+def until_complete(read: Callable[[], Plan[T]], lack_of: Callable[[T], Lack], ended_at: object) -> Plan[T]:
+    """Ask again for something as long as it lacks what comes late: for 15 minutes after the end of what it belongs to.
+
+    What must be there is asked for once more however long ago that was.
+
+    :param read: asks for it
+    :param lack_of: says what an answer lacks
+    :param ended_at: the end, as ISO 8601; anything else counts as long ago
+    """
+    try:
+        until = read_moment(ended_at, Clock.ISO) + timedelta(seconds=SECONDS_UNTIL_COMPLETE)
+    except (ValueError, OverflowError):
+        until = datetime.min.replace(tzinfo=UTC)
+    found = yield from read()
+    for number, seconds in enumerate(PAUSES):
+        lack = lack_of(found)
+        if lack is Lack.NOTHING:
+            break
+        if not (yield from pause(seconds, _NEVER if number == 0 and lack is Lack.NEEDED else until)):
+            break
+        found = yield from read()
+    return found
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

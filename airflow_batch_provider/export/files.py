@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from itertools import count
 
 import msgspec
@@ -75,8 +75,11 @@ class FileWriter:
         return self._saved[path]
 
     def close(self) -> None:
-        """Take no more: threads that still write end with an error."""
-        self._is_closed = True
+        """Take no more: threads that still write end with an error. What is being finished is, first."""
+        with self._lock:
+            self._is_closed = True
+            under_way = list(self._saving.values())
+        wait(under_way)
 
     def _open(self) -> tuple[str, NewFile]:
         self._check_open()
@@ -92,8 +95,9 @@ class FileWriter:
         """Finish a staged file; of equal ones that are finished at the same time, one."""
         mine: Future[StagedFile] = Future()
         with self._lock:
+            self._check_open()
             is_saved = staged.path in self._saved
-            first = self._saving.setdefault(staged.path, mine)
+            first = mine if is_saved else self._saving.setdefault(staged.path, mine)
         if is_saved or first is not mine:
             file.abandon()
             if not is_saved:

@@ -147,13 +147,11 @@ class ArrowReader:
         return table
 
 
-def _as_json(raw: bytes, column_type: ColumnType) -> str | msgspec.Raw:
-    """Return a value that, encoded as JSON again, Arrow's parser reads exactly, or fails."""
-    match column_type:
-        case Scalar.JSON:
-            return raw.decode()
-        case Scalar.FLOAT:
-            parse_float(raw)
+def _as_json(raw: bytes, scalar: Scalar) -> str | msgspec.Raw:
+    """Return a value that is not plain, so that Arrow's parser reads it exactly if it is encoded as JSON again."""
+    if scalar is Scalar.JSON:
+        return raw.decode()
+    parse_float(raw)
     return msgspec.Raw(raw)
 
 

@@ -14,8 +14,9 @@ import msgspec
 
 from airflow_batch_provider.apis.columns import Column, ColumnType, Scalar, Struct
 from airflow_batch_provider.apis.page import Line
+from airflow_batch_provider.apis.raw_json import raw_fields
 from airflow_batch_provider.formats.encoder import Encoder
-from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
+from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-import msgspec
-
-from airflow_batch_provider.apis.page import Line
-from airflow_batch_provider.apis.surrogates import hide_lone_surrogates
+from airflow_batch_provider.apis.raw_json import raw_object
 
 log = logging.getLogger(__name__)
 
@@ -22,43 +18,16 @@ If the column of one of its fields is a struct, the two are parts of one object;
 
 NULL = b"null"
 
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def raw_fields(line: Line) -> dict[str, bytes]:
-    """Return the fields of a JSON object, each value as the vendor wrote it. The last of a repeated field counts."""
-    try:
-        return {name: bytes(raw) for name, raw in _FIELDS.decode(line).items()}
-    except msgspec.DecodeError:
-        hidden = hide_lone_surrogates(bytes(line))
-        if hidden is None:
-            raise
-        fields = _FIELDS.decode(hidden.body)
-        return {hidden.restore_text(name): hidden.restore_json(bytes(raw)) for name, raw in fields.items()}
-
-
-def raw_elements(content: bytes) -> list[bytes]:
-    """Return the elements of a JSON array, each as the vendor wrote it."""
-    try:
-        return [bytes(raw) for raw in _ELEMENTS.decode(content)]
-    except msgspec.DecodeError:
-        hidden = hide_lone_surrogates(content)
-        if hidden is None:
-            raise
-        return [hidden.restore_json(bytes(raw)) for raw in _ELEMENTS.decode(hidden.body)]
-
 
 def extra(fields: Mapping[str, bytes], names: Collection[str]) -> bytes | None:
     """Return the value of :data:`EXTRA`.
 
-    :param fields: the row's, from :func:`raw_fields`
+    :param fields: the row's, from :func:`~airflow_batch_provider.apis.raw_json.raw_fields`
     :param names: the fields to include
     """
     if not names:
         return None
-    pairs = [json.dumps(name).encode() + b":" + raw for name, raw in fields.items() if name in names]
-    return b"{" + b",".join(pairs) + b"}"
+    return raw_object({name: raw for name, raw in fields.items() if name in names})
 
 
 class Mismatches:

@@ -9,7 +9,8 @@ import msgspec
 
 from airflow_batch_provider.apis.columns import Column, ColumnType, ListOf, Struct
 from airflow_batch_provider.apis.page import Line
-from airflow_batch_provider.formats.fields import NULL, extra, raw_elements, raw_fields
+from airflow_batch_provider.apis.raw_json import raw_elements, raw_fields
+from airflow_batch_provider.formats.fields import NULL, extra
 from airflow_batch_provider.formats.type_check import TypeMismatchError
 
 Split = Callable[[bytes], tuple[Any, bytes | None]]
@@ -34,17 +35,17 @@ class Splitter:
 
     :param columns: the documented fields
     :param parse: returns a value other than null as its column contains it, or raises :class:`.TypeMismatchError`
-    :param is_parsed_whole: whether ``parse`` takes the values of a struct or list too
+    :param stays_raw: whether values of a type are taken as the vendor wrote them, unparsed
     """
 
     def __init__(
         self,
         columns: Sequence[Column],
         parse: Callable[[bytes, Any], Any],
-        is_parsed_whole: Callable[[ColumnType], bool] = lambda column_type: False,
+        stays_raw: Callable[[ColumnType], bool] = lambda column_type: False,
     ) -> None:
         self._parse = parse
-        self._is_parsed_whole = is_parsed_whole
+        self._stays_raw = stays_raw
         self._mismatches: list[str] = []
         self._split_row = self._struct(columns, "")
 
@@ -59,11 +60,19 @@ class Splitter:
         return split
 
     def _struct(self, columns: Sequence[Column], path: str) -> Split:
-        splits = [(column.name, path + column.name, self._value(column.type, path + column.name)) for column in columns]
+        raw_names = [column.name for column in columns if self._stays_raw(column.type)]
+        splits = [
+            (column.name, path + column.name, self._value(column.type, path + column.name))
+            for column in columns
+            if not self._stays_raw(column.type)
+        ]
 
         def split(raw: bytes) -> tuple[dict[str, Any], bytes | None]:
             values: dict[str, Any] = {}
             rest = raw_fields(raw)
+            for name in raw_names:
+                if name in rest:
+                    values[name] = msgspec.Raw(rest.pop(name))
             for name, field, split_value in splits:
                 value = rest.get(name, NULL)
                 if value == NULL:
@@ -93,8 +102,6 @@ class Splitter:
         return split
 
     def _value(self, column_type: ColumnType, path: str) -> Split:
-        if self._is_parsed_whole(column_type):
-            return lambda raw: (self._parse(raw, column_type), None)
         match column_type:
             case Struct(fields=fields):
                 return _starting_with(b"{", self._struct(fields, f"{path}."))

@@ -170,7 +170,7 @@ class LlamaCloudExportBatchProcessingResultsOperator(_LlamaCloudResultsOperator)
 
     ``result`` is the latest processing result of the item in this job. It names a place in the vendor's own storage;
     the content comes from the API of parse jobs, that of v1 or that of v2, whichever has it. Where neither has, rows
-    are ``partial`` and have the references only.
+    are ``partial`` and have the references only. Jobs of other types have no content to fetch.
 
     Takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator` too.
 

@@ -9,6 +9,7 @@ from airflow_batch_provider.sandbox import annotation, conversations, documents
 from airflow_batch_provider.sandbox.llamacloud import DIRECTORIES, JOB_TYPES, LlamaCloud, product_of, unmapped
 from airflow_batch_provider.sandbox.llamacloud_directories import GONE
 from airflow_batch_provider.sandbox.playment import BIG, DONE, Playment
+from airflow_batch_provider.sandbox.settings import MAX_FILES
 from airflow_batch_provider.sandbox.talkifai import TalkifAI, contact_id, contacts_of, failed_calls, room_name
 from airflow_batch_provider.sandbox.world import PERIOD, World, item_of
 
@@ -47,13 +48,13 @@ def how_to(world: World, playment: Playment, llamacloud: LlamaCloud, talkifai: T
 
 
 def _finished(world: World, wanted: Callable[[int], bool], items: Callable[[int], int]) -> int | None:
-    """Return the row with the most items, up to 200, of those that were completed before the start."""
+    """Return the row with the most items, up to ``MAX_FILES``, of those that were completed before the start."""
     rows = [
         index
         for index in range(min(world.settings.jobs, PERIOD))
         if world.life(index).ends is None
         and world.life(index).outcome == "completed"
-        and items(index) <= 200
+        and items(index) <= MAX_FILES
         and wanted(index)
     ]
     return max(rows, key=items, default=None)

@@ -193,6 +193,8 @@ def _in_folder(path: str, make: Callable[[], Made], needs: str | None = None) ->
     :param make: makes it
     :param needs: another file that must be there
     """
+    with contextlib.suppress(FileNotFoundError):
+        return make()  # the folder is there already for all files but the first
     for attempts_left in reversed(range(_MOST_RACES)):
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from airflow_batch_provider.apis.results import (
     FileKind,
     Item,
     ItemOutcome,
+    Lack,
     Location,
     Plan,
     Refused,
@@ -24,6 +26,7 @@ from airflow_batch_provider.apis.results import (
     collected,
     fetch,
     keep,
+    until_complete,
     without_result,
 )
 from airflow_batch_provider.vendors.llamacloud import BATCH_OUTCOMES, PARSE_JOB
@@ -94,13 +97,12 @@ def without_content(job: Mapping[str, Any], result: bytes) -> Item:
 def read_parse_job(batch: Batch, job_id: str) -> Plan[Item]:
     """Read a parse job and the kinds of its content that are wanted."""
     inline = [content for content in _INLINE if content.kind.name in batch.kinds]
-    signed = [expand for kind, expand in _SIGNED.items() if kind in batch.kinds]
-    images = ["images_content_metadata"] if IMAGES.name in batch.kinds else []
-    expand = ["usage", *(name for content in inline for name in content.expand), *signed, *images]
-    found = yield from ask(PARSE_JOB, job_id=job_id, expand=expand)
-    if isinstance(found, Refused) and found.is_too_large:
-        by_url = [f"{content.kind.name}_content_metadata" for content in inline]
-        found = yield from ask(PARSE_JOB, job_id=job_id, expand=["usage", *by_url, *signed, *images])
+    others = ["usage", *(expand for kind, expand in _SIGNED.items() if kind in batch.kinds)]
+    if IMAGES.name in batch.kinds:
+        others.append("images_content_metadata")
+    found = yield from until_complete(
+        partial(_ask_for_content, job_id, inline, others), lack_of_job, batch.state.updated_at
+    )
     if isinstance(found, Refused):
         return without_result(found)
     status = str(found.document["job"].get("status"))
@@ -113,11 +115,33 @@ def read_parse_job(batch: Batch, job_id: str) -> Plan[Item]:
     for kind in (XLSX, PDF):
         if kind.name in batch.kinds:
             files.append((yield from _fetch_signed(job_id, kind, _SIGNED[kind.name], found)))
-    if images:
+    if IMAGES.name in batch.kinds:
         files += yield from _fetch_images(job_id, found)
     failed, pages = _failed_pages(found.document)
     problems = [f"{failed} of {pages} pages failed"] if failed else []
     return collected(files, problems, status=status, result=result)
+
+
+def lack_of_job(found: Found | Refused) -> Lack:
+    """Return whether a job is still to come to its end: a batch is completed once each of its files has a job."""
+    if isinstance(found, Refused):
+        return Lack.NOTHING
+    job = found.document.get("job", found.document)
+    return Lack.NOTHING if outcome_of(job.get("status"), BATCH_OUTCOMES).is_terminal else Lack.NEEDED
+
+
+def _ask_for_content(job_id: str, inline: Sequence[_Inline], others: Sequence[str]) -> Plan[Found | Refused]:
+    """Ask for a job with its content; in another way if the vendor does not give it like that."""
+    whole = [name for content in inline for name in content.expand]
+    found = yield from ask(PARSE_JOB, job_id=job_id, expand=[*others, *whole])
+    if isinstance(found, Refused) and found.is_too_large:
+        by_url = [f"{content.kind.name}_content_metadata" for content in inline]
+        return (yield from ask(PARSE_JOB, job_id=job_id, expand=[*others, *by_url]))
+    if isinstance(found, Refused) and not found.is_missing and inline:
+        # The vendor's guide has markdown_full and text_full, its OpenAPI document has not.
+        documented = [name for name in whole if not name.endswith("_full")]
+        return (yield from ask(PARSE_JOB, job_id=job_id, expand=[*others, *documented]))
+    return found
 
 
 def _failed_pages(document: Mapping[str, Any]) -> tuple[int, int]:

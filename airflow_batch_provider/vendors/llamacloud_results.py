@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_batch_provider.apis.batch_state import Outcome
+from airflow_batch_provider.apis.batch_state import Outcome, outcome_of
 from airflow_batch_provider.apis.body import count_of
 from airflow_batch_provider.apis.columns import JSON, TEXT, TIMESTAMP, columns, result_columns, struct
 from airflow_batch_provider.apis.endpoint import Found
@@ -35,12 +35,14 @@ from airflow_batch_provider.apis.results import (
     keep,
     locate,
     need,
+    until_complete,
     without_result,
 )
 from airflow_batch_provider.vendors.llamacloud import (
     BATCH,
     BATCH_FILES,
     BATCH_KIND,
+    BATCH_OUTCOMES,
     BATCH_PROCESSING_ITEMS,
     BATCH_PROCESSING_JOB,
     BATCH_PROCESSING_JOB_KIND,
@@ -62,6 +64,7 @@ from airflow_batch_provider.vendors.llamacloud_parse import (
     TEXT_FILE,
     XLSX,
     is_completed,
+    lack_of_job,
     read_parse_job,
     without_content,
 )
@@ -134,17 +137,21 @@ def _read_job(batch: Batch, row: Row, jobs: dict[str, Row]) -> Plan[Item]:
     if job_type not in ("parse", "extract"):
         return Item(outcome=ItemOutcome.PARTIAL, error=f"results of jobs of type {job_type!r} are not known here")
     known = jobs.get(job_id)
-    if known is not None and not is_completed(known.status):
+    if known is not None and outcome_of(known.status, BATCH_OUTCOMES) in (Outcome.FAILED, Outcome.CANCELLED):
         return without_content(json.loads(known.json), known.json)
     if job_type == "parse":
         return (yield from read_parse_job(batch, job_id))
-    return (yield from _read_extract(job_id, known))
+    return (yield from _read_extract(batch, job_id, known))
 
 
-def _read_extract(job_id: str, known: Row | None) -> Plan[Item]:
-    if known is not None and json.loads(known.json).get("extract_result") is not None:
+def _read_extract(batch: Batch, job_id: str, known: Row | None) -> Plan[Item]:
+    if known is not None and is_completed(known.status) and json.loads(known.json).get("extract_result") is not None:
         return Item(outcome=ItemOutcome.OK, status=known.status, result=known.json)
-    found = yield from ask(EXTRACT_JOB, job_id=job_id, expand=["extract_metadata", "usage"])
+    found = yield from until_complete(
+        partial(ask, EXTRACT_JOB, job_id=job_id, expand=["extract_metadata", "usage"]),
+        lack_of_job,
+        batch.state.updated_at,
+    )
     if isinstance(found, Refused):
         return without_result(found)
     status = str(found.document.get("status"))
@@ -278,6 +285,8 @@ def _read_item(batch: Batch, row: Row, _: None) -> Plan[Item]:
 
 def _latest(found: Found, item: Mapping[str, Any], job_type: str) -> bytes | None:
     """Return the latest result of an item within this job: the vendor lists those of all its jobs."""
+    if not isinstance(found.document.get("processing_results"), list):
+        return None
     listed = raw_elements(raw_at(found.json, "processing_results") or b"[]")
     begun, ended = _moment(item.get("started_at")), _moment(item.get("completed_at"))
     best: tuple[bool, datetime, bytes] | None = None

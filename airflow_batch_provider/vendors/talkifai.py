@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from airflow_batch_provider.apis.auth import KeyHeader
@@ -18,7 +18,6 @@ from airflow_batch_provider.apis.body import Body, count_of
 from airflow_batch_provider.apis.columns import INTEGER, JSON, TEXT, TIMESTAMP, ListOf, columns, result_columns, struct
 from airflow_batch_provider.apis.endpoint import Found, Listing, Resource, look_up
 from airflow_batch_provider.apis.extra import Extra
-from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter
 from airflow_batch_provider.apis.problem import Problem
@@ -28,6 +27,7 @@ from airflow_batch_provider.apis.results import (
     FileKind,
     Item,
     ItemOutcome,
+    Lack,
     Location,
     Plan,
     Refused,
@@ -38,7 +38,7 @@ from airflow_batch_provider.apis.results import (
     fetch,
     keep,
     need,
-    pause,
+    until_complete,
     without_result,
 )
 from airflow_batch_provider.apis.vendor import Vendor
@@ -226,13 +226,6 @@ _TRANSCRIPTS = ("transcript", "conversation.transcript", "transcripts", "message
 _RECORDINGS = ("recordingUrl", "conversation.recordingUrl", "recording.url", "conversation.recording.url", "recording")
 """Most fields of an exported conversation are cut in every copy of the page: these are the likely places."""
 
-SECONDS_UNTIL_COMPLETE = 900.0
-"""After the end of a call; transcript and analysis are made then, and the vendor names no time that it takes."""
-
-_PAUSES = (2.0, 15.0, 30.0, 60.0, 120.0, 240.0, 430.0)
-"""Seconds between the times that an incomplete conversation is asked for; once more however long ago the call was."""
-
-_NEVER = datetime.max.replace(tzinfo=UTC)
 _NOT_CALLED = frozenset({"pending", "queued", "dialing", "no_answer", "busy", "timeout"})
 
 
@@ -249,7 +242,7 @@ def _read_contact(batch: Batch, row: Row, _: None) -> Plan[Item]:
     room = contact.get("roomName")
     if not isinstance(room, str) or not room:
         return Item(outcome=ItemOutcome.MISSING, error="the call is completed, but the vendor names no room")
-    found = yield from _ask_until_complete(batch, room, contact.get("completedAt"))
+    found = yield from until_complete(partial(_ask_once, batch, room), _lack_of, contact.get("completedAt"))
     if isinstance(found, Refused):
         return without_result(found)
     files: list[SavedFile | Refused] = []
@@ -273,24 +266,13 @@ def _without_call(contact: Mapping[str, Any], status: str) -> Item:
     return Item(outcome=ItemOutcome.FAILED, error=f"{status}: {reason}" if reason else status)
 
 
-def _ask_until_complete(batch: Batch, room: str, completed_at: object) -> Plan[Found | Refused]:
-    """Ask for a conversation, again if what comes late is not there yet."""
-    try:
-        until = read_moment(completed_at, Clock.ISO) + timedelta(seconds=SECONDS_UNTIL_COMPLETE)
-    except (TypeError, ValueError, OverflowError):
-        until = datetime.min.replace(tzinfo=UTC)
-    found = yield from _ask_once(batch, room)
-    for number, seconds in enumerate(_PAUSES):
-        if isinstance(found, Refused) and not found.is_missing:
-            return found
-        lacks_transcript = isinstance(found, Refused) or _first(found, _TRANSCRIPTS) is None
-        if isinstance(found, Found) and not lacks_transcript and _has_analysis(found.document):
-            return found
-        # An agent may have no analysis; a transcript is worth one more request however long ago the call was.
-        if not (yield from pause(seconds, _NEVER if number == 0 and lacks_transcript else until)):
-            return found
-        found = yield from _ask_once(batch, room)
-    return found
+def _lack_of(found: Found | Refused) -> Lack:
+    """Return what comes after the end of a call; an agent may have no analysis."""
+    if isinstance(found, Refused):
+        return Lack.NEEDED if found.is_missing else Lack.NOTHING
+    if _first(found, _TRANSCRIPTS) is None:
+        return Lack.NEEDED
+    return Lack.NOTHING if _has_analysis(found.document) else Lack.OPTIONAL
 
 
 def _ask_once(batch: Batch, room: str) -> Plan[Found | Refused]:

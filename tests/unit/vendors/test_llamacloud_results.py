@@ -91,7 +91,11 @@ PARSE: dict[str, tuple[list[str], list[Any], Said]] = {
         ("partial", "the job has produced no pdf file", []),
     ),
     "an undocumented spelling": (["pdf"], [parse_job(**metadata(outputPDF=ONE_FILE)), STORED], ("ok", None, ["pdf"])),
-    "another spelling": (["xlsx"], [parse_job(**metadata(XLSX_content_metadata=ONE_FILE)), STORED], ("ok", None, ["xlsx"])),
+    "another spelling": (
+        ["xlsx"],
+        [parse_job(**metadata(XLSX_content_metadata=ONE_FILE)), STORED],
+        ("ok", None, ["xlsx"]),
+    ),
     "a web page instead of the file": (
         ["pdf"],
         [parse_job(**metadata(outputPDF=ONE_FILE)), NO_FILE],

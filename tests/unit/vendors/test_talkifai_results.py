@@ -185,9 +185,7 @@ def test_a_conversation_is_asked_for_as_its_path_takes_it(path: str, recording: 
 
 
 def test_a_recording_is_named_by_the_contact_and_never_by_the_room() -> None:
-    _, steps = run(
-        talkifai.CONVERSATIONS.item(batch("transcript", "recording"), CALLED, None), [WHOLE, STORED, STORED]
-    )
+    _, steps = run(talkifai.CONVERSATIONS.item(batch("transcript", "recording"), CALLED, None), [WHOLE, STORED, STORED])
     assert [step.name for step in steps[1:]] == ["c.json", "c"]  # type: ignore[union-attr]
     assert asked(steps) == ["Ask talkifai.conversation", "Keep transcript", "Fetch recording"]
 
