@@ -266,8 +266,7 @@ def test_what_is_said_after_the_last_page_is_no_end_that_a_kill_makes_of_it(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """The batch counts another number of items: its rows may not be in parts yet."""
-    kill = 0
-    countdown = Countdown(0)
+    kill, countdown = 0, Countdown(-1)
     while countdown.left < 0:
         folder, countdown = tmp_path_factory.mktemp("export"), Countdown(kill)
         for step in (countdown, Countdown(10**9)):
