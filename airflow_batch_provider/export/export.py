@@ -14,9 +14,12 @@ from msgspec import UNSET
 from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.apis.results import FAILURES, ItemOutcome
 from airflow_batch_provider.exceptions import (
+    AuthenticationError,
     BatchItemsFailedError,
+    ConnectionSettingsError,
     EmptyExportError,
     IncompleteListingError,
+    PaymentRequiredError,
     TransientError,
 )
 from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints, Saved
@@ -37,6 +40,9 @@ from airflow_batch_provider.stores.destination import LocalStore, Store
 from airflow_batch_provider.stores.new_file import NewFile
 
 log = logging.getLogger(__name__)
+
+_OF_THE_CONNECTION = (TransientError, AuthenticationError, PaymentRequiredError, ConnectionSettingsError)
+"""What fails a try that resumes whatever its checkpoint contains: a new key, and the next try resumes after all."""
 
 
 class PageSource(Protocol):
@@ -192,7 +198,8 @@ class _Try:
         try:
             self._read(position, SeenRows(saved.digests))
         except Exception as error:  # whatever the checkpoint contains, it does not block its work
-            if isinstance(error, TransientError) or (self._stats.rows, self._stats.pages) > (rows, pages):
+            is_the_position = not isinstance(error, _OF_THE_CONNECTION)
+            if not is_the_position or (self._stats.rows, self._stats.pages) > (rows, pages):
                 raise
             log.warning("The listing cannot be resumed, so it is read from the beginning: %s", error)
             self._files.close()
@@ -208,7 +215,8 @@ class _Try:
             source = partial(source, self._files)
         for page in source(begun=self._stats.started_at, position=position, seen=seen):
             self._take(page)
-            if self._journal.is_due:
+            # What has no position comes after all pages; a checkpoint without one would say that all is in parts.
+            if page.position is not None and self._journal.is_due:
                 self._uploads.run(self._journal.checkpoint(page.position, self._writer.parts, self._stats))
             self._progress.report(self._stats.rows, self._stats.pages, self._stats.total)
         self._finish_part(None, is_last=True)

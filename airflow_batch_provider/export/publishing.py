@@ -280,6 +280,6 @@ def _clean(store: Store, staging: Staging, names: Mapping[str, float], gone: set
     beside = {name for name in names if digits_of(name)} - gone - named
     staged = {*staging.left(names, beside), *(name for name in orphaned(names) if not digits_of(name))}
     try:
-        staging.remove(gone, staged)
+        staging.remove_left(gone, staged)
     except Exception:  # whatever the store raises; the next export cleans up after this one
         log.warning("%s is published, but what it replaces could not be removed", store.uri, exc_info=True)

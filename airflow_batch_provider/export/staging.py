@@ -78,6 +78,7 @@ class Staging:
         self.token = secrets.token_hex(_TOKEN_BYTES)
         self.earlier: Collection[str] = ()
         self._own = {self.token}
+        self._marks: set[str] = set()
         self._number = try_number
 
     def name(self, rest: str) -> str:
@@ -118,7 +119,9 @@ class Staging:
 
         From then on a writer may have replaced it and remove them, so no later try publishes files under these digits.
         """
-        self._store.put(f"{self.folder}/{digits}-{_PUBLISHED}", b"")
+        name = f"{self.folder}/{digits}-{_PUBLISHED}"
+        self._store.put(name, b"")
+        self._marks.add(name)
 
     def may_be_published(self, digits: str) -> bool:
         """Return whether a try has got as far as :meth:`mark_published`."""
@@ -154,6 +157,19 @@ class Staging:
     def discard_checkpoints(self) -> None:
         """Remove the checkpoints of all tries of this export, so that the next one starts from the beginning."""
         self.remove([name for name in self.names() if STAGED_NAME.fullmatch(name) and name.endswith(CHECKPOINT)])
+
+    def remove_left(self, gone: Iterable[str], staged: Iterable[str]) -> None:
+        """Remove what is published no more, and then what was staged.
+
+        The marks of :meth:`mark_published` go last: without them, a checkpoint that is still there would be resumed
+        under digits whose files somebody else may be about to remove.
+
+        :param gone: published files
+        :param staged: staged files; the marks of this try, which may have been left since they were listed, go with them
+        """
+        staged = {*staged, *self._marks}
+        marks = {name for name in staged if name.endswith(f"-{_PUBLISHED}")}
+        self.remove(gone, staged - marks, marks)
 
     def remove(self, *names: Iterable[str]) -> None:
         """Remove files, one group after the other, and the folders that they leave empty."""
