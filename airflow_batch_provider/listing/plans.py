@@ -46,6 +46,9 @@ T = TypeVar("T")
 LARGEST_CHECKED = 64 << 20
 """Bytes of a file that are kept in memory to be checked, or to be read by a plan."""
 
+LONGEST_SLEEP = 1.0
+"""Seconds."""
+
 _MEDIA_TYPES = mimetypes.MimeTypes()
 """Python's own table: that of a machine would give the same file other names elsewhere."""
 for _content_type, _ending in {"audio/wav": "wav", "audio/ogg": "ogg", "audio/mp4": "m4a", "audio/mp3": "mp3"}.items():
@@ -120,6 +123,7 @@ class PlanRunner:
         self._downloader = Downloader(client.vendor, client.settings)
         self._lock = threading.Lock()
         self._requests = 0
+        self._is_closed = False
         self._clients: dict[str, Client] = {}
 
     def run(self, plan: Plan[T]) -> T:
@@ -138,20 +142,23 @@ class PlanRunner:
         return requests
 
     def close(self) -> None:
-        """Close the connections that the client does not close itself."""
+        """Close the connections that the client does not close itself; plans that still run end at their next step."""
+        self._is_closed = True
         self._downloader.close()
         for client in self._clients.values():
             if client is not self._client:
                 client.close()
 
     def _take(self, step: Step) -> Any:
+        if self._is_closed:
+            raise RuntimeError("the export has ended")
         match step:
             case Keep():
                 return self._keep(step)
             case Fetch():
                 return self._fetch(step)
             case Pause():
-                return _pause(step)
+                return self._pause(step)
         endpoint = step.listing if isinstance(step, AskAll) else step.resource
         values = {name: value for name, value in self._values.items() if name in _names(endpoint)}
         values.update(step.values)
@@ -184,6 +191,15 @@ class PlanRunner:
             replace(request, is_followed=False), lambda answer: read_location(self._client.vendor, answer)
         )
         return Location(urljoin(self._client.settings.base_url + request.target, located.url), located.content)
+
+    def _pause(self, step: Pause) -> bool:
+        if datetime.now(UTC) >= step.until:
+            return False
+        left = step.seconds
+        while left > 0 and not self._is_closed:  # a process does not end before its threads do
+            backoff.pause(min(left, LONGEST_SLEEP))
+            left -= LONGEST_SLEEP
+        return True
 
     def _client_for(self, endpoint: str) -> Client:
         with self._lock:
@@ -307,13 +323,6 @@ def extension_of(content_type: str) -> str:
     """Return how the name of a file ends: nothing of what a vendor calls it goes into the name."""
     guessed = (_MEDIA_TYPES.guess_extension(content_type, strict=False) or "").removeprefix(".")
     return guessed if _EXTENSION.fullmatch(guessed) else "bin"
-
-
-def _pause(step: Pause) -> bool:
-    if datetime.now(UTC) >= step.until:
-        return False
-    backoff.pause(step.seconds)
-    return True
 
 
 def _names(endpoint: Endpoint) -> set[str]:
