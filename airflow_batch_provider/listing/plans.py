@@ -37,8 +37,12 @@ from airflow_batch_provider.apis.results import (
 )
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.download import Downloader, ExpiredUrlError, UnusableFileError
-from airflow_batch_provider.client.errors import AnswerTooLargeError
-from airflow_batch_provider.exceptions import NotFoundError, RequestRefusedError
+from airflow_batch_provider.exceptions import (
+    BatchProviderError,
+    NotFoundError,
+    RequestRefusedError,
+    UnexpectedResponseError,
+)
 from airflow_batch_provider.listing.pages import read_pages
 
 T = TypeVar("T")
@@ -166,13 +170,13 @@ class PlanRunner:
             return Refused(self._client.show(f"it cannot be asked for: {violation}"))
         try:
             return self._ask(step, endpoint.request(values))
-        except (NotFoundError, RequestRefusedError, AnswerTooLargeError) as error:
-            if not isinstance(step, Locate) and step.is_needed:
+        except (NotFoundError, RequestRefusedError, UnexpectedResponseError) as error:
+            if _is_needed(step):
                 raise
             return Refused(
                 self._reason(error),
                 is_missing=isinstance(error, NotFoundError),
-                is_too_large=isinstance(error, AnswerTooLargeError),
+                is_too_large=isinstance(error, UnexpectedResponseError) and error.is_too_large,
             )
 
     def _ask(self, step: Ask | AskAll | Locate, request: Request) -> Any:
@@ -211,8 +215,10 @@ class PlanRunner:
         with self._lock:
             self._requests += 1
 
-    def _reason(self, error: NotFoundError | RequestRefusedError | AnswerTooLargeError) -> str:
-        status = f"HTTP {error.status}" if error.status else "no answer that can be read"
+    def _reason(self, error: BatchProviderError) -> str:
+        status = "an answer that cannot be read"
+        if error.status and not isinstance(error, UnexpectedResponseError):
+            status = f"HTTP {error.status}"
         return self._client.show(f"{error.endpoint}: {status}" + (f", code {error.code}" if error.code else ""))
 
     def _keep(self, step: Keep) -> SavedFile | Refused:
@@ -323,6 +329,10 @@ def extension_of(content_type: str) -> str:
     """Return how the name of a file ends: nothing of what a vendor calls it goes into the name."""
     guessed = (_MEDIA_TYPES.guess_extension(content_type, strict=False) or "").removeprefix(".")
     return guessed if _EXTENSION.fullmatch(guessed) else "bin"
+
+
+def _is_needed(step: Step) -> bool:
+    return isinstance(step, (Ask, AskAll)) and step.is_needed
 
 
 def _names(endpoint: Endpoint) -> set[str]:
