@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping
+from itertools import count
 
 from airflow_batch_provider.export.manifest import digits_of
 from airflow_batch_provider.stores.destination import Store
@@ -79,11 +80,16 @@ class Staging:
         self.earlier: Collection[str] = ()
         self._own = {self.token}
         self._marks: set[str] = set()
+        self._numbers = count()
         self._number = try_number
 
     def name(self, rest: str) -> str:
         """Return a name of this try's own, below the destination."""
         return f"{self.folder}/{self.token}-{rest}"
+
+    def new_name(self, rest: str) -> str:
+        """Return a name that this try has not used before, even if it has begun again; from any thread."""
+        return self.name(f"{next(self._numbers):08d}.{rest}")
 
     def begin(self) -> None:
         """Note the tries before this one, and write a first file.
