@@ -47,8 +47,10 @@ from airflow_batch_provider.listing.pages import read_pages
 
 T = TypeVar("T")
 
-LARGEST_CHECKED = 64 << 20
-"""Bytes of a file that are kept in memory to be checked, or to be read by a plan."""
+LARGEST_CHECKED = 16 << 20
+"""Bytes of a file that are kept in memory to be checked; of a larger one, both ends are looked at."""
+LARGEST_READ = 64 << 20
+"""Bytes of a file that are kept in memory because a plan reads them."""
 
 LONGEST_SLEEP = 1.0
 """Seconds."""
@@ -222,7 +224,7 @@ class PlanRunner:
         return self._client.show(f"{error.endpoint}: {status}" + (f", code {error.code}" if error.code else ""))
 
     def _keep(self, step: Keep) -> SavedFile | Refused:
-        file = _CheckedFile(self._files.new_file(), keeps_content=False)
+        file = _CheckedFile(self._files.new_file(), most_kept=0)
         try:
             file.write(step.content)
             return self._finish(file, step.kind, step.name, None, content=step.content)
@@ -230,7 +232,8 @@ class PlanRunner:
             file.abandon()
 
     def _fetch(self, step: Fetch) -> SavedFile | Refused | Expired:
-        file = _CheckedFile(self._files.new_file(), keeps_content=step.is_read or step.kind.is_json)
+        most_kept = LARGEST_READ if step.is_read else LARGEST_CHECKED if step.kind.is_json else 0
+        file = _CheckedFile(self._files.new_file(), most_kept=most_kept)
         self._count()
         try:
             downloaded = self._downloader.download(step.url, file, size=step.size)
@@ -271,9 +274,9 @@ class PlanRunner:
 class _CheckedFile:
     """A file that is looked at while it is written: an error page is no image."""
 
-    def __init__(self, file: NewStoredFile, *, keeps_content: bool) -> None:
+    def __init__(self, file: NewStoredFile, *, most_kept: int) -> None:
         self._file = file
-        self._keeps_content = keeps_content
+        self._most_kept = most_kept
         self._head = b""
         self._tail = b""
         self._pieces: list[bytes] | None = []
@@ -285,10 +288,10 @@ class _CheckedFile:
         if len(self._head) < _EDGE:
             self._head += data[: _EDGE - len(self._head)]
         self._tail = (self._tail + data[-_EDGE:])[-_EDGE:]
-        if self._keeps_content and self._pieces is not None:
+        if self._size > self._most_kept:
+            self._pieces = None
+        elif self._pieces is not None:
             self._pieces.append(data)
-            if self._size > LARGEST_CHECKED:
-                self._pieces = None
 
     def restart(self) -> None:
         self._file.restart()
