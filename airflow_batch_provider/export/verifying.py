@@ -16,6 +16,7 @@ from airflow_batch_provider.export.manifest import (
     Part,
     digits_of,
     load_manifest,
+    place_of,
 )
 from airflow_batch_provider.export.named_files import NamedFiles
 from airflow_batch_provider.formats.registry import require_library
@@ -227,4 +228,4 @@ class PublishedExport:
             # What a cleaner has removed meanwhile had its mark until then.
             names = self._store.names_below()
             suspects = [name for name in suspects if name in names and digits_of(name) not in published]
-        return [name for name in suspects if name not in known]
+        return [name for name in suspects if known.isdisjoint((name, place_of(name)))]
