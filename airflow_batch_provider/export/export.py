@@ -26,10 +26,10 @@ from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints, S
 from airflow_batch_provider.export.existing import IfExists, stays
 from airflow_batch_provider.export.files import FileWriter
 from airflow_batch_provider.export.journal import Journal, rows_of
-from airflow_batch_provider.export.manifest import FILES, Files, Manifest
+from airflow_batch_provider.export.manifest import FILES, MANIFEST_NAME, Files, Manifest
 from airflow_batch_provider.export.parts import PartWriter
 from airflow_batch_provider.export.progress import Progress
-from airflow_batch_provider.export.publishing import Unpublished, clean_up_after_kill, find, publish
+from airflow_batch_provider.export.publishing import Found, Unpublished, clean_up_after_kill, find, publish
 from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.export.staging import Staging
 from airflow_batch_provider.export.uploads import Uploads
@@ -95,7 +95,7 @@ def export(
     found = find(store)
     staging = Staging(store, spec.id, spec.task_run.try_number)
     if found.manifest and (
-        _is_of_killed_try(staging, found.manifest) or stays(store, found.manifest, spec, if_exists, is_new=False)
+        _is_of_killed_try(staging, found) or stays(store, found.manifest, spec, if_exists, is_new=False)
     ):
         clean_up_after_kill(store, staging, found.manifest)
         return found.manifest
@@ -115,11 +115,13 @@ def export(
             raise
 
 
-def _is_of_killed_try(staging: Staging, there: Manifest) -> bool:
+def _is_of_killed_try(staging: Staging, found: Found) -> bool:
     """Return whether a try of this piece of work has published this export, and was killed before it had cleaned up."""
-    if there.export_id != staging.export_id:
+    there = found.manifest
+    if there is None or there.export_id != staging.export_id:
         return False
-    return any(staging.may_be_published(folder.removeprefix(f"{FILES}/")) for folder in there.files.folders)
+    digits = (folder.removeprefix(f"{FILES}/") for folder in there.files.folders)
+    return any(staging.may_be_published(each, found.version) for each in digits)
 
 
 class _Try:
@@ -160,7 +162,8 @@ class _Try:
     def read(self) -> Unpublished:
         """Read the listing to its end, into staged parts."""
         saved = self._checkpoints.newest(self._spec.fingerprint) if self._may_resume else None
-        if saved and saved.files and self._staging.may_be_published(saved.checkpoint.file_digits):
+        version = self._store.version(MANIFEST_NAME) if saved and saved.files else None
+        if saved and saved.files and self._staging.may_be_published(saved.checkpoint.file_digits, version):
             saved = None  # whoever replaced that export may be about to remove its files
         is_resumed = bool(saved and self._resume(saved))
         if not is_resumed:

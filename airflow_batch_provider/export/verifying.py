@@ -238,4 +238,4 @@ class PublishedExport:
             # What a cleaner has removed meanwhile had its mark until then.
             names = self._store.names_below()
             suspects = [name for name in suspects if name in names and digits_of(name) not in published]
-        return [name for name in suspects if name not in known and place_of(name) not in known]
+        return [name for name in suspects if known.isdisjoint((name, place_of(name)))]
