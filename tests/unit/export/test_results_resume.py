@@ -223,8 +223,9 @@ def kill_at(folder: Path, owner: type, method: str, *, after: bool = False) -> N
         export(BatchOf(20), local(folder))
 
 
-def test_killed_before_its_manifest_it_asks_for_nothing_again(tmp_path: Path) -> None:
-    kill_at(tmp_path, Staging, "mark_published")
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_before_its_manifest_it_asks_for_nothing_again(after: bool, tmp_path: Path) -> None:
+    kill_at(tmp_path, Staging, "mark_published", after=after)
     vendor = BatchOf(20)
     assert export(vendor, local(tmp_path)).resumed
     assert vendor.asked == []
@@ -235,6 +236,7 @@ def test_killed_when_its_manifest_may_be_there_it_uses_no_digits_twice(tmp_path:
     """A writer that has replaced it may be about to remove the files of these digits."""
     kill_at(tmp_path, Staging, "mark_published", after=True)
     digits = {path.parent.name for path in tmp_path.glob("files/*/*")}
+    export(BatchOf(3), local(tmp_path), work(batch_id="another"))
     manifest = export(BatchOf(20), local(tmp_path))
     assert manifest.files.path not in {f"files/{one}" for one in digits}
     assert ids_of(tmp_path) == [*range(20)]
