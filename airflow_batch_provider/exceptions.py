@@ -114,7 +114,12 @@ class RequestRefusedError(FatalError):
 
 
 class UnexpectedResponseError(FatalError):
-    """The answer is JSON of another shape than the vendor documents, or comes from elsewhere."""
+    """The answer is JSON of another shape than the vendor documents, or comes from elsewhere.
+
+    ``is_too_large`` says that it has more bytes than are read.
+    """
+
+    is_too_large = False
 
 
 class InvalidParameterError(FatalError, ValueError):

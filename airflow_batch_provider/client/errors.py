@@ -29,10 +29,6 @@ from airflow_batch_provider.exceptions import (
 )
 
 
-class AnswerTooLargeError(UnexpectedResponseError):
-    """An answer has more bytes than are read; the same may be had in another way."""
-
-
 CLASSES: dict[ProblemKind, tuple[type[BatchProviderError], str]] = {
     ProblemKind.AUTHENTICATION: (
         AuthenticationError,
@@ -114,7 +110,9 @@ class ErrorMapping:
             return self._of_proxy(cause, request)
         elif isinstance(exception, BodyTooLarge) or isinstance(cause, AnswerTooLongError):
             what = exception if isinstance(exception, BodyTooLarge) else cause
-            error = self._error(AnswerTooLargeError, f"answered with {what}", wrong_host, request)
+            error = self._error(UnexpectedResponseError, f"answered with {what}", wrong_host, request)
+            assert isinstance(error, UnexpectedResponseError)
+            error.is_too_large = True
         elif isinstance(cause, ssl.SSLCertVerificationError):
             hint = "Check host of connection {connection!r} ({base_url}) and the machine's certificates"
             happened = f"showed a certificate that does not verify: {self._clean(_describe(cause))}"

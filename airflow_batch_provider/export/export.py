@@ -14,19 +14,22 @@ from msgspec import UNSET
 from airflow_batch_provider.apis.page import Rows
 from airflow_batch_provider.apis.results import FAILURES, ItemOutcome
 from airflow_batch_provider.exceptions import (
+    AuthenticationError,
     BatchItemsFailedError,
+    ConnectionSettingsError,
     EmptyExportError,
     IncompleteListingError,
+    PaymentRequiredError,
     TransientError,
 )
 from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints, Saved
 from airflow_batch_provider.export.existing import IfExists, stays
 from airflow_batch_provider.export.files import FileWriter
 from airflow_batch_provider.export.journal import Journal, rows_of
-from airflow_batch_provider.export.manifest import FILES, Files, Manifest
+from airflow_batch_provider.export.manifest import FILES, MANIFEST_NAME, Files, Manifest
 from airflow_batch_provider.export.parts import PartWriter
 from airflow_batch_provider.export.progress import Progress
-from airflow_batch_provider.export.publishing import Unpublished, clean_up_after_kill, find, publish
+from airflow_batch_provider.export.publishing import Found, Unpublished, clean_up_after_kill, find, publish
 from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.export.staging import Staging
 from airflow_batch_provider.export.uploads import Uploads
@@ -37,6 +40,9 @@ from airflow_batch_provider.stores.destination import LocalStore, Store
 from airflow_batch_provider.stores.new_file import NewFile
 
 log = logging.getLogger(__name__)
+
+_OF_THE_CONNECTION = (TransientError, AuthenticationError, PaymentRequiredError, ConnectionSettingsError)
+"""What fails a try that resumes whatever its checkpoint contains: a new key, and the next try resumes after all."""
 
 
 class PageSource(Protocol):
@@ -89,7 +95,7 @@ def export(
     found = find(store)
     staging = Staging(store, spec.id, spec.task_run.try_number)
     if found.manifest and (
-        _is_of_killed_try(staging, found.manifest) or stays(store, found.manifest, spec, if_exists, is_new=False)
+        _is_of_killed_try(staging, found) or stays(store, found.manifest, spec, if_exists, is_new=False)
     ):
         clean_up_after_kill(store, staging, found.manifest)
         return found.manifest
@@ -109,11 +115,13 @@ def export(
             raise
 
 
-def _is_of_killed_try(staging: Staging, there: Manifest) -> bool:
+def _is_of_killed_try(staging: Staging, found: Found) -> bool:
     """Return whether a try of this piece of work has published this export, and was killed before it had cleaned up."""
-    if there.export_id != staging.export_id:
+    there = found.manifest
+    if there is None or there.export_id != staging.export_id:
         return False
-    return any(staging.may_be_published(folder.removeprefix(f"{FILES}/")) for folder in there.files.folders)
+    digits = (folder.removeprefix(f"{FILES}/") for folder in there.files.folders)
+    return any(staging.may_be_published(each, found.version) for each in digits)
 
 
 class _Try:
@@ -154,7 +162,8 @@ class _Try:
     def read(self) -> Unpublished:
         """Read the listing to its end, into staged parts."""
         saved = self._checkpoints.newest(self._spec.fingerprint) if self._may_resume else None
-        if saved and saved.files and self._staging.may_be_published(saved.checkpoint.file_digits):
+        version = self._store.version(MANIFEST_NAME) if saved and saved.files else None
+        if saved and saved.files and self._staging.may_be_published(saved.checkpoint.file_digits, version):
             saved = None  # whoever replaced that export may be about to remove its files
         is_resumed = bool(saved and self._resume(saved))
         if not is_resumed:
@@ -192,7 +201,8 @@ class _Try:
         try:
             self._read(position, SeenRows(saved.digests))
         except Exception as error:  # whatever the checkpoint contains, it does not block its work
-            if isinstance(error, TransientError) or (self._stats.rows, self._stats.pages) > (rows, pages):
+            is_the_position = not isinstance(error, _OF_THE_CONNECTION)
+            if not is_the_position or (self._stats.rows, self._stats.pages) > (rows, pages):
                 raise
             log.warning("The listing cannot be resumed, so it is read from the beginning: %s", error)
             self._files.close()
@@ -208,7 +218,8 @@ class _Try:
             source = partial(source, self._files)
         for page in source(begun=self._stats.started_at, position=position, seen=seen):
             self._take(page)
-            if self._journal.is_due:
+            # What has no position comes after all pages; a checkpoint without one would say that all is in parts.
+            if page.position is not None and self._journal.is_due:
                 self._uploads.run(self._journal.checkpoint(page.position, self._writer.parts, self._stats))
             self._progress.report(self._stats.rows, self._stats.pages, self._stats.total)
         self._finish_part(None, is_last=True)

@@ -6,7 +6,6 @@ import hashlib
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, wait
-from itertools import count
 
 import msgspec
 
@@ -56,7 +55,6 @@ class FileWriter:
         self.digits = digits
         self._lock = threading.Lock()
         self._at_once = threading.Semaphore(_MOST_AT_ONCE if store.on_disk else store.operations_at_once)
-        self._numbers = count()
         self._saved = {file.path: file for file in staged}
         self._saving: dict[str, Future[StagedFile]] = {}
         self._is_closed = False
@@ -83,8 +81,7 @@ class FileWriter:
 
     def _open(self) -> tuple[str, NewFile]:
         self._check_open()
-        with self._lock:
-            name = self._staging.name(f"{next(self._numbers):08d}.file")
+        name = self._staging.new_name("file")
         return name, self._store.create(name)
 
     def _check_open(self) -> None:

@@ -96,7 +96,7 @@ class Journal:
         :param parts: the finished parts
         :param stats: the counts
         """
-        number, self._number = self._number, self._number + 1
+        self._number = number = self._number + 1
         lines, digests, files = self._new_lines, bytes(self._new_digests), self._new_files
         self._new_lines, self._new_bytes, self._new_digests, self._new_files = [], 0, bytearray(), []
         self._saved_at = self._clock()

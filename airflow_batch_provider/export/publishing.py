@@ -152,7 +152,7 @@ def publish(
             _withdraw(store, parts)
             raise InvalidParameterError(f"{len(parts)} parts are too many for one manifest; raise rows_per_part.")
         if export.files:
-            staging.mark_published(export.digits)
+            staging.mark_published(export.digits, found.version)
         if store.put_if(MANIFEST_NAME, content, found.version):
             return _finish(store, staging, manifest, names)
         log.info("A concurrent writer published at %s; publishing again", store.uri)
@@ -189,6 +189,8 @@ def _publish_files(store: Store, files: Sequence[StagedFile]) -> None:
         return
     for_each(store, lambda file: store.publish(file.name, file.path), files)
     sizes = store.sizes_below(place_of(files[0].path))
+    # A try that was killed has left these; a zombie would make its own again.
+    for_each(store, store.remove, list(filter(store.is_temporary, sizes)))
     for file in files:
         if sizes.get(file.path) != file.bytes:
             raise TransientError(
@@ -279,7 +281,8 @@ def _clean(store: Store, staging: Staging, names: Mapping[str, float], gone: set
     gone = gone - named
     beside = {name for name in names if digits_of(name)} - gone - named
     staged = {*staging.left(names, beside), *(name for name in orphaned(names) if not digits_of(name))}
+    marks = staging.marks_of_published(staged)
     try:
-        staging.remove(gone, staged)
+        staging.remove(gone, staged - marks, marks)
     except Exception:  # whatever the store raises; the next export cleans up after this one
         log.warning("%s is published, but what it replaces could not be removed", store.uri, exc_info=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from airflow_batch_provider.export.manifest import (
     Part,
     digits_of,
     load_manifest,
+    place_of,
 )
 from airflow_batch_provider.export.named_files import NamedFiles
 from airflow_batch_provider.formats.registry import require_library
@@ -74,6 +76,12 @@ def open_destination(destination: str | ObjectStoragePath, conn_id: str | None) 
     return open_store(destination, conn_id)
 
 
+def _counting(rows: Iterable[Mapping[str, Any]], outcomes: Counter[str]) -> Iterator[Mapping[str, Any]]:
+    for row in rows:
+        outcomes[str(row.get("outcome"))] += 1
+        yield row
+
+
 def _damaged(store: Store, findings: Sequence[str]) -> ExportDamagedError:
     said = list(findings[:_FINDINGS_SAID])
     if len(findings) > len(said):
@@ -113,12 +121,15 @@ class PublishedExport:
         """Check everything. See :func:`verify_export`."""
         require_library(self.manifest.format, self.manifest.compression)
         findings = self._sums()
-        files = NamedFiles()
+        files, outcomes = NamedFiles(), Counter[str]()
         for part in self.manifest.parts:
             with self._spooled(part) as (file, found):
                 findings += found
                 if self.manifest.outcomes and not found:
-                    files.add(self._rows_in(file))
+                    files.add(_counting(self._rows_in(file), outcomes))
+        if not findings and outcomes != self.manifest.outcomes:
+            have = ", ".join(f"{count} {word}" for word, count in outcomes.items())
+            findings.append(f"{MANIFEST_NAME} says other outcomes than its rows have: {have}")
         findings += files.problems(self._store, self.manifest)
         findings += [f"{name} is beside the parts, but not of this export" for name in self._foreign(files.paths)]
         self._raise(findings)
@@ -227,4 +238,4 @@ class PublishedExport:
             # What a cleaner has removed meanwhile had its mark until then.
             names = self._store.names_below()
             suspects = [name for name in suspects if name in names and digits_of(name) not in published]
-        return [name for name in suspects if name not in known]
+        return [name for name in suspects if known.isdisjoint((name, place_of(name)))]

@@ -88,7 +88,9 @@ def _output(exported: Exported) -> OutputDataset:
 
     manifest = exported.manifest
     statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-        rowCount=manifest.rows, size=manifest.bytes, fileCount=len(manifest.parts)
+        rowCount=manifest.rows,
+        size=manifest.bytes + manifest.files.bytes,
+        fileCount=len(manifest.parts) + manifest.files.count,
     )
     namespace, name = destination_dataset(exported.destination, exported.account)
     added = [Column(name, TEXT) for name in exported.added]

@@ -37,14 +37,23 @@ from airflow_batch_provider.apis.results import (
 )
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.download import Downloader, ExpiredUrlError, UnusableFileError
-from airflow_batch_provider.client.errors import AnswerTooLargeError
-from airflow_batch_provider.exceptions import NotFoundError, RequestRefusedError
+from airflow_batch_provider.exceptions import (
+    BatchProviderError,
+    NotFoundError,
+    RequestRefusedError,
+    UnexpectedResponseError,
+)
 from airflow_batch_provider.listing.pages import read_pages
 
 T = TypeVar("T")
 
-LARGEST_CHECKED = 64 << 20
-"""Bytes of a file that are kept in memory to be checked, or to be read by a plan."""
+LARGEST_CHECKED = 16 << 20
+"""Bytes of a file that are kept in memory to be checked; of a larger one, both ends are looked at."""
+LARGEST_READ = 64 << 20
+"""Bytes of a file that are kept in memory because a plan reads them."""
+
+LONGEST_SLEEP = 1.0
+"""Seconds."""
 
 _MEDIA_TYPES = mimetypes.MimeTypes()
 """Python's own table: that of a machine would give the same file other names elsewhere."""
@@ -120,6 +129,7 @@ class PlanRunner:
         self._downloader = Downloader(client.vendor, client.settings)
         self._lock = threading.Lock()
         self._requests = 0
+        self._is_closed = False
         self._clients: dict[str, Client] = {}
 
     def run(self, plan: Plan[T]) -> T:
@@ -138,20 +148,23 @@ class PlanRunner:
         return requests
 
     def close(self) -> None:
-        """Close the connections that the client does not close itself."""
+        """Close the connections that the client does not close itself; plans that still run end at their next step."""
+        self._is_closed = True
         self._downloader.close()
         for client in self._clients.values():
             if client is not self._client:
                 client.close()
 
     def _take(self, step: Step) -> Any:
+        if self._is_closed:
+            raise RuntimeError("the export has ended")
         match step:
             case Keep():
                 return self._keep(step)
             case Fetch():
                 return self._fetch(step)
             case Pause():
-                return _pause(step)
+                return self._pause(step)
         endpoint = step.listing if isinstance(step, AskAll) else step.resource
         values = {name: value for name, value in self._values.items() if name in _names(endpoint)}
         values.update(step.values)
@@ -159,13 +172,13 @@ class PlanRunner:
             return Refused(self._client.show(f"it cannot be asked for: {violation}"))
         try:
             return self._ask(step, endpoint.request(values))
-        except (NotFoundError, RequestRefusedError, AnswerTooLargeError) as error:
-            if not isinstance(step, Locate) and step.is_needed:
+        except (NotFoundError, RequestRefusedError, UnexpectedResponseError) as error:
+            if _is_needed(step):
                 raise
             return Refused(
                 self._reason(error),
                 is_missing=isinstance(error, NotFoundError),
-                is_too_large=isinstance(error, AnswerTooLargeError),
+                is_too_large=isinstance(error, UnexpectedResponseError) and error.is_too_large,
             )
 
     def _ask(self, step: Ask | AskAll | Locate, request: Request) -> Any:
@@ -185,6 +198,15 @@ class PlanRunner:
         )
         return Location(urljoin(self._client.settings.base_url + request.target, located.url), located.content)
 
+    def _pause(self, step: Pause) -> bool:
+        if datetime.now(UTC) >= step.until:
+            return False
+        left = step.seconds
+        while left > 0 and not self._is_closed:  # a process does not end before its threads do
+            backoff.pause(min(left, LONGEST_SLEEP))
+            left -= LONGEST_SLEEP
+        return True
+
     def _client_for(self, endpoint: str) -> Client:
         with self._lock:
             if endpoint not in self._clients:
@@ -195,12 +217,14 @@ class PlanRunner:
         with self._lock:
             self._requests += 1
 
-    def _reason(self, error: NotFoundError | RequestRefusedError | AnswerTooLargeError) -> str:
-        status = f"HTTP {error.status}" if error.status else "no answer that can be read"
+    def _reason(self, error: BatchProviderError) -> str:
+        status = "an answer that cannot be read"
+        if error.status and not isinstance(error, UnexpectedResponseError):
+            status = f"HTTP {error.status}"
         return self._client.show(f"{error.endpoint}: {status}" + (f", code {error.code}" if error.code else ""))
 
     def _keep(self, step: Keep) -> SavedFile | Refused:
-        file = _CheckedFile(self._files.new_file(), keeps_content=False)
+        file = _CheckedFile(self._files.new_file(), most_kept=0)
         try:
             file.write(step.content)
             return self._finish(file, step.kind, step.name, None, content=step.content)
@@ -208,7 +232,8 @@ class PlanRunner:
             file.abandon()
 
     def _fetch(self, step: Fetch) -> SavedFile | Refused | Expired:
-        file = _CheckedFile(self._files.new_file(), keeps_content=step.is_read or step.kind.is_json)
+        most_kept = LARGEST_READ if step.is_read else LARGEST_CHECKED if step.kind.is_json else 0
+        file = _CheckedFile(self._files.new_file(), most_kept=most_kept)
         self._count()
         try:
             downloaded = self._downloader.download(step.url, file, size=step.size)
@@ -249,9 +274,9 @@ class PlanRunner:
 class _CheckedFile:
     """A file that is looked at while it is written: an error page is no image."""
 
-    def __init__(self, file: NewStoredFile, *, keeps_content: bool) -> None:
+    def __init__(self, file: NewStoredFile, *, most_kept: int) -> None:
         self._file = file
-        self._keeps_content = keeps_content
+        self._most_kept = most_kept
         self._head = b""
         self._tail = b""
         self._pieces: list[bytes] | None = []
@@ -263,10 +288,10 @@ class _CheckedFile:
         if len(self._head) < _EDGE:
             self._head += data[: _EDGE - len(self._head)]
         self._tail = (self._tail + data[-_EDGE:])[-_EDGE:]
-        if self._keeps_content and self._pieces is not None:
+        if self._size > self._most_kept:
+            self._pieces = None
+        elif self._pieces is not None:
             self._pieces.append(data)
-            if self._size > LARGEST_CHECKED:
-                self._pieces = None
 
     def restart(self) -> None:
         self._file.restart()
@@ -309,11 +334,8 @@ def extension_of(content_type: str) -> str:
     return guessed if _EXTENSION.fullmatch(guessed) else "bin"
 
 
-def _pause(step: Pause) -> bool:
-    if datetime.now(UTC) >= step.until:
-        return False
-    backoff.pause(step.seconds)
-    return True
+def _is_needed(step: Step) -> bool:
+    return isinstance(step, (Ask, AskAll)) and step.is_needed
 
 
 def _names(endpoint: Endpoint) -> set[str]:

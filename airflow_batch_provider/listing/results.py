@@ -127,10 +127,10 @@ class ResultsReader:
             raise self._error_of(batch)
         state = batch.state
         if not state.outcome.is_terminal and not self._request.takes_unfinished:
-            hint = state.endless or "Wait for it with its sensor, or set unfinished='export' to take what is there."
+            hint = state.endless or "Wait for it with its sensor."
             raise BatchUnfinishedError(
                 f"{self._results.name}: the batch {self._client.show(state)}, so not all of its results are there. "
-                f"{hint}",
+                f"{hint} To export what is there, set unfinished='export'.",
                 vendor=self._client.vendor.name,
             )
         return replace(batch, kinds=self._request.kinds, values=self._request.values)
@@ -146,9 +146,9 @@ class ResultsReader:
         self, runner: PlanRunner, batch: Batch, pages: Iterable[NewRows], seen: SeenRows
     ) -> Iterator[Sequence[_Work]]:
         """Yield the work of each page, group by group, and at last what the count of the batch says."""
-        doubt = None
+        doubt, passes = None, 1
         for page in pages:
-            doubt = page.doubt
+            doubt, passes = page.doubt, page.passes
             wanted = [index for index, row in enumerate(page.rows) if self._wants(row)]
             for start in range(0, len(wanted), self._results.together):
                 group = [(index, page.rows[index]) for index in wanted[start : start + self._results.together]]
@@ -156,7 +156,8 @@ class ResultsReader:
                 yield [_Work(page, index, row, prepared) for index, row in group]
             yield [_Work(page)]
         if found := self._miscount(batch, len(seen)):
-            yield [_Work(NewRows(Rows(), 0, None, doubt=found if doubt is None else f"{doubt}; {found}", pages=0))]
+            said = found if doubt is None else f"{doubt}; {found}"
+            yield [_Work(NewRows(Rows(), 0, None, passes=passes, doubt=said, pages=0))]
 
     def _wants(self, row: Row) -> bool:
         return self._request.shard is None or row.id in self._request.shard

@@ -121,10 +121,8 @@ class LocalStore(Store):
 
     def remove_empty_folders(self, folder: str) -> None:
         for current, _, _ in os.walk(self._path(folder), topdown=False):
-            try:
+            with contextlib.suppress(OSError):  # another export is at work in it
                 os.rmdir(current)
-            except OSError:
-                return  # another export is at work in it
 
     @contextlib.contextmanager
     def _beside(self, name: str) -> Iterator[str]:

@@ -29,7 +29,6 @@ from airflow_batch_provider.apis.results import (
     FileKind,
     Item,
     ItemOutcome,
-    Location,
     Plan,
     Refused,
     Results,
@@ -233,20 +232,23 @@ def _read_job(batch: Batch, job: Row, _: None) -> Plan[Item]:
         return Item(outcome=ItemOutcome.MISSING, error=error, result=found.json)
     if not batch.kinds:
         return Item(outcome=ItemOutcome.OK, result=found.json)
-    result = yield from fetch(RESULT, f"{job.id}.json", partial(_attachment, url), is_read=MASKS.name in batch.kinds)
+    result = yield from _fetch_attached(RESULT, f"{job.id}.json", url, is_read=MASKS.name in batch.kinds)
     if isinstance(result, Refused):
         return without_result(result, is_partial=not result.is_missing, result=found.json)
     masks = (yield from _fetch_masks(result.content)) if MASKS.name in batch.kinds else []
     return collected([result] * (RESULT.name in batch.kinds) + masks, result=found.json)
 
 
-def _attachment(url: str) -> Plan[Location | Refused]:
-    """Ask for the signed URL of an attachment; results of before 2021 are public, and lie elsewhere."""
+def _fetch_attached(kind: FileKind, name: str, url: str, *, is_read: bool = False) -> Plan[SavedFile | Refused]:
+    """Fetch a file by the signed URL of its attachment.
+
+    Results of before 2021 are named by their own address, which may be public. If it is not, the file is an attachment
+    like any other.
+    """
     parts = urlsplit(url)
-    attached = parse_qs(parts.query).get("url")
-    if not attached or not parts.path.endswith("/attachments"):
-        return Location(url)
-    return (yield from locate(ATTACHMENT, url=attached[0]))
+    attached = parse_qs(parts.query).get("url") if parts.path.endswith("/attachments") else None
+    where = partial(locate, ATTACHMENT, url=attached[0] if attached else url)
+    return (yield from fetch(kind, name, where, url=None if attached else url, is_read=is_read))
 
 
 def _fetch_masks(result: bytes | None) -> Plan[list[SavedFile | Refused]]:
@@ -258,7 +260,7 @@ def _fetch_masks(result: bytes | None) -> Plan[list[SavedFile | Refused]]:
         return [Refused("its masks were not fetched, because its result cannot be searched")]
     masks = []
     for name, url in _masks_in(document):
-        masks.append((yield from fetch(MASKS, name, partial(_attachment, url))))
+        masks.append((yield from _fetch_attached(MASKS, name, url)))
     return masks
 
 

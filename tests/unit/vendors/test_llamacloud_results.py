@@ -17,8 +17,10 @@ from tests.unit.vendors.plans import (
     EXPIRED,
     GONE,
     NO_FILE,
+    OVER,
     STORED,
     TOO_LARGE,
+    WAITED,
     asked,
     batch,
     found,
@@ -119,18 +121,28 @@ PARSE: dict[str, tuple[list[str], list[Any], Said]] = {
         ("partial", "an image has no URL", []),
     ),
     "expired": (["markdown"], [GONE], ("missing", WHY_GONE, [])),
-    "refused": (["markdown"], [DENIED], ("failed", DENIED.reason, [])),
+    "refused": (["markdown"], [DENIED, DENIED], ("failed", DENIED.reason, [])),
+    "refused with what only the guide names": (
+        ["markdown"],
+        [DENIED, parse_job(markdown=TWO_PAGES), STORED],
+        ("ok", None, ["markdown"]),
+    ),
     "failed": (["markdown"], [parse_job("FAILED", error="bad file")], ("failed", "bad file", [])),
     "failed without a reason": (["markdown"], [parse_job("FAILED")], ("failed", "its job is FAILED", [])),
     "cancelled": (["markdown"], [parse_job("CANCELLED")], ("failed", "its job is CANCELLED", [])),
     "unfinished": (
         ["markdown"],
-        [parse_job("RUNNING")],
+        [parse_job("RUNNING"), WAITED, parse_job("RUNNING"), OVER],
         ("missing", "its job is not completed: its status is RUNNING", []),
+    ),
+    "late": (
+        ["markdown"],
+        [parse_job("RUNNING"), WAITED, parse_job("PENDING"), WAITED, parse_job(markdown_full="#"), STORED],
+        ("ok", None, ["markdown"]),
     ),
     "a word that is not known": (
         ["markdown"],
-        [parse_job("PAUSED")],
+        [parse_job("PAUSED"), WAITED, parse_job("PAUSED"), OVER],
         ("missing", "its job is not completed: its status is PAUSED", []),
     ),
     "another case": (["markdown"], [parse_job("completed", markdown_full="#"), STORED], ("ok", None, ["markdown"])),
@@ -157,7 +169,8 @@ def test_content_that_becomes_a_file_is_not_in_the_row_and_the_rest_is_to_the_di
     raw = answer.json[:-1] + b', "usage": {"credits": 0.12345678901234567890, "n": 9007199254740993}}'
     item, _ = read(FILE, ["markdown"], {}, [type(answer)(json.loads(raw), raw), STORED])
     assert item.result == (
-        b'{"job":{"id": "p1", "status": "COMPLETED"},"usage":{"credits": 0.12345678901234567890, "n": 9007199254740993}}'
+        b'{"job":{"id": "p1", "status": "COMPLETED"},'
+        b'"usage":{"credits": 0.12345678901234567890, "n": 9007199254740993}}'
     )
 
 
@@ -178,7 +191,7 @@ def test_json_content_is_kept_as_it_was_written() -> None:
 def test_one_request_asks_for_all_kinds_but_only_those() -> None:
     _, steps = read(FILE, ["text", "pdf", "images"], {}, [GONE])
     assert steps[0].values["expand"] == [
-        *("usage", "text", "text_full", "output_pdf_content_metadata", "images_content_metadata")
+        *("usage", "output_pdf_content_metadata", "images_content_metadata", "text", "text_full")
     ]
 
 
@@ -193,6 +206,7 @@ def listed(status: str = "COMPLETED", **fields: Any) -> dict[str, Row]:
     return {"e1": row("e1", status, **fields)}
 
 
+DONE = {"status": "COMPLETED"}
 EXTRACTED = row("dfl-2", "", source_directory_file_id="dfl-2", job_reference={"id": "e1", "type": "extract_v2"})
 RESULT = {"account": 9_007_199_254_740_993}
 EXTRACT: dict[str, tuple[dict[str, Row], list[Any], Said]] = {
@@ -216,7 +230,16 @@ EXTRACT: dict[str, tuple[dict[str, Row], list[Any], Said]] = {
     "failed, by the list": (listed("FAILED", error_message="no text"), [], ("failed", "no text", [])),
     "failed": ({}, [found({"id": "e1", "status": "FAILED", "error_message": "no text"})], ("failed", "no text", [])),
     "cancelled": (listed("CANCELLED"), [], ("failed", "its job is CANCELLED", [])),
-    "throttled": (listed("THROTTLED"), [], ("missing", "its job is not completed: its status is THROTTLED", [])),
+    "throttled": (
+        listed("THROTTLED"),
+        [found({"id": "e1", "status": "THROTTLED"}), OVER],
+        ("missing", "its job is not completed: its status is THROTTLED", []),
+    ),
+    "late": (
+        listed("RUNNING"),
+        [found({"id": "e1", "status": "RUNNING"}), WAITED, found({"id": "e1", "extract_result": 1} | DONE)],
+        ("ok", None, []),
+    ),
     "expired": ({}, [GONE], ("missing", WHY_GONE, [])),
     "refused": ({}, [DENIED], ("failed", DENIED.reason, [])),
     "another case": (listed("Completed", extract_result=RESULT), [], ("ok", None, [])),

@@ -51,6 +51,18 @@ CASES: dict[str, tuple[Row, list[str], list[Any], tuple[str, str | None, list[st
         [found({"result": PUBLIC}), STORED],
         ("ok", None, ["result"]),
     ),
+    "a result of before 2021 that is not public": (
+        JOB,
+        ["result"],
+        [found({"result": PUBLIC}), EXPIRED, url(), STORED],
+        ("ok", None, ["result"]),
+    ),
+    "a result of before 2021 that is gone": (
+        JOB,
+        ["result"],
+        [found({"result": PUBLIC}), EXPIRED, GONE],
+        ("missing", WHY_GONE, []),
+    ),
     "the attachment is the file itself": (
         JOB,
         ["result"],
@@ -130,6 +142,14 @@ def test_the_attachment_is_asked_for_by_the_url_in_its_query() -> None:
     assert asked(steps) == ["Ask playment.job_result", "Locate playment.attachment", "Fetch result"]
     assert steps[1].values == {"url": "https://bucket/j.json"}  # type: ignore[union-attr]
     assert steps[2].name == "j.json"  # type: ignore[union-attr]
+
+
+def test_a_file_that_is_not_public_is_asked_for_by_its_own_address() -> None:
+    _, steps = run(
+        playment.JOB_RESULTS.item(batch("result"), JOB, None), [found({"result": PUBLIC}), EXPIRED, url(), STORED]
+    )
+    assert asked(steps) == ["Ask playment.job_result", "Fetch result", "Locate playment.attachment", "Fetch result"]
+    assert steps[2].values == {"url": PUBLIC}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("at", ["annotations", "annotation_data", "annotations_data"])
