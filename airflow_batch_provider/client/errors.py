@@ -28,7 +28,6 @@ from airflow_batch_provider.exceptions import (
     UnexpectedResponseError,
 )
 
-
 CLASSES: dict[ProblemKind, tuple[type[BatchProviderError], str]] = {
     ProblemKind.AUTHENTICATION: (
         AuthenticationError,

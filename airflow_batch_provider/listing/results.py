@@ -166,8 +166,10 @@ class ResultsReader:
         return runner.run(self._results.prepare(batch, rows)) if self._results.prepare else None
 
     def _miscount(self, batch: Batch, listed: int) -> str | None:
-        """Return what to say if the batch counts other items than it lists, or None."""
-        if batch.expected is None or batch.expected == listed or not batch.state.outcome.is_terminal:
+        """Return what to say if the batch counts other items than it lists, or is not finished; else None."""
+        if not batch.state.outcome.is_terminal:
+            return f"was read before the batch was finished: it {self._client.show(batch.state)}"
+        if batch.expected is None or batch.expected == listed:
             return None
         found = f"lists {listed} items, but the batch counts {batch.expected}"
         if listed < batch.expected and self._request.on_drift != "warn":

@@ -139,6 +139,8 @@ def _read_job(batch: Batch, row: Row, jobs: dict[str, Row]) -> Plan[Item]:
     known = jobs.get(job_id)
     if known is not None and outcome_of(known.status, BATCH_OUTCOMES) in (Outcome.FAILED, Outcome.CANCELLED):
         return without_content(json.loads(known.json), known.json)
+    if job_type == "parse" and known is not None and is_completed(known.status) and not batch.kinds:
+        return Item(outcome=ItemOutcome.OK, status=known.status, result=raw_object({"job": known.json}))
     if job_type == "parse":
         return (yield from read_parse_job(batch, job_id))
     return (yield from _read_extract(batch, job_id, known))
