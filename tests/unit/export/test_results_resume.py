@@ -87,7 +87,7 @@ def undisturbed(file_format: str, count: int, per_part: int = 15) -> list[Any]:
 def test_at_whichever_step_it_is_killed_the_next_try_completes_the_same_export(
     file_format: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Every request and every operation of the store, before it takes effect and after; of CSV and Parquet every fifth."""
+    """Every request and every operation of the store, before and after; of CSV and Parquet every fifth."""
     truth = undisturbed(file_format, 16, 10)
     steps, stride = 0, 1 if file_format == "jsonl" else 5
     while True:
@@ -264,9 +264,7 @@ def test_a_checkpoint_whose_files_are_gone_gives_way(missing: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("looks", range(10))
-def test_a_checkpoint_that_is_due_after_the_last_page_is_none_of_the_end(
-    looks: int, tmp_path: Path
-) -> None:
+def test_a_checkpoint_that_is_due_after_the_last_page_is_none_of_the_end(looks: int, tmp_path: Path) -> None:
     """What is said of a count that does not add up comes last, when rows may not be in parts yet."""
     left = iter([False] * looks)
     finish = _Try._finish_part

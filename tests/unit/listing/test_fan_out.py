@@ -23,7 +23,7 @@ Moments = Iterable[int]
 that a worker has begun is done."""
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """A task or a group that fails."""
 
 
@@ -74,14 +74,14 @@ class _Watched(Future[Any]):
 
 def work(task: str) -> str:
     if task.startswith("bad"):
-        raise Broken(task)
+        raise BrokenError(task)
     return task.upper()
 
 
 def groups_of(groups: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
     for group in groups:
         if group == ["broken group"]:
-            raise Broken("group")
+            raise BrokenError("group")
         yield group
 
 
@@ -96,7 +96,7 @@ def run(groups: Sequence[Sequence[str]], moments: Moments) -> tuple[list[str], s
             for done in FanOut(work, WORKERS, len).results(groups_of(groups)):
                 assert done
                 results += [result for task, result in done if result == task.upper()]
-        except Broken as error:
+        except BrokenError as error:
             return results, str(error)
     return results, None
 

@@ -134,7 +134,12 @@ def test_documents_of_llamacloud_are_as_the_sandbox_made_them(vendors: Sandbox, 
             assert content(tmp_path, row, "xlsx") == documents.xlsx_of(job)
             images = [(tmp_path / file["path"]).read_bytes() for file in row["files"] if file["kind"] == "images"]
             assert images == [documents.image_of(job, image) for image in documents.image_names(job)]
-    assert {("failed_pages", "partial"), ("failed", "failed"), ("cancelled", "failed"), ("expired", "missing")} <= outcomes
+    assert {
+        ("failed_pages", "partial"),
+        ("failed", "failed"),
+        ("cancelled", "failed"),
+        ("expired", "missing"),
+    } <= outcomes
 
 
 def test_extracted_fields_are_exact(vendors: Sandbox, tmp_path: Path) -> None:
