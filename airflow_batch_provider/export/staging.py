@@ -171,7 +171,7 @@ class Staging:
         under digits whose files somebody else may be about to remove.
 
         :param gone: published files
-        :param staged: staged files; the marks of this try, which may have been left since they were listed, go with them
+        :param staged: staged files; the marks of this try go with them, even if they were left since
         """
         staged = {*staged, *self._marks}
         marks = {name for name in staged if name.endswith(f"-{_PUBLISHED}")}
