@@ -27,8 +27,9 @@ SECONDS_BETWEEN_CHECKPOINTS = 0.1
 class _Server(ThreadingHTTPServer):
     """Serves a batch of so many files, and counts the requests, and those for each item."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.seconds = seconds
         self.items = 0
         self.requests = 0
         self.fetched: Counter[str] = Counter()
@@ -56,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         self.server.note(path)
-        time.sleep(SECONDS_FOR_AN_ANSWER)
+        time.sleep(self.server.seconds)
         if path.startswith(batch.FILES):
             kind, body = "application/pdf", pdf(batch.number_of(path.removeprefix(batch.FILES)))
         else:
@@ -132,9 +133,12 @@ def files_of(row: Any) -> Sequence[Any]:
 
 
 @contextlib.contextmanager
-def results_vendor() -> Iterator[ResultsVendor]:
-    """Serve results."""
-    with _Server() as server:
+def results_vendor(seconds: float = SECONDS_FOR_AN_ANSWER) -> Iterator[ResultsVendor]:
+    """Serve results.
+
+    :param seconds: how long each answer takes
+    """
+    with _Server(seconds) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True)
         thread.start()
         try:
