@@ -232,8 +232,13 @@ def _begin_v1(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
     return Batch(
         state=BATCH_PROCESSING_JOB_KIND.state(job),
         expected=count_of(job.get("total_items")),
-        facts=_ContentPath(str(job.get("job_type"))),
+        facts=_ContentPath(_job_type(job)),
     )
+
+
+def _job_type(of: Mapping[str, Any]) -> str:
+    """Return a job's type in lower case, as it is on the wire; the vendor's description prints upper case."""
+    return str(of.get("job_type") or "").casefold()
 
 
 class _ContentPath:
@@ -275,7 +280,7 @@ def _read_item(batch: Batch, row: Row, _: None) -> Plan[Item]:
         reason = str(item.get("skip_reason") or "the vendor names no reason")
         return Item(outcome=ItemOutcome.SKIPPED, error=reason, result=result)
     problems = [found.reason] if isinstance(found, Refused) else []
-    if not batch.kinds or batch.facts.job_type != "parse":
+    if not batch.kinds or batch.facts.job_type not in ("parse", ""):
         return collected([], problems, result=result)
     if not item.get("job_id"):
         return collected([], [*problems, "the vendor names no job of the item, so its content cannot be asked for"])
@@ -292,7 +297,7 @@ def _latest(found: Found, item: Mapping[str, Any], job_type: str) -> bytes | Non
     best: tuple[bool, datetime, bytes] | None = None
     for raw in listed:
         result = json.loads(raw)
-        if not isinstance(result, dict) or result.get("job_type") not in (None, job_type):
+        if not isinstance(result, dict) or (job_type and _job_type(result) not in ("", job_type)):
             continue
         moment = _moment(result.get("processed_at")) or _FIRST
         is_within = (begun is None or moment >= begun) and (ended is None or moment <= ended)

@@ -373,6 +373,16 @@ PROCESSED: dict[str, tuple[Row, list[str], list[Any], Said]] = {
 }
 
 
+@pytest.mark.parametrize("job_type", ["parse", "PARSE", "Parse", None, ""])
+def test_the_type_of_a_job_is_read_in_any_case(job_type: str | None) -> None:
+    job = found({"job": {"id": "j", "status": "completed", "total_items": 1, "job_type": job_type}})
+    begun, _ = run(PROCESSING_JOB_RESULTS.begin({"job_id": "j"}), [job])
+    listed = [results(result("now", "2026-03-01T10:30:00Z", str(job_type or "parse"))), MARKDOWN, STORED]
+    item, _ = run(PROCESSING_JOB_RESULTS.item(batch("markdown", facts=begun.facts), ITEM, None), listed)
+    assert said(item) == ("ok", None, ["markdown"])
+    assert json.loads(item.result)["result_id"] == "now"
+
+
 def facts(job_type: str = "parse") -> Any:
     return llamacloud_results._ContentPath(job_type)
 
