@@ -242,7 +242,10 @@ def _read_job(batch: Batch, job: Row, _: None) -> Plan[Item]:
 
 def _attachment(url: str) -> Plan[Location | Refused]:
     """Ask for the signed URL of an attachment; results of before 2021 are public, and lie elsewhere."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return Refused("its URL is no URL")
     attached = parse_qs(parts.query).get("url")
     if not attached or not parts.path.endswith("/attachments"):
         return Location(url)

@@ -125,6 +125,12 @@ def test_a_completed_job_without_a_result_is_missing_and_its_object_is_kept(resu
     assert item.result == answer.json
 
 
+@pytest.mark.parametrize("result", ["http://[::1/attachments?url=x", "https://[bad]/x"])
+def test_a_result_that_is_no_url_costs_its_job_alone(result: str) -> None:
+    item, _ = run(playment.JOB_RESULTS.item(batch("result"), JOB, None), [found({"result": result})])
+    assert said(item) == ("partial", "its URL is no URL", [])
+
+
 def test_the_attachment_is_asked_for_by_the_url_in_its_query() -> None:
     _, steps = run(playment.JOB_RESULTS.item(batch("result"), JOB, None), [RESULT, url(), STORED])
     assert asked(steps) == ["Ask playment.job_result", "Locate playment.attachment", "Fetch result"]
