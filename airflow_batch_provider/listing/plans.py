@@ -38,7 +38,7 @@ from airflow_batch_provider.apis.results import (
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.download import Downloader, ExpiredUrlError, UnusableFileError
 from airflow_batch_provider.client.errors import AnswerTooLargeError
-from airflow_batch_provider.exceptions import NotFoundError, RequestRefusedError
+from airflow_batch_provider.exceptions import NotFoundError, RequestRefusedError, UnexpectedResponseError
 from airflow_batch_provider.listing.pages import read_pages
 
 T = TypeVar("T")
@@ -159,8 +159,11 @@ class PlanRunner:
             return Refused(self._client.show(f"it cannot be asked for: {violation}"))
         try:
             return self._ask(step, endpoint.request(values))
-        except (NotFoundError, RequestRefusedError, AnswerTooLargeError) as error:
-            if not isinstance(step, Locate) and step.is_needed:
+        except (NotFoundError, RequestRefusedError, UnexpectedResponseError) as error:
+            # An answer that is JSON of another shape is the item's; without a status, none of the API was read.
+            is_the_connections = isinstance(error, UnexpectedResponseError) and error.status is None
+            is_needed = not isinstance(step, Locate) and step.is_needed
+            if is_needed or (is_the_connections and not isinstance(error, AnswerTooLargeError)):
                 raise
             return Refused(
                 self._reason(error),
@@ -195,8 +198,10 @@ class PlanRunner:
         with self._lock:
             self._requests += 1
 
-    def _reason(self, error: NotFoundError | RequestRefusedError | AnswerTooLargeError) -> str:
+    def _reason(self, error: NotFoundError | RequestRefusedError | UnexpectedResponseError) -> str:
         status = f"HTTP {error.status}" if error.status else "no answer that can be read"
+        if error.status and isinstance(error, UnexpectedResponseError):
+            status += ", but not as documented"
         return self._client.show(f"{error.endpoint}: {status}" + (f", code {error.code}" if error.code else ""))
 
     def _keep(self, step: Keep) -> SavedFile | Refused:
@@ -212,6 +217,8 @@ class PlanRunner:
         self._count()
         try:
             downloaded = self._downloader.download(step.url, file, size=step.size)
+            if downloaded.content_type == "text/html" and step.kind.content_type != "text/html" and file.is_html:
+                return Refused(f"its {step.kind.name} file is a web page, not the file")
             content_type = step.content_type or downloaded.content_type
             return self._finish(file, step.kind, step.name, content_type, is_read=step.is_read)
         except ExpiredUrlError:
@@ -298,9 +305,14 @@ class _CheckedFile:
             else:
                 is_whole = is_json(content)
             return None if is_whole else "is no JSON, or ends early"
-        if kind.extension not in ("md", "txt", "html") and self._head.lstrip().lower().startswith(_HTML):
+        if kind.extension not in ("md", "txt", "html") and self.is_html:
             return "is a web page, not the file"
         return None
+
+    @property
+    def is_html(self) -> bool:
+        """Whether it begins as a web page does; the text of a document may do so too."""
+        return self._head.lstrip().lower().startswith(_HTML)
 
 
 def extension_of(content_type: str) -> str:
