@@ -66,6 +66,7 @@ from airflow_batch_provider.vendors.llamacloud_parse import (
     is_completed,
     lack_of_job,
     read_parse_job,
+    status_of,
     without_content,
 )
 
@@ -154,7 +155,7 @@ def _read_extract(batch: Batch, job_id: str, known: Row | None) -> Plan[Item]:
     )
     if isinstance(found, Refused):
         return without_result(found)
-    status = str(found.document.get("status"))
+    status = status_of(found.document)
     if not is_completed(status):
         return without_content(found.document, found.json)
     if found.document.get("extract_result") is None:

@@ -115,13 +115,33 @@ PARSE: dict[str, tuple[list[str], list[Any], Said]] = {
     ),
     "images": (["images"], [parse_job(**images("a.png", "b.png")), STORED, STORED], ("ok", None, ["images", "images"])),
     "no images": (["images"], [parse_job(**images())], ("ok", None, [])),
+    "fewer images than it counts": (
+        ["images"],
+        [parse_job(images_content_metadata={**images("a.png")["images_content_metadata"], "total_count": 3}), STORED],
+        ("partial", "the job lists 1 of 3 images", ["images"]),
+    ),
+    "an image without a name whose URL has expired": (
+        ["images"],
+        [
+            parse_job(images_content_metadata={"images": [{"index": 0, "presigned_url": "https://f.example/a"}]}),
+            EXPIRED,
+            parse_job(images_content_metadata={"images": [{"index": 0, "presigned_url": "https://f.example/b"}]}),
+            STORED,
+        ],
+        ("ok", None, ["images"]),
+    ),
     "one image is gone": (
         ["images"],
         [parse_job(**images("a.png")), EXPIRED, parse_job(**images())],
         ("partial", "an image has no URL", []),
     ),
     "expired": (["markdown"], [GONE], ("missing", WHY_GONE, [])),
-    "refused": (["markdown"], [DENIED, DENIED], ("failed", DENIED.reason, [])),
+    "refused": (["markdown"], [DENIED, DENIED, DENIED], ("failed", DENIED.reason, [])),
+    "a kind that its tier does not have is refused": (
+        ["markdown", "text"],
+        [DENIED, DENIED, parse_job(), DENIED, parse_job(**metadata(text=ONE_FILE)), STORED],
+        ("partial", DENIED.reason, ["text"]),
+    ),
     "refused with what only the guide names": (
         ["markdown"],
         [DENIED, parse_job(markdown=TWO_PAGES), STORED],
