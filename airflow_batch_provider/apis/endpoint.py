@@ -19,7 +19,7 @@ from airflow_batch_provider.apis.page import Page, Row
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter, given
 from airflow_batch_provider.apis.problem import LARGEST_ERROR_BODY, Problem, ProblemKind, not_json
-from airflow_batch_provider.apis.raw_json import in_one_line, is_json, raw_at
+from airflow_batch_provider.apis.raw_json import in_one_line, is_json, raw_at, read_json
 from airflow_batch_provider.apis.request import Answer, Part, Request, next_link
 from airflow_batch_provider.apis.vendor import Vendor
 
@@ -215,7 +215,7 @@ def look_up(document: Any, path: str) -> Any:
 def read_object(body: bytes) -> dict[str, Any] | Problem:
     """Read a body that must be a JSON object."""
     try:
-        document = json.loads(body.decode())
+        document = read_json(body.decode())
     except (ValueError, RecursionError):
         return not_json(body)
     if not isinstance(document, dict):

@@ -7,7 +7,6 @@ endpoint pages, and the connection can say otherwise.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -23,7 +22,7 @@ from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter
 from airflow_batch_provider.apis.problem import Problem
-from airflow_batch_provider.apis.raw_json import raw_at
+from airflow_batch_provider.apis.raw_json import raw_at, read_json
 from airflow_batch_provider.apis.results import (
     Batch,
     FileKind,
@@ -236,7 +235,7 @@ def _begin_job(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
 
 
 def _read_contact(batch: Batch, row: Row, _: None) -> Plan[Item]:
-    contact = json.loads(row.json)
+    contact = read_json(row.json)
     status = row.status.casefold()
     if status != "completed":
         return _without_call(contact, status)

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from airflow_batch_provider.apis.endpoint import Found
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.request import Answer
 from airflow_batch_provider.vendors import llamacloud_results
+from airflow_batch_provider.vendors.llamacloud import EXTRACT_JOB
 from airflow_batch_provider.vendors.llamacloud_parse import KINDS
 from airflow_batch_provider.vendors.llamacloud_results import PROCESSING_JOB_RESULTS, RESULTS
 from tests.unit.vendors.plans import (
@@ -401,6 +404,19 @@ def test_the_type_of_a_job_is_read_in_any_case(job_type: str | None) -> None:
     item, _ = run(PROCESSING_JOB_RESULTS.item(batch("markdown", facts=begun.facts), ITEM, None), listed)
     assert said(item) == ("ok", None, ["markdown"])
     assert json.loads(item.result)["result_id"] == "now"
+
+
+@pytest.mark.parametrize("digits", [30, 5_000, 50_000])
+def test_an_extracted_integer_of_any_length_is_exact(digits: int) -> None:
+    listed = b'{"id": "e1", "status": "COMPLETED", "extract_result": {"n": ' + b"7" * digits + b"}}"
+    entry = row("f", None, source_directory_file_id="f", job_reference={"id": "e1", "type": "extract_v2"})
+    jobs = {"e1": Row("e1", "COMPLETED", listed)}
+    item, _ = run(RESULTS.item(batch(facts=llamacloud_results._Joined({})), entry, jobs), [])
+    assert (said(item), item.result) == (("ok", None, []), listed)
+    single = EXTRACT_JOB.find(Answer(200, {}, listed))
+    assert isinstance(single, Found)
+    assert single.json == listed
+    assert single.document["extract_result"]["n"] == (10**digits - 1) // 9 * 7
 
 
 def facts(job_type: str = "parse") -> Any:
