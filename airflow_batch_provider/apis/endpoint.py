@@ -33,6 +33,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     :param parameters: its parameters
     :param method: its HTTP method
     :param is_repeatable: whether a request may be sent again after a failure that leaves open whether it took effect
+    :param is_personal: whether a request contains personal data, so that the vendor's words on a failure, which may
+        repeat them, are not told
     """
 
     vendor: Vendor
@@ -41,6 +43,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     method: str = "GET"
     is_repeatable: bool = True
+    is_personal: bool = False
 
     def __post_init__(self) -> None:
         check_unique(self.name, "parameter", [parameter.name for parameter in self.parameters])
@@ -82,7 +85,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             elif isinstance(encoded, str):
                 in_path[parameter.name] = quote(encoded, safe="/" if parameter.keeps_slashes else "")
         path = self.path.format_map(in_path)
-        return Request(path, query, self.method, json=json, parts=parts, is_repeatable=self.is_repeatable)
+        return Request(
+            path,
+            query,
+            self.method,
+            json=json,
+            parts=parts,
+            is_repeatable=self.is_repeatable,
+            is_personal=self.is_personal,
+        )
 
 
 class Listing(Endpoint, frozen=True, kw_only=True):

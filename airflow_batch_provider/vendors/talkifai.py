@@ -198,8 +198,9 @@ CONVERSATION = Resource(
     name="talkifai.conversation",
     path="/{export_path}",
     method="POST",
-    parameters=(Parameter("export_path", Choice(EXPORT_PATHS, may_contain_slashes=True), default=EXPORT_PATHS[0]),),
+    parameters=(_EXPORT_PATH,),
     id=None,
+    is_personal=True,  # the room's name contains the number that was called
 )
 
 

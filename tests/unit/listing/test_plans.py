@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_batch_provider.apis.results import FileKind, Refused, ask, fetch, need
-from airflow_batch_provider.exceptions import UnexpectedResponseError
+from airflow_batch_provider.exceptions import BatchProviderError, UnexpectedResponseError
 from airflow_batch_provider.listing.plans import NewStoredFile, PlanRunner, StoredFile
+from airflow_batch_provider.vendors import talkifai
 from airflow_batch_provider.vendors.llamacloud import BATCH, EXTRACT_JOB, VENDOR
 from airflow_batch_provider.vendors.llamacloud_parse import MARKDOWN
 from tests.unit.connected import Connect, Start, connect, key, start
@@ -86,3 +87,21 @@ def test_a_web_page_instead_of_a_text_is_no_file(
     server = start(in_turn(Answer(body=content, headers={"Content-Type": content_type})))
     saved = _run(connect, server.url, fetch(kind, "a.md", lambda: iter(()), url=f"{server.url}/a"))  # type: ignore[arg-type, return-value]
     assert saved == Refused(f"its {kind.name} file is a web page, not the file") if not is_kept else saved.bytes
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 422, 429, 500])
+def test_an_error_that_repeats_the_room_tells_nothing_of_it(
+    start: Start, connect: Connect, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    room = "outbound_a_+15550100_1"
+    words = b'{"success":false,"detail":"no %b","code":"%b","error":"%b"}' % ((room.encode(),) * 3)
+    server = start(in_turn(Answer(status, words)))
+    runner = PlanRunner(connect(talkifai.VENDOR, server.url, max_attempts=2), {}, _Files())
+    caplog.set_level(1)
+    try:
+        told = runner.run(ask(talkifai.CONVERSATION, **talkifai.conversation({}, room, recording=False)))
+    except BatchProviderError as error:
+        told = error
+    finally:
+        runner.close()
+    assert "5550100" not in f"{told} {told!r} {caplog.text}"
