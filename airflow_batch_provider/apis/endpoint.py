@@ -19,7 +19,7 @@ from airflow_batch_provider.apis.page import Page, Row
 from airflow_batch_provider.apis.paging import Paging
 from airflow_batch_provider.apis.parameter import Parameter, given
 from airflow_batch_provider.apis.problem import LARGEST_ERROR_BODY, Problem, ProblemKind, not_json
-from airflow_batch_provider.apis.raw_json import in_one_line, is_json, raw_at
+from airflow_batch_provider.apis.raw_json import in_one_line, is_json, raw_at, read_json
 from airflow_batch_provider.apis.request import Answer, Part, Request, next_link
 from airflow_batch_provider.apis.vendor import Vendor
 
@@ -33,6 +33,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     :param parameters: its parameters
     :param method: its HTTP method
     :param is_repeatable: whether a request may be sent again after a failure that leaves open whether it took effect
+    :param is_personal: whether a request contains personal data, so that the vendor's words on a failure, which may
+        repeat them, are not told
     """
 
     vendor: Vendor
@@ -41,6 +43,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     method: str = "GET"
     is_repeatable: bool = True
+    is_personal: bool = False
 
     def __post_init__(self) -> None:
         check_unique(self.name, "parameter", [parameter.name for parameter in self.parameters])
@@ -82,7 +85,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             elif isinstance(encoded, str):
                 in_path[parameter.name] = quote(encoded, safe="/" if parameter.keeps_slashes else "")
         path = self.path.format_map(in_path)
-        return Request(path, query, self.method, json=json, parts=parts, is_repeatable=self.is_repeatable)
+        return Request(
+            path,
+            query,
+            self.method,
+            json=json,
+            parts=parts,
+            is_repeatable=self.is_repeatable,
+            is_personal=self.is_personal,
+        )
 
 
 class Listing(Endpoint, frozen=True, kw_only=True):
@@ -215,7 +226,7 @@ def look_up(document: Any, path: str) -> Any:
 def read_object(body: bytes) -> dict[str, Any] | Problem:
     """Read a body that must be a JSON object."""
     try:
-        document = json.loads(body.decode())
+        document = read_json(body.decode())
     except (ValueError, RecursionError):
         return not_json(body)
     if not isinstance(document, dict):

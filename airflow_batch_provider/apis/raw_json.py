@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -26,7 +28,35 @@ _SIGNATURES = frozenset(
 )
 """Query keys, in lower case, by which stores and content networks let in whoever has the URL."""
 
+_SIGNED_KEY = b'"presigned_url"'
+"""The key of a URL that lets in whoever has it, however it is signed."""
+
 _LONGEST_URL = 16_384
+
+
+LONGEST_INTEGER = 20_000
+"""Digits of an integer that is read as one: the time to read it grows with their square."""
+
+
+def read_json(text: str | bytes) -> Any:
+    """Read a JSON text, also one with integers that Python does not read by itself: those of more than 4,300 digits.
+
+    Still longer ones come as ``Decimal``, exact too.
+
+    :raises ValueError: it is no JSON
+    :raises RecursionError: it is nested too deeply
+    """
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:
+        return json.loads(text, parse_int=_read_integer)
+
+
+def _read_integer(digits: str) -> int | Decimal:
+    number = Decimal(digits)
+    return int(number) if len(digits) <= LONGEST_INTEGER else number
 
 
 def raw_fields(document: bytes | msgspec.Raw) -> dict[str, bytes]:
@@ -106,9 +136,13 @@ def in_one_line(document: bytes) -> bytes:
         return hidden.restore_json(msgspec.json.format(hidden.body, indent=-1))
 
 
+def _is_url(text: str) -> bool:
+    return text[:8].lower().startswith(("http://", "https:/"))
+
+
 def is_signed(url: str) -> bool:
     """Return whether a text is a URL that lets in whoever has it."""
-    if not url[:8].lower().startswith(("http://", "https:/")):
+    if not _is_url(url):
         return False
     try:
         query = urlsplit(url).query
@@ -120,15 +154,22 @@ def is_signed(url: str) -> bool:
 
 def without_signed_urls(document: bytes) -> bytes:
     """Return a value with null in place of each text that is a signed URL; all else stays as it was written."""
-    if b"?" not in document and b"\\u003" not in document:
+    if b"?" not in document and b"\\u003" not in document and _SIGNED_KEY not in document:
         return document
+    named = -1  # where the last key that says that its URL is signed ends
 
     def replace(text: re.Match[bytes]) -> bytes:
-        if text[1] is not None or len(text[0]) > 6 * _LONGEST_URL or text[0][1:2] not in b'hH\\"':
+        nonlocal named
+        if text[1] is not None:
+            named = text.end() if text[0].startswith(_SIGNED_KEY) else -1
             return text[0]
+        if len(text[0]) > 6 * _LONGEST_URL or text[0][1:2] not in b'hH\\"':
+            return text[0]
+        is_named = named >= 0 and not document[named : text.start()].strip()
         try:
-            return b"null" if is_signed(json.loads(text[0])) else text[0]
+            url = json.loads(text[0])
         except ValueError:
             return text[0]
+        return b"null" if is_signed(url) or (is_named and _is_url(url)) else text[0]
 
     return _TEXT.sub(replace, document)

@@ -61,6 +61,18 @@ PROXY_LOGIN_NEEDED = 407
 _TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
+_OUR_WORDS = frozenset({ProblemKind.NOT_JSON, ProblemKind.WRONG_SHAPE})
+_CODE = re.compile(r"[A-Za-z_]{1,40}")
+
+
+def _without_words(problem: Problem) -> Problem:
+    """Return a problem without the vendor's words, which may repeat the personal data that was sent."""
+    if problem.kind in _OUR_WORDS:
+        return problem
+    code = problem.code if problem.code and _CODE.fullmatch(problem.code) else None
+    return Problem(problem.kind, "its words are left out, since they may contain personal data", code)
+
+
 class ErrorMapping:
     """Makes exceptions for one vendor and connection.
 
@@ -81,6 +93,8 @@ class ErrorMapping:
         error_class, hint = CLASSES[problem.kind]
         if status == PROXY_LOGIN_NEEDED:
             error_class, hint = ConnectionSettingsError, _PROXY_LOGIN
+        if request.is_personal:
+            problem = _without_words(problem)
         code = self._clean(problem.code) if problem.code else None
         facts = f"HTTP {status}" + (f", code {code}" if code else "")
         if retry_after is not None and problem.kind in {ProblemKind.RATE_LIMITED, ProblemKind.TRANSIENT}:

@@ -93,4 +93,4 @@ class TalkifAIHook(BatchApiHook):
         """
         values = self.fill(talkifai.CONVERSATION, {})
         asked = talkifai.conversation(values, room_name, recording=recording)
-        return self.run_plan(need(talkifai.CONVERSATION, **asked), values).document
+        return talkifai.unwrapped(self.run_plan(need(talkifai.CONVERSATION, **asked), values)).document

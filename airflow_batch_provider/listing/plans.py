@@ -173,12 +173,14 @@ class PlanRunner:
         try:
             return self._ask(step, endpoint.request(values))
         except (NotFoundError, RequestRefusedError, UnexpectedResponseError) as error:
-            if _is_needed(step):
+            # An answer that is JSON of another shape is the item's; without a status, none of the API was read.
+            is_the_connections = isinstance(error, UnexpectedResponseError) and error.status is None
+            if _is_needed(step) or (is_the_connections and not _is_too_large(error)):
                 raise
             return Refused(
                 self._reason(error),
                 is_missing=isinstance(error, NotFoundError),
-                is_too_large=isinstance(error, UnexpectedResponseError) and error.is_too_large,
+                is_too_large=_is_too_large(error),
             )
 
     def _ask(self, step: Ask | AskAll | Locate, request: Request) -> Any:
@@ -218,9 +220,9 @@ class PlanRunner:
             self._requests += 1
 
     def _reason(self, error: BatchProviderError) -> str:
-        status = "an answer that cannot be read"
-        if error.status and not isinstance(error, UnexpectedResponseError):
-            status = f"HTTP {error.status}"
+        status = f"HTTP {error.status}" if error.status else "no answer that can be read"
+        if error.status and isinstance(error, UnexpectedResponseError):
+            status += ", but not as documented"
         return self._client.show(f"{error.endpoint}: {status}" + (f", code {error.code}" if error.code else ""))
 
     def _keep(self, step: Keep) -> SavedFile | Refused:
@@ -237,6 +239,8 @@ class PlanRunner:
         self._count()
         try:
             downloaded = self._downloader.download(step.url, file, size=step.size)
+            if downloaded.content_type == "text/html" and step.kind.content_type != "text/html" and file.is_html:
+                return Refused(f"its {step.kind.name} file is a web page, not the file")
             content_type = step.content_type or downloaded.content_type
             return self._finish(file, step.kind, step.name, content_type, is_read=step.is_read)
         except ExpiredUrlError:
@@ -323,15 +327,24 @@ class _CheckedFile:
             else:
                 is_whole = is_json(content)
             return None if is_whole else "is no JSON, or ends early"
-        if kind.extension not in ("md", "txt", "html") and self._head.lstrip().lower().startswith(_HTML):
+        if kind.extension not in ("md", "txt", "html") and self.is_html:
             return "is a web page, not the file"
         return None
+
+    @property
+    def is_html(self) -> bool:
+        """Whether it begins as a web page does; the text of a document may do so too."""
+        return self._head.lstrip().lower().startswith(_HTML)
 
 
 def extension_of(content_type: str) -> str:
     """Return how the name of a file ends: nothing of what a vendor calls it goes into the name."""
     guessed = (_MEDIA_TYPES.guess_extension(content_type, strict=False) or "").removeprefix(".")
     return guessed if _EXTENSION.fullmatch(guessed) else "bin"
+
+
+def _is_too_large(error: BatchProviderError) -> bool:
+    return isinstance(error, UnexpectedResponseError) and error.is_too_large
 
 
 def _is_needed(step: Step) -> bool:

@@ -172,9 +172,11 @@ class ResultsReader:
         if batch.expected is None or batch.expected == listed:
             return None
         found = f"lists {listed} items, but the batch counts {batch.expected}"
-        if listed < batch.expected and self._request.on_drift != "warn":
+        is_doubt = listed < batch.expected or self._request.on_drift == "fail"
+        if is_doubt and self._request.on_drift != "warn":
             raise IncompleteListingError(
-                f"{self._client.vendor.title}: {self._results.name} {found}, so results may be missing; "
+                f"{self._client.vendor.title}: {self._results.name} {found}"
+                f"{', so results may be missing' if listed < batch.expected else ''}; "
                 "set on_drift='warn' to export them all the same.",
                 vendor=self._client.vendor.name,
             )

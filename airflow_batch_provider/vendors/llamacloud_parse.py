@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from airflow_batch_provider.apis.batch_state import Outcome, outcome_of
-from airflow_batch_provider.apis.body import count_of
+from airflow_batch_provider.apis.body import NO_STATUS, count_of
 from airflow_batch_provider.apis.endpoint import Found, look_up
 from airflow_batch_provider.apis.raw_json import raw_at, raw_fields, raw_object
 from airflow_batch_provider.apis.results import (
@@ -83,9 +83,15 @@ def is_completed(status: str) -> bool:
     return outcome_of(status, BATCH_OUTCOMES) is Outcome.SUCCEEDED
 
 
+def status_of(job: Mapping[str, Any]) -> str:
+    """Return the status word of a job."""
+    status = job.get("status")
+    return status if isinstance(status, str) else NO_STATUS
+
+
 def without_content(job: Mapping[str, Any], result: bytes) -> Item:
     """Return what became of a job that is not completed."""
-    status = str(job.get("status"))
+    status = status_of(job)
     outcome = outcome_of(status, BATCH_OUTCOMES)
     if outcome in (Outcome.FAILED, Outcome.CANCELLED):
         error = job.get("error_message") or f"its job is {status}"
@@ -105,7 +111,7 @@ def read_parse_job(batch: Batch, job_id: str) -> Plan[Item]:
     )
     if isinstance(found, Refused):
         return without_result(found)
-    status = str(found.document["job"].get("status"))
+    status = status_of(found.document["job"])
     result = raw_object({name: raw for name, raw in raw_fields(found.json).items() if name not in _CONTENT})
     if not is_completed(status):
         return without_content(found.document["job"], result)
@@ -140,7 +146,12 @@ def _ask_for_content(job_id: str, inline: Sequence[_Inline], others: Sequence[st
     if isinstance(found, Refused) and not found.is_missing and inline:
         # The vendor's guide has markdown_full and text_full, its OpenAPI document has not.
         documented = [name for name in whole if not name.endswith("_full")]
-        return (yield from ask(PARSE_JOB, job_id=job_id, expand=[*others, *documented]))
+        again = yield from ask(PARSE_JOB, job_id=job_id, expand=[*others, *documented])
+        if not isinstance(again, Refused) or again.is_missing:
+            return again
+        # One kind that the job's tier does not have must not cost the others: each is asked for on its own.
+        alone = yield from ask(PARSE_JOB, job_id=job_id, expand=["usage"])
+        return again if isinstance(alone, Refused) else alone
     return found
 
 
@@ -213,17 +224,22 @@ def _content_of(document: Mapping[str, Any], kind: FileKind) -> Mapping[str, Any
 
 
 def _fetch_images(job_id: str, found: Found) -> Plan[list[SavedFile | Refused]]:
-    saved = []
+    saved: list[SavedFile | Refused] = []
+    listed, counted = len(_images_of(found)), count_of(look_up(found.document, "images_content_metadata.total_count"))
+    if counted is not None and listed < counted:
+        saved.append(Refused(f"the job lists {listed} of {counted} images"))
     for image in _images_of(found):
-        name = str(image.get("filename") or image.get("index") or "")
+        filename = image.get("filename") or None
+        name = str(filename or image.get("index") or "")
 
-        def where(name: str = name) -> Plan[Location | Refused]:
+        def where(image: Mapping[str, Any] = image, filename: object = filename) -> Plan[Location | Refused]:
             again = yield from ask(
-                PARSE_JOB, job_id=job_id, expand=["images_content_metadata"], image_filenames=name or None
+                PARSE_JOB, job_id=job_id, expand=["images_content_metadata"], image_filenames=filename
             )
             if isinstance(again, Refused):
                 return again
-            urls = [image.get("presigned_url") for image in _images_of(again) if image.get("filename") == name]
+            key = "filename" if filename else "index"
+            urls = [other.get("presigned_url") for other in _images_of(again) if other.get(key) == image.get(key)]
             if urls and isinstance(urls[0], str):
                 return Location(urls[0])
             return Refused("an image has no URL", is_missing=True)

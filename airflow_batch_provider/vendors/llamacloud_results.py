@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +17,7 @@ from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
-from airflow_batch_provider.apis.raw_json import raw_at, raw_elements, raw_fields, raw_object
+from airflow_batch_provider.apis.raw_json import raw_at, raw_elements, raw_fields, raw_object, read_json
 from airflow_batch_provider.apis.results import (
     Batch,
     FileKind,
@@ -66,6 +65,7 @@ from airflow_batch_provider.vendors.llamacloud_parse import (
     is_completed,
     lack_of_job,
     read_parse_job,
+    status_of,
     without_content,
 )
 
@@ -112,7 +112,7 @@ def _prepare_v2(batch: Batch, rows: Sequence[Row]) -> Plan[dict[str, Row]]:
 
 def _reference(row: Row) -> tuple[str, str] | None:
     """Return the type and the id of a file's job: ``parse_v2`` and ``parse`` are the same."""
-    reference = json.loads(row.json).get("job_reference")
+    reference = read_json(row.json).get("job_reference")
     if not isinstance(reference, dict) or not reference.get("id"):
         return None
     return str(reference.get("type") or "").partition("_")[0].casefold(), str(reference["id"])
@@ -129,7 +129,7 @@ def _read_file(batch: Batch, row: Row, jobs: dict[str, Row]) -> Plan[Item]:
 def _read_job(batch: Batch, row: Row, jobs: dict[str, Row]) -> Plan[Item]:
     reference = _reference(row)
     if reference is None:
-        error = json.loads(row.json).get("error_message")
+        error = read_json(row.json).get("error_message")
         if error:
             return Item(outcome=ItemOutcome.FAILED, error=str(error))
         return Item(outcome=ItemOutcome.MISSING, error="the vendor names neither a job of the file nor an error")
@@ -138,7 +138,7 @@ def _read_job(batch: Batch, row: Row, jobs: dict[str, Row]) -> Plan[Item]:
         return Item(outcome=ItemOutcome.PARTIAL, error=f"results of jobs of type {job_type!r} are not known here")
     known = jobs.get(job_id)
     if known is not None and outcome_of(known.status, BATCH_OUTCOMES) in (Outcome.FAILED, Outcome.CANCELLED):
-        return without_content(json.loads(known.json), known.json)
+        return without_content(read_json(known.json), known.json)
     if job_type == "parse" and known is not None and is_completed(known.status) and not batch.kinds:
         return Item(outcome=ItemOutcome.OK, status=known.status, result=raw_object({"job": known.json}))
     if job_type == "parse":
@@ -147,7 +147,7 @@ def _read_job(batch: Batch, row: Row, jobs: dict[str, Row]) -> Plan[Item]:
 
 
 def _read_extract(batch: Batch, job_id: str, known: Row | None) -> Plan[Item]:
-    if known is not None and is_completed(known.status) and json.loads(known.json).get("extract_result") is not None:
+    if known is not None and is_completed(known.status) and read_json(known.json).get("extract_result") is not None:
         return Item(outcome=ItemOutcome.OK, status=known.status, result=known.json)
     found = yield from until_complete(
         partial(ask, EXTRACT_JOB, job_id=job_id, expand=["extract_metadata", "usage"]),
@@ -156,7 +156,7 @@ def _read_extract(batch: Batch, job_id: str, known: Row | None) -> Plan[Item]:
     )
     if isinstance(found, Refused):
         return without_result(found)
-    status = str(found.document.get("status"))
+    status = status_of(found.document)
     if not is_completed(status):
         return without_content(found.document, found.json)
     if found.document.get("extract_result") is None:
@@ -234,8 +234,13 @@ def _begin_v1(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
     return Batch(
         state=BATCH_PROCESSING_JOB_KIND.state(job),
         expected=count_of(job.get("total_items")),
-        facts=_ContentPath(str(job.get("job_type"))),
+        facts=_ContentPath(_job_type(job)),
     )
+
+
+def _job_type(of: Mapping[str, Any]) -> str:
+    """Return a job's type in lower case, as it is on the wire; the vendor's description prints upper case."""
+    return str(of.get("job_type") or "").casefold()
 
 
 class _ContentPath:
@@ -263,7 +268,7 @@ _V1_RESULTS = {"markdown": "markdown", "text": "text", "items": "json", "xlsx": 
 
 
 def _read_item(batch: Batch, row: Row, _: None) -> Plan[Item]:
-    item = json.loads(row.json)
+    item = read_json(row.json)
     status = row.status.casefold()
     if status == "failed":
         return Item(outcome=ItemOutcome.FAILED, error=str(item.get("error_message") or "the vendor names no reason"))
@@ -277,7 +282,7 @@ def _read_item(batch: Batch, row: Row, _: None) -> Plan[Item]:
         reason = str(item.get("skip_reason") or "the vendor names no reason")
         return Item(outcome=ItemOutcome.SKIPPED, error=reason, result=result)
     problems = [found.reason] if isinstance(found, Refused) else []
-    if not batch.kinds or batch.facts.job_type != "parse":
+    if not batch.kinds or batch.facts.job_type not in ("parse", ""):
         return collected([], problems, result=result)
     if not item.get("job_id"):
         return collected([], [*problems, "the vendor names no job of the item, so its content cannot be asked for"])
@@ -293,8 +298,8 @@ def _latest(found: Found, item: Mapping[str, Any], job_type: str) -> bytes | Non
     begun, ended = _moment(item.get("started_at")), _moment(item.get("completed_at"))
     best: tuple[bool, datetime, bytes] | None = None
     for raw in listed:
-        result = json.loads(raw)
-        if not isinstance(result, dict) or result.get("job_type") not in (None, job_type):
+        result = read_json(raw)
+        if not isinstance(result, dict) or (job_type and _job_type(result) not in ("", job_type)):
             continue
         moment = _moment(result.get("processed_at")) or _FIRST
         is_within = (begun is None or moment >= begun) and (ended is None or moment <= ended)

@@ -6,7 +6,6 @@ Sources: the vendor's pages "Get project details", "Get batch jobs", "Get job re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +23,7 @@ from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.raw_json import read_json
 from airflow_batch_provider.apis.results import (
     Batch,
     FileKind,
@@ -210,7 +210,7 @@ def _begin_batch(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
     batch_id = str(values["batch_id"])
     for row in (yield from need_all(BATCHES)):
         if str(row.id) == batch_id:
-            batch = json.loads(row.json)
+            batch = read_json(row.json)
             return Batch(state=_batch_state(batch), expected=count_of(batch.get("total_jobs")))
     return Problem(
         ProblemKind.NOT_FOUND,
@@ -245,7 +245,10 @@ def _fetch_attached(kind: FileKind, name: str, url: str, *, is_read: bool = Fals
     Results of before 2021 are named by their own address, which may be public. If it is not, the file is an attachment
     like any other.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return Refused("its URL is no URL")
     attached = parse_qs(parts.query).get("url") if parts.path.endswith("/attachments") else None
     where = partial(locate, ATTACHMENT, url=attached[0] if attached else url)
     return (yield from fetch(kind, name, where, url=None if attached else url, is_read=is_read))
@@ -255,8 +258,8 @@ def _fetch_masks(result: bytes | None) -> Plan[list[SavedFile | Refused]]:
     if result is None:
         return [Refused("its masks were not fetched, because its result is too large to be searched")]
     try:
-        document = json.loads(result)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, or endless nesting
+        document = read_json(result)
+    except (ValueError, RecursionError):  # endless nesting
         return [Refused("its masks were not fetched, because its result cannot be searched")]
     masks = []
     for name, url in _masks_in(document):

@@ -7,10 +7,11 @@ endpoint pages, and the connection can say otherwise.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from airflow_batch_provider.apis.auth import KeyHeader
 from airflow_batch_provider.apis.batch_state import BatchKind, Outcome, StateFields
@@ -21,7 +22,7 @@ from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter
 from airflow_batch_provider.apis.problem import Problem
-from airflow_batch_provider.apis.raw_json import raw_at
+from airflow_batch_provider.apis.raw_json import raw_at, read_json
 from airflow_batch_provider.apis.results import (
     Batch,
     FileKind,
@@ -197,9 +198,9 @@ CONVERSATION = Resource(
     name="talkifai.conversation",
     path="/{export_path}",
     method="POST",
-    parameters=(Parameter("export_path", Choice(EXPORT_PATHS, may_contain_slashes=True), default=EXPORT_PATHS[0]),),
-    at=("", "data"),
+    parameters=(_EXPORT_PATH,),
     id=None,
+    is_personal=True,  # the room's name contains the number that was called
 )
 
 
@@ -235,7 +236,7 @@ def _begin_job(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
 
 
 def _read_contact(batch: Batch, row: Row, _: None) -> Plan[Item]:
-    contact = json.loads(row.json)
+    contact = read_json(row.json)
     status = row.status.casefold()
     if status != "completed":
         return _without_call(contact, status)
@@ -246,15 +247,17 @@ def _read_contact(batch: Batch, row: Row, _: None) -> Plan[Item]:
     if isinstance(found, Refused):
         return without_result(found)
     files: list[SavedFile | Refused] = []
+    problems = []
     if TRANSCRIPT.name in batch.kinds:
         transcript = _first(found, _TRANSCRIPTS)
         if transcript is None:
-            error = "the call has no transcript, or it has not come in time"
-            return Item(outcome=ItemOutcome.MISSING, error=error, result=found.json)
-        files.append((yield from keep(TRANSCRIPT, f"{row.id}.json", transcript)))
+            problems.append("the call has no transcript, or it has not come in time")
+        else:
+            files.append((yield from keep(TRANSCRIPT, f"{row.id}.json", transcript)))
     if RECORDING.name in batch.kinds:
         files.append((yield from _fetch_recording(batch, str(row.id), room, found)))
-    return collected(files, result=found.json)
+    item = collected(files, problems, result=found.json)
+    return replace(item, outcome=ItemOutcome.MISSING) if problems and not item.files else item
 
 
 def _without_call(contact: Mapping[str, Any], status: str) -> Item:
@@ -262,6 +265,8 @@ def _without_call(contact: Mapping[str, Any], status: str) -> Item:
         return Item(outcome=ItemOutcome.SKIPPED, error="the call was cancelled")
     if status in _NOT_CALLED:
         return Item(outcome=ItemOutcome.MISSING, error=f"there is no call to export: the contact's status is {status}")
+    if status not in CONTACT_STATUSES:
+        return Item(outcome=ItemOutcome.MISSING, error=f"whether it was called is not known: its status is {status}")
     reason = contact.get("failureReason") or contact.get("errorCode")
     return Item(outcome=ItemOutcome.FAILED, error=f"{status}: {reason}" if reason else status)
 
@@ -276,7 +281,20 @@ def _lack_of(found: Found | Refused) -> Lack:
 
 
 def _ask_once(batch: Batch, room: str) -> Plan[Found | Refused]:
-    return (yield from ask(CONVERSATION, **conversation(batch.values, room, recording=RECORDING.name in batch.kinds)))
+    asked = conversation(batch.values, room, recording=RECORDING.name in batch.kinds)
+    found = yield from ask(CONVERSATION, **asked)
+    return found if isinstance(found, Refused) else unwrapped(found)
+
+
+def unwrapped(found: Found) -> Found:
+    """Return a conversation without the ``{"success", "data"}`` of the vendor's introduction, if it came in that.
+
+    It has no id by which the two could be told apart, and may have a field ``data`` of its own.
+    """
+    inner = found.document.get("data")
+    if not isinstance(inner, dict) or "success" not in found.document:
+        return found
+    return Found(inner, raw_at(found.json, "data") or b"{}")
 
 
 def conversation(values: Mapping[str, Any], room: str, *, recording: bool) -> dict[str, Any]:

@@ -194,3 +194,19 @@ def test_where_nothing_is_there_is_none(path: str) -> None:
 def test_the_last_of_a_repeated_field_counts_as_for_python() -> None:
     raw = b'{"a": 1, "b": 2, "a": 3}'
     assert {name: json.loads(value) for name, value in raw_fields(raw).items()} == json.loads(raw)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (b'{"presigned_url":"https://f.example/a?hash=1"}', b'{"presigned_url":null}'),
+        (b'{"presigned_url" : "https://f.example/secret/a"}', b'{"presigned_url" : null}'),
+        (b'{"presigned_url":"http:\\/\\/f.example\\/a"}', b'{"presigned_url":null}'),
+        (b'{"presigned_url":"none"}', b'{"presigned_url":"none"}'),
+        (b'[{"presigned_url":null},"https://f.example/a"]', b'[{"presigned_url":null},"https://f.example/a"]'),
+        (b'[{"presigned_url":"https://f.example/a"},"https://f.example/a"]', b'[{"presigned_url":null},"https://f.example/a"]'),
+        (b'{"presigned_url":{"url":"https://f.example/a"}}', b'{"presigned_url":{"url":"https://f.example/a"}}'),
+    ],
+)  # fmt: skip
+def test_a_url_that_its_key_calls_signed_becomes_null_however_it_is_signed(written: bytes, kept: bytes) -> None:
+    assert without_signed_urls(written) == kept

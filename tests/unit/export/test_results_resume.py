@@ -17,7 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_batch_provider.apis.shard import Shard
-from airflow_batch_provider.exceptions import AuthenticationError, RequestRefusedError, TransientError
+from airflow_batch_provider.exceptions import (
+    AuthenticationError,
+    IncompleteListingError,
+    RequestRefusedError,
+    TransientError,
+)
 from airflow_batch_provider.export import journal, read_export, verify_export
 from airflow_batch_provider.export.export import _Try
 from airflow_batch_provider.export.staging import Staging
@@ -283,3 +288,10 @@ def test_a_checkpoint_that_is_due_after_the_last_page_is_none_of_the_end(looks: 
     export(BatchOf(8), local(tmp_path), work(1000), expected=7, on_drift="warn")
     assert ids_of(tmp_path) == [*range(8)]
     assert manifest_of(tmp_path)["drift"] == "lists 8 items, but the batch counts 7"
+
+
+@pytest.mark.parametrize("expected", [7, 9])
+def test_a_count_that_does_not_add_up_is_a_doubt_either_way(expected: int, tmp_path: Path) -> None:
+    with pytest.raises(IncompleteListingError, match=f"lists 8 items, but the batch counts {expected}"):
+        export(BatchOf(8), local(tmp_path), work(10), expected=expected, on_drift="fail")
+    assert staged(tmp_path) == []

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from airflow_batch_provider.apis.endpoint import Found
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.request import Answer
 from airflow_batch_provider.vendors import llamacloud_results
+from airflow_batch_provider.vendors.llamacloud import EXTRACT_JOB
 from airflow_batch_provider.vendors.llamacloud_parse import KINDS
 from airflow_batch_provider.vendors.llamacloud_results import PROCESSING_JOB_RESULTS, RESULTS
 from tests.unit.vendors.plans import (
@@ -115,13 +118,33 @@ PARSE: dict[str, tuple[list[str], list[Any], Said]] = {
     ),
     "images": (["images"], [parse_job(**images("a.png", "b.png")), STORED, STORED], ("ok", None, ["images", "images"])),
     "no images": (["images"], [parse_job(**images())], ("ok", None, [])),
+    "fewer images than it counts": (
+        ["images"],
+        [parse_job(images_content_metadata={**images("a.png")["images_content_metadata"], "total_count": 3}), STORED],
+        ("partial", "the job lists 1 of 3 images", ["images"]),
+    ),
+    "an image without a name whose URL has expired": (
+        ["images"],
+        [
+            parse_job(images_content_metadata={"images": [{"index": 0, "presigned_url": "https://f.example/a"}]}),
+            EXPIRED,
+            parse_job(images_content_metadata={"images": [{"index": 0, "presigned_url": "https://f.example/b"}]}),
+            STORED,
+        ],
+        ("ok", None, ["images"]),
+    ),
     "one image is gone": (
         ["images"],
         [parse_job(**images("a.png")), EXPIRED, parse_job(**images())],
         ("partial", "an image has no URL", []),
     ),
     "expired": (["markdown"], [GONE], ("missing", WHY_GONE, [])),
-    "refused": (["markdown"], [DENIED, DENIED], ("failed", DENIED.reason, [])),
+    "refused": (["markdown"], [DENIED, DENIED, DENIED], ("failed", DENIED.reason, [])),
+    "a kind that its tier does not have is refused": (
+        ["markdown", "text"],
+        [DENIED, DENIED, parse_job(), DENIED, parse_job(**metadata(text=ONE_FILE)), STORED],
+        ("partial", DENIED.reason, ["text"]),
+    ),
     "refused with what only the guide names": (
         ["markdown"],
         [DENIED, parse_job(markdown=TWO_PAGES), STORED],
@@ -371,6 +394,29 @@ PROCESSED: dict[str, tuple[Row, list[str], list[Any], Said]] = {
         ("partial", WHY_GONE, []),
     ),
 }
+
+
+@pytest.mark.parametrize("job_type", ["parse", "PARSE", "Parse", None, ""])
+def test_the_type_of_a_job_is_read_in_any_case(job_type: str | None) -> None:
+    job = found({"job": {"id": "j", "status": "completed", "total_items": 1, "job_type": job_type}})
+    begun, _ = run(PROCESSING_JOB_RESULTS.begin({"job_id": "j"}), [job])
+    listed = [results(result("now", "2026-03-01T10:30:00Z", str(job_type or "parse"))), MARKDOWN, STORED]
+    item, _ = run(PROCESSING_JOB_RESULTS.item(batch("markdown", facts=begun.facts), ITEM, None), listed)
+    assert said(item) == ("ok", None, ["markdown"])
+    assert json.loads(item.result)["result_id"] == "now"
+
+
+@pytest.mark.parametrize("digits", [30, 5_000, 50_000])
+def test_an_extracted_integer_of_any_length_is_exact(digits: int) -> None:
+    listed = b'{"id": "e1", "status": "COMPLETED", "extract_result": {"n": ' + b"7" * digits + b"}}"
+    entry = row("f", None, source_directory_file_id="f", job_reference={"id": "e1", "type": "extract_v2"})
+    jobs = {"e1": Row("e1", "COMPLETED", listed)}
+    item, _ = run(RESULTS.item(batch(facts=llamacloud_results._Joined({})), entry, jobs), [])
+    assert (said(item), item.result) == (("ok", None, []), listed)
+    single = EXTRACT_JOB.find(Answer(200, {}, listed))
+    assert isinstance(single, Found)
+    assert single.json == listed
+    assert single.document["extract_result"]["n"] == (10**digits - 1) // 9 * 7
 
 
 def facts(job_type: str = "parse") -> Any:

@@ -137,6 +137,12 @@ def test_a_completed_job_without_a_result_is_missing_and_its_object_is_kept(resu
     assert item.result == answer.json
 
 
+@pytest.mark.parametrize("result", ["http://[::1/attachments?url=x", "https://[bad]/x"])
+def test_a_result_that_is_no_url_costs_its_job_alone(result: str) -> None:
+    item, _ = run(playment.JOB_RESULTS.item(batch("result"), JOB, None), [found({"result": result})])
+    assert said(item) == ("partial", "its URL is no URL", [])
+
+
 def test_the_attachment_is_asked_for_by_the_url_in_its_query() -> None:
     _, steps = run(playment.JOB_RESULTS.item(batch("result"), JOB, None), [RESULT, url(), STORED])
     assert asked(steps) == ["Ask playment.job_result", "Locate playment.attachment", "Fetch result"]
@@ -187,8 +193,14 @@ def test_an_annotation_in_a_list_of_its_own_may_have_a_mask_too() -> None:
     assert said(item) == ("ok", None, ["masks"])
 
 
-def test_a_result_with_numbers_that_python_does_not_read_has_unknown_masks() -> None:
-    content = Stored(b'{"data": {"annotations": [{"url": "u", "n": ' + b"9" * 5000 + b"}]}}")
+def test_a_result_with_numbers_that_python_does_not_read_by_itself_has_masks() -> None:
+    content = Stored(b'{"data": {"annotations": [{"url": "https://a/m", "n": ' + b"9" * 5000 + b"}]}}")
+    item, _ = run(playment.JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), content, STORED])
+    assert said(item) == ("ok", None, ["masks"])
+
+
+def test_a_result_that_is_nested_without_end_has_unknown_masks() -> None:
+    content = Stored(b'{"data": {"annotations": [{"url": "u", "n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]}}")
     item, _ = run(playment.JOB_RESULTS.item(batch("result", "masks"), JOB, None), [RESULT, url(), content])
     assert said(item) == ("partial", "its masks were not fetched, because its result cannot be searched", ["result"])
 

@@ -111,6 +111,36 @@ CASES: dict[str, tuple[Row, list[str], list[Any], Said]] = {
         [],
         ("missing", "the call is completed, but the vendor names no room", []),
     ),
+    "no transcript, but a recording": (
+        CALLED,
+        ["transcript", "recording"],
+        [talk(url=URL), WAITED, talk(url=URL), OVER, STORED],
+        ("partial", NO_TRANSCRIPT, ["recording"]),
+    ),
+    "neither": (
+        CALLED,
+        ["transcript", "recording"],
+        [talk(), WAITED, talk(), OVER],
+        ("missing", f"{NO_TRANSCRIPT}; the call has no recording", []),
+    ),
+    "wrapped, as the vendor's introduction has it": (
+        CALLED,
+        ["transcript", "recording"],
+        [found({"success": True, "data": WHOLE.document}), STORED, STORED],
+        ("ok", None, ["transcript", "recording"]),
+    ),
+    "with a field called data": (
+        CALLED,
+        ["transcript"],
+        [talk(TALK, {"mood": "good"}, data={"agent": "a"}), STORED],
+        ("ok", None, ["transcript"]),
+    ),
+    "a status that the vendor does not name": (
+        row("c", "voicemail", failureReason="x"),
+        ["transcript"],
+        [],
+        ("missing", "whether it was called is not known: its status is voicemail", []),
+    ),
     "failed": (row("c", "failed", failureReason="busy line"), ["transcript"], [], ("failed", "failed: busy line", [])),
     "failed with a code": (row("c", "failed", errorCode="480"), ["transcript"], [], ("failed", "failed: 480", [])),
     "failed without a reason": (row("c", "blocked"), ["transcript"], [], ("failed", "blocked", [])),
@@ -147,6 +177,14 @@ def test_the_result_is_the_conversation_whole_and_the_transcript_is_as_it_was_wr
     item, steps = run(talkifai.CONVERSATIONS.item(batch("transcript"), CALLED, None), [answer, STORED])
     assert item.result == raw
     assert steps[1].content == b'[{"t": 9007199254740993, "s": "\\ud83d"}]'  # type: ignore[union-attr]
+
+
+def test_the_result_of_a_wrapped_answer_is_the_conversation() -> None:
+    raw = b'{"success": true, "data": {"transcript": [{"t": 9007199254740993}], "analysis": 1.0}}'
+    answer = type(WHOLE)(json.loads(raw), raw)
+    item, steps = run(talkifai.CONVERSATIONS.item(batch("transcript"), CALLED, None), [answer, STORED])
+    assert item.result == b'{"transcript": [{"t": 9007199254740993}], "analysis": 1.0}'
+    assert steps[1].content == b'[{"t": 9007199254740993}]'  # type: ignore[union-attr]
 
 
 def test_what_comes_late_is_asked_for_until_a_quarter_of_an_hour_after_the_call() -> None:
