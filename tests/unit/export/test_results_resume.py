@@ -92,7 +92,7 @@ def undisturbed(file_format: str, count: int, per_part: int = 15) -> list[Any]:
 def test_at_whichever_step_it_is_killed_the_next_try_completes_the_same_export(
     file_format: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """At every request and every operation of the store, before and after its effect; of CSV and Parquet every fifth."""
+    """At every request and each operation of the store, before and after; of CSV and Parquet every fifth."""
     truth = undisturbed(file_format, 16, 10)
     steps, stride = 0, 1 if file_format == "jsonl" else 5
     while True:
