@@ -137,6 +137,8 @@ def publish(
             if found.manifest.export_id == manifest.export_id:
                 log.warning("Another try of this task has published the export at %s meanwhile", store.uri)
             return _leave(store, staging, found.manifest)
+        if export.files and staging.is_published_by_another(export.digits, found.version):
+            raise TransientError(f"Another try of this task has published files of the same digits at {store.uri}.")
         names, parts = store.names_below(), export.named(staging.token)
         try:
             if not has_files:  # which another attempt of this try has put there: their names are their content

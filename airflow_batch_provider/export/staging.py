@@ -129,7 +129,7 @@ class Staging:
         :param digits: the digits
         :param before: the version of the manifest that it replaces
         """
-        name = f"{self.folder}/{digits}-{_PUBLISHED}"
+        name = self._mark_of(digits)
         self._store.put(name, (before or "").encode())
         self._published.add(name)
 
@@ -146,8 +146,15 @@ class Staging:
         :param digits: the digits
         :param current: the version of the manifest that is there now
         """
-        before = self._store.read(f"{self.folder}/{digits}-{_PUBLISHED}")
+        before = self._store.read(self._mark_of(digits))
         return before is not None and before != (current or "").encode()
+
+    def is_published_by_another(self, digits: str, current: str | None) -> bool:
+        """Return whether another try of this piece of work that lives may have published files of the same digits."""
+        return self._mark_of(digits) not in self._published and self.may_be_published(digits, current)
+
+    def _mark_of(self, digits: str) -> str:
+        return f"{self.folder}/{digits}-{_PUBLISHED}"
 
     def names(self) -> Mapping[str, float]:
         """Return what any try of this export has staged, with its age in seconds."""

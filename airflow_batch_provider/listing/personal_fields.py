@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
@@ -43,5 +44,12 @@ def _changed(line: Line, names: Collection[str], secret: str | None) -> bytes:
             del fields[name]
         else:
             # A plain hash of a phone number is found by trying all numbers.
-            fields[name] = b'"%b"' % hmac.new(secret.encode(), value, hashlib.sha256).hexdigest().encode()
+            fields[name] = b'"%b"' % _hash(value, secret).encode()
     return raw_object(fields)
+
+
+def _hash(value: bytes, secret: str) -> str:
+    """Return the hash of a value, however JSON spells it."""
+    read = json.loads(value)
+    text = read if isinstance(read, str) else json.dumps(read, sort_keys=True)
+    return hmac.new(secret.encode(), text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

@@ -175,9 +175,8 @@ class ResultsReader:
         is_doubt = listed < batch.expected or self._request.on_drift == "fail"
         if is_doubt and self._request.on_drift != "warn":
             raise IncompleteListingError(
-                f"{self._client.vendor.title}: {self._results.name} {found}"
-                f"{', so results may be missing' if listed < batch.expected else ''}; "
-                "set on_drift='warn' to export them all the same.",
+                f"{self._client.vendor.title}: {self._results.name} {found}; "
+                "set on_drift='warn' to export what it lists.",
                 vendor=self._client.vendor.name,
             )
         log.warning("The results %s may lack items: the vendor %s", self._results.name, found)

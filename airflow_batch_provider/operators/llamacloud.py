@@ -138,7 +138,8 @@ class LlamaCloudExportBatchResultsOperator(_LlamaCloudResultsOperator):
 
     ``item`` is the vendor's entry for the file, with the file in its directory (name, ``unique_id``, metadata) added as
     ``directory_file``; null if the directory is gone. ``result`` is the parse or extract job. An extract job has
-    ``extract_result`` in it; of a parse job, what became a file is left out. The vendor deletes results some time after
+    ``extract_result`` in it; of a parse job, what became a file is left out. Failed pages show where ``markdown`` or
+    ``items`` are fetched: no other content says which pages failed. The vendor deletes results some time after
     they were made, so export them in the run that waited for the batch.
 
     Takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator` too.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_batch_provider.apis.parameter import Boolean, Choice
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain
 from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.apis.shard import Shards, read_shard
 from airflow_batch_provider.operators.export import ON_DRIFT, ExportOperator
@@ -65,9 +65,10 @@ class ResultsExportOperator(ExportOperator):
         self.unfinished = unfinished
         self.fail_on_item_failures = fail_on_item_failures
         self.shard = shard
-        for name in _listed(files):
-            if "{{" not in name and "{%" not in name:
-                self._check("files", name, self._kinds)
+        known: list[tuple[str, object, Domain]] = [("files", kind, self._kinds) for kind in _listed(files)]
+        for name, value, domain in [*known, ("unfinished", unfinished, UNFINISHED), ("shard", shard, SHARD)]:
+            if isinstance(value, str) and value and "{{" not in value and "{%" not in value:
+                self._check(name, value, domain)
 
     @classmethod
     def exports(cls) -> Results | None:

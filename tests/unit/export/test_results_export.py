@@ -132,7 +132,8 @@ def test_a_batch_that_is_not_finished_is_refused_before_anything_is_asked_of_its
 @pytest.mark.parametrize("outcome", ["running", "unknown"])
 def test_what_is_there_of_it_can_be_exported_whatever_it_counts(outcome: str, tmp_path: Path) -> None:
     manifest = export(BatchOf(20), local(tmp_path), outcome=outcome, takes_unfinished=True, expected=99)
-    assert (manifest.rows, manifest.drift) == (20, None)
+    assert manifest.rows == 20
+    assert "before the batch was finished" in str(manifest.drift)
 
 
 def test_items_that_failed_publish_nothing_if_they_must_not_and_the_next_try_asks_for_all_again(
