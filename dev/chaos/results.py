@@ -18,7 +18,7 @@ from dev.chaos.attempts import ForkServer
 from dev.chaos.fixtures import RESULTS, Destination, Vendor
 from dev.chaos.trials import Trial
 
-ITEMS, ITEMS_BEFORE = 120, 30
+ITEMS, ITEMS_BEFORE = 80, 20
 SECONDS_FOR_AN_ANSWER = 0.01
 SECONDS_BETWEEN_CHECKPOINTS = 0.1
 """Instead of half a minute, which no trial lasts."""
