@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 
-from airflow_batch_provider.export.manifest import digits_of
+from airflow_batch_provider.export.manifest import FILES, digits_of, place_of
 from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.stores.parallel import for_each
 
@@ -173,6 +173,9 @@ class Staging:
 
     def remove(self, *names: Iterable[str]) -> None:
         """Remove files, one group after the other, and the folders that they leave empty."""
-        for group in names:
-            for_each(self._store, self._store.remove, list(group))
-        self._store.remove_empty_folders(STAGING)
+        folders = {STAGING}
+        for group in map(list, names):
+            for_each(self._store, self._store.remove, group)
+            folders.update(place_of(name) for name in group if name.startswith(f"{FILES}/"))
+        for folder in sorted(folders):
+            self._store.remove_empty_folders(folder)
