@@ -319,8 +319,9 @@ def test_a_batch_counts_the_results_that_it_lists() -> None:
     assert begun.facts.files is None
 
 
-def test_a_completed_batch_that_lists_no_results_is_no_empty_batch() -> None:
-    begun, _ = run(RESULTS.begin({"batch_id": "b"}), [found({"id": "b", "status": "COMPLETED", "results": None})])
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
+def test_a_batch_that_has_ended_and_lists_no_results_is_no_empty_batch(status: str) -> None:
+    begun, _ = run(RESULTS.begin({"batch_id": "b"}), [found({"id": "b", "status": status, "results": None})])
     assert isinstance(begun, Problem)
     assert begun.kind is ProblemKind.REFUSED
 
