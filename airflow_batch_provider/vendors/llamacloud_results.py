@@ -83,8 +83,9 @@ def _begin_v2(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
     batch = (yield from need(BATCH, expand="results")).document
     state = BATCH_KIND.state(batch)
     results = batch.get("results")
-    if state.outcome is Outcome.SUCCEEDED and not isinstance(results, list):
-        return Problem(ProblemKind.REFUSED, f"batch {state.id} is completed, but the vendor lists no results of it")
+    if state.outcome.is_terminal and not isinstance(results, list):
+        why = f"batch {state.id} has ended as {state.status}, but the vendor lists no results of it"
+        return Problem(ProblemKind.REFUSED, why)
     files = yield from ask_all(
         DIRECTORY_FILES, directory_id=str(batch.get("source_directory_id") or ""), include_deleted=True
     )

@@ -295,3 +295,10 @@ def test_a_count_that_does_not_add_up_is_a_doubt_either_way(expected: int, tmp_p
     with pytest.raises(IncompleteListingError, match=f"lists 8 items, but the batch counts {expected}"):
         export(BatchOf(8), local(tmp_path), work(10), expected=expected, on_drift="fail")
     assert staged(tmp_path) == []
+
+
+def test_an_export_that_is_replaced_leaves_no_empty_folder_of_its_files(tmp_path: Path) -> None:
+    for rows in (5, 7, 3):
+        export(BatchOf(rows), local(tmp_path), work(10))
+        verify_export(tmp_path)
+    assert [path.name for path in (tmp_path / "files").iterdir()] == [str(manifest_of(tmp_path)["files"]["path"])[6:]]

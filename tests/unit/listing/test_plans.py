@@ -99,9 +99,9 @@ def test_an_error_that_repeats_the_room_tells_nothing_of_it(
     runner = PlanRunner(connect(talkifai.VENDOR, server.url, max_attempts=2), {}, _Files())
     caplog.set_level(1)
     try:
-        told = runner.run(ask(talkifai.CONVERSATION, **talkifai.conversation({}, room, recording=False)))
+        told = repr(runner.run(ask(talkifai.CONVERSATION, **talkifai.conversation({}, room, recording=False))))
     except BatchProviderError as error:
-        told = error
+        told = f"{error} {error!r}"
     finally:
         runner.close()
-    assert "5550100" not in f"{told} {told!r} {caplog.text}"
+    assert "5550100" not in told + caplog.text

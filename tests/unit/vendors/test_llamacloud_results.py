@@ -319,8 +319,9 @@ def test_a_batch_counts_the_results_that_it_lists() -> None:
     assert begun.facts.files is None
 
 
-def test_a_completed_batch_that_lists_no_results_is_no_empty_batch() -> None:
-    begun, _ = run(RESULTS.begin({"batch_id": "b"}), [found({"id": "b", "status": "COMPLETED", "results": None})])
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
+def test_a_batch_that_has_ended_and_lists_no_results_is_no_empty_batch(status: str) -> None:
+    begun, _ = run(RESULTS.begin({"batch_id": "b"}), [found({"id": "b", "status": status, "results": None})])
     assert isinstance(begun, Problem)
     assert begun.kind is ProblemKind.REFUSED
 
@@ -409,7 +410,7 @@ def test_the_type_of_a_job_is_read_in_any_case(job_type: str | None) -> None:
 @pytest.mark.parametrize("digits", [30, 5_000, 50_000])
 def test_an_extracted_integer_of_any_length_is_exact(digits: int) -> None:
     listed = b'{"id": "e1", "status": "COMPLETED", "extract_result": {"n": ' + b"7" * digits + b"}}"
-    entry = row("f", None, source_directory_file_id="f", job_reference={"id": "e1", "type": "extract_v2"})
+    entry = row("f", "", source_directory_file_id="f", job_reference={"id": "e1", "type": "extract_v2"})
     jobs = {"e1": Row("e1", "COMPLETED", listed)}
     item, _ = run(RESULTS.item(batch(facts=llamacloud_results._Joined({})), entry, jobs), [])
     assert (said(item), item.result) == (("ok", None, []), listed)
