@@ -89,6 +89,24 @@ class AskAll(msgspec.Struct, frozen=True):
     is_needed: bool = False
 
 
+class Gather(msgspec.Struct, frozen=True):
+    """Begin to ask for all rows of a listing, beside the steps that follow."""
+
+    listing: Listing
+    values: Mapping[str, Any] = {}
+
+
+class Find(msgspec.Struct, frozen=True):
+    """Take a row of what is gathered, as soon as it has come.
+
+    :param gathered: what :class:`Gather` was answered with
+    :param id: the row's id
+    """
+
+    gathered: Any
+    id: str
+
+
 class Locate(msgspec.Struct, frozen=True):
     """Ask for a file that the endpoint redirects to, without going there."""
 
@@ -134,7 +152,7 @@ class Pause(msgspec.Struct, frozen=True):
     until: datetime
 
 
-Step = Ask | AskAll | Locate | Keep | Fetch | Pause
+Step = Ask | AskAll | Gather | Find | Locate | Keep | Fetch | Pause
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -213,6 +231,17 @@ def need_all(listing: Listing, **values: Any) -> Plan[list[Row]]:
     """Ask for all rows of a listing that nothing can be read without."""
     answer: list[Row] = yield AskAll(listing, values, is_needed=True)
     return answer
+
+
+def gather(listing: Listing, **values: Any) -> Plan[Any]:
+    """Begin to ask for all rows of a listing, for :func:`find`."""
+    return (yield Gather(listing, values))
+
+
+def find(gathered: Any, identifier: str) -> Plan[Row | Refused | None]:
+    """Return a row of what is gathered, None if the listing has no such row."""
+    row: Row | Refused | None = yield Find(gathered, identifier)
+    return row
 
 
 def keep(kind: FileKind, name: str, content: bytes) -> Plan[SavedFile | Refused]:

@@ -7,7 +7,7 @@ are raised outside the handlers of what the libraries raise.
 from __future__ import annotations
 
 import logging
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from urllib3 import BaseHTTPResponse
@@ -30,6 +30,9 @@ from airflow_batch_provider.client.session import REDIRECTS, decode_utf8
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.client.signed_urls import SignedUrl, parse_url
 from airflow_batch_provider.exceptions import TransientError
+
+if TYPE_CHECKING:
+    from tenacity import Retrying
 
 __all__ = ["Downloaded", "Downloader", "ExpiredUrlError", "FileTarget", "UnusableFileError"]
 
@@ -98,6 +101,19 @@ class Downloader:
             raise parsed
         target.restart()
         file = _File(self._transport, self._errors, parsed, target, size)
+        try:
+            return file.attempt()  # without tenacity, which would take a third of a small file's time
+        except TransientError as error:
+            first = [error]
+
+        def attempt() -> Downloaded:
+            if first:
+                raise first.pop()
+            return file.attempt()
+
+        return self._retrying(file)(attempt)
+
+    def _retrying(self, file: _File) -> Retrying:
         most = self._settings.max_attempts
 
         def may_pass(error: BaseException) -> bool:
@@ -116,7 +132,7 @@ class Downloader:
             may_pass=may_pass,
             wait=lambda attempt, error: retry.wait(file.failures, error),
             log=log_retry,
-        )(file.attempt)
+        )
 
     def close(self) -> None:
         """Close all connections; what fails after that is not tried again."""

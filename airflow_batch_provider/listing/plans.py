@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urljoin
@@ -25,6 +25,8 @@ from airflow_batch_provider.apis.results import (
     Expired,
     Fetch,
     FileKind,
+    Find,
+    Gather,
     Keep,
     Locate,
     Location,
@@ -43,7 +45,8 @@ from airflow_batch_provider.exceptions import (
     RequestRefusedError,
     UnexpectedResponseError,
 )
-from airflow_batch_provider.listing.pages import read_pages
+from airflow_batch_provider.listing.gathered import Gathered
+from airflow_batch_provider.listing.pages import NewRows, read_pages
 
 T = TypeVar("T")
 
@@ -131,6 +134,8 @@ class PlanRunner:
         self._requests = 0
         self._is_closed = False
         self._clients: dict[str, Client] = {}
+        self._gathered: list[Gathered] = []
+        self._connections = threading.Semaphore(client.settings.max_concurrency)
 
     def run(self, plan: Plan[T]) -> T:
         """Run a plan to its end and return what it does."""
@@ -150,6 +155,8 @@ class PlanRunner:
     def close(self) -> None:
         """Close the connections that the client does not close itself; plans that still run end at their next step."""
         self._is_closed = True
+        for gathered in self._gathered:
+            gathered.close()
         self._downloader.close()
         for client in self._clients.values():
             if client is not self._client:
@@ -165,13 +172,19 @@ class PlanRunner:
                 return self._fetch(step)
             case Pause():
                 return self._pause(step)
-        endpoint = step.listing if isinstance(step, AskAll) else step.resource
+            case Find():
+                return self._found(lambda: step.gathered.find(step.id), step)
+        endpoint = step.listing if isinstance(step, (AskAll, Gather)) else step.resource
         values = {name: value for name, value in self._values.items() if name in _names(endpoint)}
         values.update(step.values)
         if violation := first_violation(endpoint.parameters, values) or first_missing(endpoint.parameters, values):
             return Refused(self._client.show(f"it cannot be asked for: {violation}"))
+        return self._found(lambda: self._ask(step, endpoint.request(values)), step)
+
+    def _found(self, ask: Callable[[], Any], step: Step) -> Any:
+        """Return an answer, or what says that it could not be had; what concerns more than an item is raised."""
         try:
-            return self._ask(step, endpoint.request(values))
+            return ask()
         except (NotFoundError, RequestRefusedError, UnexpectedResponseError) as error:
             # An answer that is JSON of another shape is the item's; without a status, none of the API was read.
             is_the_connections = isinstance(error, UnexpectedResponseError) and error.status is None
@@ -183,21 +196,25 @@ class PlanRunner:
                 is_too_large=_is_too_large(error),
             )
 
-    def _ask(self, step: Ask | AskAll | Locate, request: Request) -> Any:
+    def _ask(self, step: Ask | AskAll | Gather | Locate, request: Request) -> Any:
+        if isinstance(step, Gather):
+            return self._gather(step, request)
         if isinstance(step, AskAll):
             rows: list[Row] = []
-            for page in read_pages(self._client, step.listing, request):
-                self._count()
+            pages = read_pages(self._client, step.listing, request)
+            while page := self._next_page(pages):
                 rows.extend(page.rows)
             return rows
         self._count()
         if isinstance(step, Ask):
             parts = tuple(Part(name, text.encode()) for name, text in step.form.items())
             client = self._client_for(step.resource.name)
-            return client.send(replace(request, json=step.json, parts=parts), step.resource.find)
-        located: Location = self._client.send(
-            replace(request, is_followed=False), lambda answer: read_location(self._client.vendor, answer)
-        )
+            with self._connections:
+                return client.send(replace(request, json=step.json, parts=parts), step.resource.find)
+        with self._connections:
+            located: Location = self._client.send(
+                replace(request, is_followed=False), lambda answer: read_location(self._client.vendor, answer)
+            )
         return Location(urljoin(self._client.settings.base_url + request.target, located.url), located.content)
 
     def _pause(self, step: Pause) -> bool:
@@ -208,6 +225,19 @@ class PlanRunner:
             backoff.pause(min(left, LONGEST_SLEEP))
             left -= LONGEST_SLEEP
         return True
+
+    def _gather(self, step: Gather, request: Request) -> Gathered:
+        gathered = Gathered(read_pages(self._client, step.listing, request), self._next_page)
+        with self._lock:
+            self._gathered.append(gathered)
+        return gathered
+
+    def _next_page(self, pages: Iterator[NewRows]) -> NewRows | None:
+        with self._connections:
+            page = next(pages, None)
+        if page is not None:
+            self._count()
+        return page
 
     def _client_for(self, endpoint: str) -> Client:
         with self._lock:

@@ -31,6 +31,8 @@ from airflow_batch_provider.apis.results import (
     ask_all,
     collected,
     fetch,
+    find,
+    gather,
     keep,
     locate,
     need,
@@ -70,15 +72,6 @@ from airflow_batch_provider.vendors.llamacloud_parse import (
 )
 
 
-class _Joined(msgspec.Struct, frozen=True):
-    """What is known of the files of a batch.
-
-    :param files: the rows of its directory by id; None if the directory is gone
-    """
-
-    files: Mapping[str, bytes] | None
-
-
 def _begin_v2(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
     batch = (yield from need(BATCH, expand="results")).document
     state = BATCH_KIND.state(batch)
@@ -86,12 +79,9 @@ def _begin_v2(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
     if state.outcome.is_terminal and not isinstance(results, list):
         why = f"batch {state.id} has ended as {state.status}, but the vendor lists no results of it"
         return Problem(ProblemKind.REFUSED, why)
-    files = yield from ask_all(
-        DIRECTORY_FILES, directory_id=str(batch.get("source_directory_id") or ""), include_deleted=True
-    )
-    known = None if isinstance(files, Refused) else {str(file.id): file.json for file in files}
-    expected = len(results) if isinstance(results, list) else None
-    return Batch(state=state, expected=expected, facts=_Joined(known))
+    directory_id = str(batch.get("source_directory_id") or "")
+    files = yield from gather(DIRECTORY_FILES, directory_id=directory_id, include_deleted=True)
+    return Batch(state=state, expected=len(results) if isinstance(results, list) else None, facts=files)
 
 
 def _prepare_v2(batch: Batch, rows: Sequence[Row]) -> Plan[dict[str, Row]]:
@@ -120,11 +110,10 @@ def _reference(row: Row) -> tuple[str, str] | None:
 
 
 def _read_file(batch: Batch, row: Row, jobs: dict[str, Row]) -> Plan[Item]:
-    files = batch.facts.files
-    file = b"null" if files is None else files.get(str(row.id), b"null")
-    joined = raw_object({**raw_fields(row.json), "directory_file": file})
     item = yield from _read_job(batch, row, jobs)
-    return msgspec.structs.replace(item, row=joined)
+    file = None if isinstance(batch.facts, Refused) else (yield from find(batch.facts, str(row.id)))
+    found = file.json if isinstance(file, Row) else b"null"  # a directory may be gone before its batch
+    return msgspec.structs.replace(item, row=raw_object({**raw_fields(row.json), "directory_file": found}))
 
 
 def _read_job(batch: Batch, row: Row, jobs: dict[str, Row]) -> Plan[Item]:

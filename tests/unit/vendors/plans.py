@@ -16,6 +16,8 @@ from airflow_batch_provider.apis.results import (
     Batch,
     Expired,
     Fetch,
+    Find,
+    Gather,
     Item,
     Keep,
     Locate,
@@ -85,6 +87,9 @@ def run(plan: Plan[Any], answers: Sequence[Any]) -> tuple[Any, list[Step]]:
     try:
         step = next(plan)
         while True:
+            if isinstance(step, Find):
+                step = plan.send(step.gathered.get(step.id))
+                continue
             steps.append(step)
             assert left, f"one step too many: {step}"
             answer = left.pop(0)
@@ -106,8 +111,8 @@ def asked(steps: Sequence[Step]) -> list[str]:
         match step:
             case Ask() | Locate():
                 words.append(f"{type(step).__name__} {step.resource.name}")
-            case AskAll():
-                words.append(f"AskAll {step.listing.name}")
+            case AskAll() | Gather():
+                words.append(f"{type(step).__name__} {step.listing.name}")
             case Keep() | Fetch():
                 words.append(f"{type(step).__name__} {step.kind.name}")
             case Pause():

@@ -173,12 +173,8 @@ PARSE: dict[str, tuple[list[str], list[Any], Said]] = {
 FILE = row("dfl-1", "", source_directory_file_id="dfl-1", job_reference={"id": "p1", "type": "parse_v2"})
 
 
-def joined(files: dict[str, bytes] | None) -> Any:
-    return llamacloud_results._Joined(files)
-
-
 def read(file: Row, kinds: list[str], jobs: dict[str, Row], answers: list[Any]) -> tuple[Any, list[Any]]:
-    return run(RESULTS.item(batch(*kinds, facts=joined({})), file, jobs), answers)
+    return run(RESULTS.item(batch(*kinds, facts={}), file, jobs), answers)
 
 
 @pytest.mark.parametrize(("kinds", "answers", "expected"), PARSE.values(), ids=PARSE)
@@ -294,10 +290,16 @@ def test_a_file_without_a_job_becomes(fields: dict[str, Any], expected: Said) ->
 
 
 @pytest.mark.parametrize(
-    ("files", "described"), [(None, None), ({}, None), ({"dfl-1": b'{"name": 1.50}'}, b'{"name": 1.50}')]
+    ("files", "described"),
+    [
+        (GONE, None),
+        ({"dfl-1": GONE}, None),
+        ({}, None),
+        ({"dfl-1": Row("dfl-1", "", b'{"name": 1.50}')}, b'{"name": 1.50}'),
+    ],
 )
 def test_the_row_of_the_directory_is_joined_if_it_is_there(files: Any, described: bytes | None) -> None:
-    item, _ = run(RESULTS.item(batch(facts=joined(files)), FILE, {}), [parse_job()])
+    item, _ = run(RESULTS.item(batch(facts=files), FILE, {}), [parse_job()])
     assert (described or b"null") in item.row
     assert {**json.loads(FILE.json), "directory_file": json.loads(described or b"null")} == json.loads(item.row)
 
@@ -312,11 +314,9 @@ def test_jobs_are_asked_for_together_by_type_and_those_of_others_are_not_taken()
 
 def test_a_batch_counts_the_results_that_it_lists() -> None:
     document = {"id": "b", "status": "COMPLETED", "source_directory_id": "d", "results": [{}, {}]}
-    begun, steps = run(RESULTS.begin({"batch_id": "b"}), [found(document), [row("dfl-1", "")]])
-    assert (begun.expected, begun.facts.files) == (2, {"dfl-1": row("dfl-1", "").json})
-    assert asked(steps) == ["Ask llamacloud.batch", "AskAll llamacloud.directory_files"]
-    begun, _ = run(RESULTS.begin({"batch_id": "b"}), [found(document), GONE])
-    assert begun.facts.files is None
+    begun, steps = run(RESULTS.begin({"batch_id": "b"}), [found(document), "gathered"])
+    assert (begun.expected, begun.facts) == (2, "gathered")
+    assert asked(steps) == ["Ask llamacloud.batch", "Gather llamacloud.directory_files"]
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
@@ -412,7 +412,7 @@ def test_an_extracted_integer_of_any_length_is_exact(digits: int) -> None:
     listed = b'{"id": "e1", "status": "COMPLETED", "extract_result": {"n": ' + b"7" * digits + b"}}"
     entry = row("f", "", source_directory_file_id="f", job_reference={"id": "e1", "type": "extract_v2"})
     jobs = {"e1": Row("e1", "COMPLETED", listed)}
-    item, _ = run(RESULTS.item(batch(facts=llamacloud_results._Joined({})), entry, jobs), [])
+    item, _ = run(RESULTS.item(batch(facts={}), entry, jobs), [])
     assert (said(item), item.result) == (("ok", None, []), listed)
     single = EXTRACT_JOB.find(Answer(200, {}, listed))
     assert isinstance(single, Found)
