@@ -44,28 +44,23 @@ from airflow_batch_provider.apis.moment import Clock
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import CursorPaging, LinkPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Timestamp
-from airflow_batch_provider.apis.problem import Problem, ProblemKind
-from airflow_batch_provider.apis.results import (
-    Batch,
+from airflow_batch_provider.apis.plans import (
     FileKind,
-    Item,
-    ItemOutcome,
     Location,
     Plan,
     Refused,
-    Results,
     SavedFile,
     ask,
     ask_all,
-    collected,
     fetch,
     keep,
     locate,
     need,
     need_all,
     pause,
-    without_result,
 )
+from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.connection_form import connection_type

@@ -33,8 +33,8 @@ from airflow_batch_provider.export.publishing import Found, Unpublished, clean_u
 from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.export.staging import Staging
 from airflow_batch_provider.export.uploads import Uploads
+from airflow_batch_provider.listing.file_sink import FileSink
 from airflow_batch_provider.listing.pages import NewRows
-from airflow_batch_provider.listing.plans import FileSink
 from airflow_batch_provider.listing.seen import SeenRows
 from airflow_batch_provider.stores.destination import LocalStore, Store
 from airflow_batch_provider.stores.new_file import NewFile

@@ -12,7 +12,7 @@ import msgspec
 from airflow_batch_provider.export.documents import Count, check_sha256
 from airflow_batch_provider.export.manifest import FILE_NAME, FILES
 from airflow_batch_provider.export.staging import STAGED_NAME, Staging
-from airflow_batch_provider.listing.plans import StoredFile
+from airflow_batch_provider.listing.file_sink import StoredFile
 from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.stores.new_file import NewFile
 

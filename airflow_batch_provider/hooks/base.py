@@ -11,8 +11,9 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource
 from airflow_batch_provider.apis.parameter import Violation, first_missing, first_violation
+from airflow_batch_provider.apis.plans import Plan
 from airflow_batch_provider.apis.request import Request
-from airflow_batch_provider.apis.results import Plan, Results
+from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.apis.shown import Redactor
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError, TransientError
@@ -177,8 +178,8 @@ class BatchApiHook(BaseHook):
         :param takes_unfinished: whether to take what is there of a batch that is not finished
         :param values: its parameters
         """
+        from airflow_batch_provider.listing.file_sink import NoFiles
         from airflow_batch_provider.listing.pages import documents
-        from airflow_batch_provider.listing.plans import NoFiles
         from airflow_batch_provider.listing.results import ResultsReader, ResultsRequest
 
         request = ResultsRequest(results=results, values=self.fill(results, values), takes_unfinished=takes_unfinished)
@@ -191,7 +192,8 @@ class BatchApiHook(BaseHook):
         :param plan: the plan
         :param values: the parameters that its requests share
         """
-        from airflow_batch_provider.listing.plans import NoFiles, PlanRunner
+        from airflow_batch_provider.listing.file_sink import NoFiles
+        from airflow_batch_provider.listing.plans import PlanRunner
 
         runner = PlanRunner(self.connect(), values, NoFiles())
         try:

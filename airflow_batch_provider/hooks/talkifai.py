@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_batch_provider.apis.results import need
+from airflow_batch_provider.apis.plans import need
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
 from airflow_batch_provider.vendors import talkifai

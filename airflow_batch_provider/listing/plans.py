@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import mimetypes
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urljoin
 
-import msgspec
 from msgspec.structs import replace
 
 from airflow_batch_provider import backoff
 from airflow_batch_provider.apis.endpoint import Endpoint
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import first_missing, first_violation
-from airflow_batch_provider.apis.raw_json import is_json
-from airflow_batch_provider.apis.request import Part, Request
-from airflow_batch_provider.apis.results import (
+from airflow_batch_provider.apis.plans import (
     Ask,
     AskAll,
     Expired,
@@ -37,6 +32,7 @@ from airflow_batch_provider.apis.results import (
     Step,
     read_location,
 )
+from airflow_batch_provider.apis.request import Part, Request
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.download import Downloader, ExpiredUrlError, UnusableFileError
 from airflow_batch_provider.exceptions import (
@@ -45,76 +41,20 @@ from airflow_batch_provider.exceptions import (
     RequestRefusedError,
     UnexpectedResponseError,
 )
+from airflow_batch_provider.listing.file_sink import (
+    LARGEST_CHECKED,
+    LARGEST_READ,
+    CheckedFile,
+    FileSink,
+    extension_of,
+)
 from airflow_batch_provider.listing.gathered import Gathered
 from airflow_batch_provider.listing.pages import NewRows, read_pages
 
 T = TypeVar("T")
 
-LARGEST_CHECKED = 16 << 20
-"""Bytes of a file that are kept in memory to be checked; of a larger one, both ends are looked at."""
-LARGEST_READ = 64 << 20
-"""Bytes of a file that are kept in memory because a plan reads them."""
-
 LONGEST_SLEEP = 1.0
 """Seconds."""
-
-_MEDIA_TYPES = mimetypes.MimeTypes()
-"""Python's own table: that of a machine would give the same file other names elsewhere."""
-for _content_type, _ending in {"audio/wav": "wav", "audio/ogg": "ogg", "audio/mp4": "m4a", "audio/mp3": "mp3"}.items():
-    _MEDIA_TYPES.add_type(_content_type, f".{_ending}", strict=False)
-
-_EXTENSION = re.compile(r"[a-z0-9]{1,8}")
-_EDGE = 64
-_HTML = (b"<!doctype html", b"<html")
-
-
-class StoredFile(msgspec.Struct, frozen=True):
-    """A file that is stored.
-
-    :param path: where it will be, below the destination
-    :param bytes: its size
-    :param sha256: the digest of its bytes
-    """
-
-    path: str
-    bytes: int
-    sha256: str
-
-
-class NewStoredFile(Protocol):
-    """A file that is being stored."""
-
-    def write(self, data: bytes) -> None:
-        """Add bytes."""
-        ...
-
-    def restart(self) -> None:
-        """Forget what was written."""
-        ...
-
-    def finish(self, extension: str) -> StoredFile:
-        """Store it, unless the same bytes are stored already."""
-        ...
-
-    def abandon(self) -> None:
-        """Give up: nothing is there. After :meth:`finish` it does nothing."""
-        ...
-
-
-class FileSink(Protocol):
-    """Takes files, from any thread."""
-
-    def new_file(self) -> NewStoredFile:
-        """Begin a file."""
-        ...
-
-
-class NoFiles:
-    """Takes no files: for plans that are not to fetch any."""
-
-    def new_file(self) -> NewStoredFile:
-        """Fail."""
-        raise AssertionError("a file is to be stored, but none was asked for")
 
 
 class PlanRunner:
@@ -256,7 +196,7 @@ class PlanRunner:
         return self._client.show(f"{error.endpoint}: {status}" + (f", code {error.code}" if error.code else ""))
 
     def _keep(self, step: Keep) -> SavedFile | Refused:
-        file = _CheckedFile(self._files.new_file(), most_kept=0)
+        file = CheckedFile(self._files.new_file(), most_kept=0)
         try:
             file.write(step.content)
             return self._finish(file, step.kind, step.name, None, content=step.content)
@@ -265,7 +205,7 @@ class PlanRunner:
 
     def _fetch(self, step: Fetch) -> SavedFile | Refused | Expired:
         most_kept = LARGEST_READ if step.is_read else LARGEST_CHECKED if step.kind.is_json else 0
-        file = _CheckedFile(self._files.new_file(), most_kept=most_kept)
+        file = CheckedFile(self._files.new_file(), most_kept=most_kept)
         self._count()
         try:
             downloaded = self._downloader.download(step.url, file, size=step.size)
@@ -282,7 +222,7 @@ class PlanRunner:
 
     def _finish(
         self,
-        file: _CheckedFile,
+        file: CheckedFile,
         kind: FileKind,
         name: str,
         content_type: str | None,
@@ -303,74 +243,6 @@ class PlanRunner:
             media_type,
             file.content if is_read else None,
         )
-
-
-class _CheckedFile:
-    """A file that is looked at while it is written: an error page is no image."""
-
-    def __init__(self, file: NewStoredFile, *, most_kept: int) -> None:
-        self._file = file
-        self._most_kept = most_kept
-        self._head = b""
-        self._tail = b""
-        self._pieces: list[bytes] | None = []
-        self._size = 0
-
-    def write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._size += len(data)
-        if len(self._head) < _EDGE:
-            self._head += data[: _EDGE - len(self._head)]
-        self._tail = (self._tail + data[-_EDGE:])[-_EDGE:]
-        if self._size > self._most_kept:
-            self._pieces = None
-        elif self._pieces is not None:
-            self._pieces.append(data)
-
-    def restart(self) -> None:
-        self._file.restart()
-        self._head = self._tail = b""
-        self._pieces, self._size = [], 0
-
-    def finish(self, extension: str) -> StoredFile:
-        return self._file.finish(extension)
-
-    def abandon(self) -> None:
-        self._file.abandon()
-
-    @property
-    def content(self) -> bytes | None:
-        """All of it, None if it is too large to be kept."""
-        return None if self._pieces is None else b"".join(self._pieces)
-
-    def problem(self, kind: FileKind, content: bytes | None) -> str | None:
-        """Return why it is no file of its kind, as the end of a sentence, or None.
-
-        :param content: its bytes, if they are at hand
-        """
-        if kind.starts and not self._head.startswith(kind.starts):
-            return f"does not begin as {kind.content_type or 'such a file'} does"
-        if kind.is_json:
-            content = self.content if content is None else content
-            if content is None:  # too large: both ends have to do
-                is_whole = self._head.lstrip()[:1] in (b"{", b"[") and self._tail.rstrip()[-1:] in (b"}", b"]")
-            else:
-                is_whole = is_json(content)
-            return None if is_whole else "is no JSON, or ends early"
-        if kind.extension not in ("md", "txt", "html") and self.is_html:
-            return "is a web page, not the file"
-        return None
-
-    @property
-    def is_html(self) -> bool:
-        """Whether it begins as a web page does; the text of a document may do so too."""
-        return self._head.lstrip().lower().startswith(_HTML)
-
-
-def extension_of(content_type: str) -> str:
-    """Return how the name of a file ends: nothing of what a vendor calls it goes into the name."""
-    guessed = (_MEDIA_TYPES.guess_extension(content_type, strict=False) or "").removeprefix(".")
-    return guessed if _EXTENSION.fullmatch(guessed) else "bin"
 
 
 def _is_too_large(error: BatchProviderError) -> bool:

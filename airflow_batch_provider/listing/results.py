@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from airflow_batch_provider.apis.body import NO_STATUS
 from airflow_batch_provider.apis.page import Row, Rows
+from airflow_batch_provider.apis.plans import SavedFile
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.apis.raw_json import in_one_line, without_signed_urls
-from airflow_batch_provider.apis.results import Batch, Item, Results, SavedFile
+from airflow_batch_provider.apis.results import Batch, Item, Results
 from airflow_batch_provider.apis.shard import Shard
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import (
@@ -25,9 +26,10 @@ from airflow_batch_provider.exceptions import (
     RequestRefusedError,
 )
 from airflow_batch_provider.listing.fan_out import FanOut
+from airflow_batch_provider.listing.file_sink import FileSink
 from airflow_batch_provider.listing.pages import NewRows, read_pages
 from airflow_batch_provider.listing.passes import OnDrift
-from airflow_batch_provider.listing.plans import FileSink, PlanRunner
+from airflow_batch_provider.listing.plans import PlanRunner
 from airflow_batch_provider.listing.seen import SeenRows
 
 log = logging.getLogger(__name__)

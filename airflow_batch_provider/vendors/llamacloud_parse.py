@@ -11,24 +11,20 @@ import msgspec
 from airflow_batch_provider.apis.batch_state import Outcome, outcome_of
 from airflow_batch_provider.apis.body import NO_STATUS, count_of
 from airflow_batch_provider.apis.endpoint import Found, look_up
-from airflow_batch_provider.apis.raw_json import raw_at, raw_fields, raw_object
-from airflow_batch_provider.apis.results import (
-    Batch,
+from airflow_batch_provider.apis.plans import (
     FileKind,
-    Item,
-    ItemOutcome,
     Lack,
     Location,
     Plan,
     Refused,
     SavedFile,
     ask,
-    collected,
     fetch,
     keep,
     until_complete,
-    without_result,
 )
+from airflow_batch_provider.apis.raw_json import raw_at, raw_fields, raw_object
+from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, collected, without_result
 from airflow_batch_provider.vendors.llamacloud import BATCH_OUTCOMES, PARSE_JOB
 
 _ZIP = b"PK\x03\x04"

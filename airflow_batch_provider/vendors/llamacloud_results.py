@@ -16,20 +16,13 @@ from airflow_batch_provider.apis.endpoint import Found
 from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
-from airflow_batch_provider.apis.problem import Problem, ProblemKind
-from airflow_batch_provider.apis.raw_json import raw_at, raw_elements, raw_fields, raw_object, read_json
-from airflow_batch_provider.apis.results import (
-    Batch,
+from airflow_batch_provider.apis.plans import (
     FileKind,
-    Item,
-    ItemOutcome,
     Plan,
     Refused,
-    Results,
     SavedFile,
     ask,
     ask_all,
-    collected,
     fetch,
     find,
     gather,
@@ -37,8 +30,10 @@ from airflow_batch_provider.apis.results import (
     locate,
     need,
     until_complete,
-    without_result,
 )
+from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.raw_json import raw_at, raw_elements, raw_fields, raw_object, read_json
+from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
 from airflow_batch_provider.vendors.llamacloud import (
     BATCH,
     BATCH_FILES,

@@ -22,24 +22,10 @@ from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
+from airflow_batch_provider.apis.plans import FileKind, Plan, Refused, SavedFile, ask, fetch, locate, need_all
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.apis.raw_json import read_json
-from airflow_batch_provider.apis.results import (
-    Batch,
-    FileKind,
-    Item,
-    ItemOutcome,
-    Plan,
-    Refused,
-    Results,
-    SavedFile,
-    ask,
-    collected,
-    fetch,
-    locate,
-    need_all,
-    without_result,
-)
+from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
 from airflow_batch_provider.apis.vendor import Vendor
 
 VENDOR = Vendor(

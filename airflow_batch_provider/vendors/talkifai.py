@@ -21,27 +21,22 @@ from airflow_batch_provider.apis.endpoint import Found, Listing, Resource, look_
 from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter
-from airflow_batch_provider.apis.problem import Problem
-from airflow_batch_provider.apis.raw_json import raw_at, read_json
-from airflow_batch_provider.apis.results import (
-    Batch,
+from airflow_batch_provider.apis.plans import (
     FileKind,
-    Item,
-    ItemOutcome,
     Lack,
     Location,
     Plan,
     Refused,
-    Results,
     SavedFile,
     ask,
-    collected,
     fetch,
     keep,
     need,
     until_complete,
-    without_result,
 )
+from airflow_batch_provider.apis.problem import Problem
+from airflow_batch_provider.apis.raw_json import raw_at, read_json
+from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging
 

@@ -268,6 +268,7 @@ HANDLERS = {
     "export.journal": "writes rows",
     "export.parts": "writes rows",
     "export.stats": "shows it as counts",
+    "listing.gathered": "keeps rows for plans",
     "listing.pages": "yields rows",
     "listing.passes": "counts rows",
     "listing.plans": "passes rows on to plans, and shows what was refused as the errors of rows",

@@ -15,20 +15,10 @@ from airflow_batch_provider.apis.endpoint import Listing, Resource
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import CursorPaging
 from airflow_batch_provider.apis.parameter import Identifier, Parameter
+from airflow_batch_provider.apis.plans import FileKind, Plan, Refused, ask, keep
 from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.apis.request import Answer, Request
-from airflow_batch_provider.apis.results import (
-    Batch,
-    FileKind,
-    Item,
-    ItemOutcome,
-    Plan,
-    Refused,
-    Results,
-    ask,
-    collected,
-    keep,
-)
+from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected
 from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.client.settings import Settings

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.export.files import FileWriter, StagedFile
 from airflow_batch_provider.export.staging import Staging
-from airflow_batch_provider.listing.plans import StoredFile
+from airflow_batch_provider.listing.file_sink import StoredFile
 from airflow_batch_provider.stores.destination import LocalStore
 from airflow_batch_provider.stores.new_file import LocalNewFile
 from tests.unit.export.exported import local

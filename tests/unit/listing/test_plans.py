@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.apis.results import FileKind, Refused, ask, fetch, need
+from airflow_batch_provider.apis.plans import FileKind, Refused, ask, fetch, need
 from airflow_batch_provider.exceptions import BatchProviderError, UnexpectedResponseError
-from airflow_batch_provider.listing.plans import NewStoredFile, PlanRunner, StoredFile
+from airflow_batch_provider.listing.file_sink import NewStoredFile, StoredFile
+from airflow_batch_provider.listing.plans import PlanRunner
 from airflow_batch_provider.vendors import talkifai
 from airflow_batch_provider.vendors.llamacloud import BATCH, EXTRACT_JOB, VENDOR
 from airflow_batch_provider.vendors.llamacloud_parse import MARKDOWN

@@ -22,7 +22,7 @@ from airflow_batch_provider.exceptions import (
 )
 from airflow_batch_provider.export.files import FileWriter
 from airflow_batch_provider.export.staging import Staging
-from airflow_batch_provider.listing.plans import NoFiles, extension_of
+from airflow_batch_provider.listing.file_sink import NoFiles, extension_of
 from airflow_batch_provider.listing.results import ResultsReader, ResultsRequest
 from airflow_batch_provider.vendors import playment, talkifai
 from tests.unit.connected import KEY, Connect, Start

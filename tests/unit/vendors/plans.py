@@ -10,15 +10,13 @@ from typing import Any
 from airflow_batch_provider.apis.batch_state import BatchState, Outcome
 from airflow_batch_provider.apis.endpoint import Found
 from airflow_batch_provider.apis.page import Row
-from airflow_batch_provider.apis.results import (
+from airflow_batch_provider.apis.plans import (
     Ask,
     AskAll,
-    Batch,
     Expired,
     Fetch,
     Find,
     Gather,
-    Item,
     Keep,
     Locate,
     Location,
@@ -28,6 +26,7 @@ from airflow_batch_provider.apis.results import (
     SavedFile,
     Step,
 )
+from airflow_batch_provider.apis.results import Batch, Item
 
 GONE = Refused("GET /x: HTTP 404", is_missing=True)
 DENIED = Refused("GET /x: HTTP 422, code bad")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_batch_provider.apis.page import Row
+from airflow_batch_provider.apis.plans import Location
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
-from airflow_batch_provider.apis.results import Location
 from airflow_batch_provider.vendors import playment
 from tests.unit.vendors.plans import (
     DENIED,

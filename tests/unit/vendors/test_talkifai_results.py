@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_batch_provider.apis.page import Row
-from airflow_batch_provider.apis.results import Ask, Pause
+from airflow_batch_provider.apis.plans import Ask, Pause
 from airflow_batch_provider.vendors import talkifai
 from tests.unit.vendors.plans import (
     DENIED,
