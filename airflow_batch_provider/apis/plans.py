@@ -272,7 +272,8 @@ PAUSES = (2.0, 15.0, 30.0, 60.0, 120.0, 240.0, 430.0)
 SECONDS_UNTIL_COMPLETE = 900.0
 """From the end of what it belongs to; no vendor names a time."""
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""Until when to wait for what is worth waiting for however long ago it was due."""
 
 
 class Lack(Enum):
@@ -301,7 +302,7 @@ def until_complete(read: Callable[[], Plan[T]], lack_of: Callable[[T], Lack], en
         lack = lack_of(found)
         if lack is Lack.NOTHING:
             break
-        if not (yield from pause(seconds, _NEVER if number == 0 and lack is Lack.NEEDED else until)):
+        if not (yield from pause(seconds, NEVER if number == 0 and lack is Lack.NEEDED else until)):
             break
         found = yield from read()
     return found

@@ -174,8 +174,7 @@ class ResultsReader:
         if batch.expected is None or batch.expected == listed:
             return None
         found = f"lists {listed} items, but the batch counts {batch.expected}"
-        is_doubt = listed < batch.expected or self._request.on_drift == "fail"
-        if is_doubt and self._request.on_drift != "warn":
+        if self._request.on_drift != "warn":
             raise IncompleteListingError(
                 f"{self._client.vendor.title}: {self._results.name} {found}; "
                 "set on_drift='warn' to export what it lists.",

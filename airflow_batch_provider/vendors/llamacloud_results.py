@@ -76,7 +76,10 @@ def _begin_v2(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
         return Problem(ProblemKind.REFUSED, why)
     directory_id = str(batch.get("source_directory_id") or "")
     files = yield from gather(DIRECTORY_FILES, directory_id=directory_id, include_deleted=True)
-    return Batch(state=state, expected=len(results) if isinstance(results, list) else None, facts=files)
+    expected = len(
+        {str(result.get("source_directory_file_id")) for result in results or () if isinstance(result, dict)}
+    )
+    return Batch(state=state, expected=None if results is None else expected, facts=files)
 
 
 def _prepare_v2(batch: Batch, rows: Sequence[Row]) -> Plan[dict[str, Row]]:

@@ -98,8 +98,10 @@ def test_with_a_warning_it_is_and_the_manifest_says_so(
     verify_export(str(tmp_path))
 
 
-def test_a_batch_that_lists_more_items_than_it_counts_is_published_with_a_word_about_it(tmp_path: Path) -> None:
-    manifest = export(BatchOf(20), local(tmp_path), expected=19)
+def test_a_batch_that_lists_more_items_than_it_counts_does_not_add_up_either(tmp_path: Path) -> None:
+    with pytest.raises(IncompleteListingError, match="lists 20 items, but the batch counts 19"):
+        export(BatchOf(20), local(tmp_path), expected=19)
+    manifest = export(BatchOf(20), local(tmp_path), expected=19, on_drift="warn")
     assert (manifest.rows, manifest.drift) == (20, "lists 20 items, but the batch counts 19")
 
 

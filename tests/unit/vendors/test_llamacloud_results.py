@@ -313,7 +313,8 @@ def test_jobs_are_asked_for_together_by_type_and_those_of_others_are_not_taken()
 
 
 def test_a_batch_counts_the_results_that_it_lists() -> None:
-    document = {"id": "b", "status": "COMPLETED", "source_directory_id": "d", "results": [{}, {}]}
+    document = {"id": "b", "status": "COMPLETED", "source_directory_id": "d"}
+    document["results"] = [{"source_directory_file_id": "dfl-1"}, {"source_directory_file_id": "dfl-2"}]
     begun, steps = run(RESULTS.begin({"batch_id": "b"}), [found(document), "gathered"])
     assert (begun.expected, begun.facts) == (2, "gathered")
     assert asked(steps) == ["Ask llamacloud.batch", "Gather llamacloud.directory_files"]
