@@ -89,7 +89,7 @@ cluster-programs:
 	  apt-get -o DPkg::Lock::Timeout=300 install -qq --no-install-recommends $(CLUSTER_PACKAGES) >/dev/null
 
 .PHONY: test-cluster
-test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-compose.yaml natively, and kill a worker at an export (five minutes)
+test-cluster: $(VENV)/.cluster cluster-programs ## Run the cluster of docker-compose.yaml natively, and kill a worker at an export (eight minutes)
 	@$(BIN)/python -m pytest tests/unit/test_compose.py tests/cluster --exitfirst --capture=no
 
 .env: .env.example ## Write the settings of docker-compose.yaml, with secrets of its own
@@ -156,7 +156,7 @@ $(BENCH_STAMPS): .venv-bench/%/.installed: dev/bench/requirements-%.txt
 
 # BENCH='--only cursor,parquet --runs 1 --jobs 5000' for less of it, without writing the report
 .PHONY: bench
-bench: $(VENV)/.dev $(BENCH_STAMPS) ## Compare exports with their peers and the limit, and write dev/bench/results.md (15 minutes)
+bench: $(VENV)/.dev $(BENCH_STAMPS) ## Compare exports with their peers and the limit, and write dev/bench/results.md (20 minutes)
 	@$(BIN)/python -m dev.bench $(BENCH)
 
 .PHONY: bench-quick
@@ -165,7 +165,7 @@ bench-quick: $(VENV)/.dev ## Compare exports with HttpOperator, the libraries al
 
 # RELIABILITY='--minutes 30 --seed 2' for more of it, --tries 50 for less
 .PHONY: reliability
-reliability: $(VENV)/.azurite ## Kill, stop and starve exports at random, and write docs/reliability.md (ten minutes)
+reliability: $(VENV)/.azurite ## Kill, stop and starve exports at random, and write docs/reliability.md (thirteen minutes)
 	@$(BIN)/python -m dev.chaos $(RELIABILITY)
 
 .PHONY: package

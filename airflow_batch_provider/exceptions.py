@@ -7,6 +7,7 @@
     │   ├── RateLimitedError          ... come back after retry_after seconds
     │   ├── AmbiguousRequestError     ... a request that is sent once may have taken effect, or not
     │   ├── IncompleteListingError    ... the listing could not be read whole
+    │   ├── BatchUnfinishedError      ... its results are not all there yet
     │   └── ExportReplacedError       ... another export replaced the one that was read
     ├── BatchTimeoutError             a wait timed out; also an AirflowSensorTimeout
     └── FatalError                    a retry would fail again: Airflow does not retry
@@ -84,6 +85,10 @@ class IncompleteListingError(TransientError):
     """A listing repeated itself, did not end, or held fewer rows than the vendor reports."""
 
 
+class BatchUnfinishedError(TransientError):
+    """The results of a batch were asked for before it was finished."""
+
+
 class ExportReplacedError(TransientError):
     """Another export took the place of the one that was being read; to read again is all it takes."""
 
@@ -109,7 +114,12 @@ class RequestRefusedError(FatalError):
 
 
 class UnexpectedResponseError(FatalError):
-    """The answer is JSON of another shape than the vendor documents, or comes from elsewhere."""
+    """The answer is JSON of another shape than the vendor documents, or comes from elsewhere.
+
+    ``is_too_large`` says that it has more bytes than are read.
+    """
+
+    is_too_large = False
 
 
 class InvalidParameterError(FatalError, ValueError):

@@ -50,7 +50,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-batch-provider",
         "name": "Third-party batch APIs",
-        "description": "List, wait for and export the batches of TELUS/Playment, LlamaCloud and TalkifAI.",
+        "description": "Wait for batches of TELUS/Playment, LlamaCloud and TalkifAI, and export their results.",
         "versions": [__version__],
         "integrations": [
             {"integration-name": vendor.title, "external-doc-url": vendor.docs_url, "tags": ["service"]}

@@ -25,22 +25,42 @@ from airflow_batch_provider.apis.batch_state import (
 from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import (
     BOOLEAN,
+    FLOAT,
     INTEGER,
+    JSON,
     TEXT,
     TIMESTAMP,
     UNIX_MILLISECONDS,
     UNIX_SECONDS,
     ListOf,
     columns,
+    result_columns,
     struct,
 )
 from airflow_batch_provider.apis.declaration import DeclarationError
-from airflow_batch_provider.apis.endpoint import Listing, Resource
+from airflow_batch_provider.apis.endpoint import Found, Listing, Resource
 from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.moment import Clock
+from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import CursorPaging, LinkPaging, WholePaging
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Timestamp
-from airflow_batch_provider.apis.problem import ProblemKind
+from airflow_batch_provider.apis.plans import (
+    FileKind,
+    Location,
+    Plan,
+    Refused,
+    SavedFile,
+    ask,
+    ask_all,
+    fetch,
+    keep,
+    locate,
+    need,
+    need_all,
+    pause,
+)
+from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.connection_form import connection_type
@@ -48,6 +68,7 @@ from airflow_batch_provider.connection_form import connection_type
 if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook, Documents
     from airflow_batch_provider.operators.export import ListingExportOperator
+    from airflow_batch_provider.operators.results import ResultsExportOperator
     from airflow_batch_provider.sensors.batch import BatchSensor
 
 __all__ = [
@@ -83,10 +104,12 @@ __all__ = [
     "ListOf",
     "TEXT",
     "INTEGER",
+    "FLOAT",
     "BOOLEAN",
     "TIMESTAMP",
     "UNIX_SECONDS",
     "UNIX_MILLISECONDS",
+    "JSON",
     # states
     "BatchKind",
     "BatchState",
@@ -97,11 +120,37 @@ __all__ = [
     "SUCCEEDED",
     "FAILED",
     "CANCELLED",
+    # results: what a batch produced
+    "Results",
+    "result_columns",
+    "FileKind",
+    "Plan",
+    "Batch",
+    "Item",
+    "ItemOutcome",
+    "collected",
+    "without_result",
+    # the steps of a plan, and what comes of them
+    "ask",
+    "ask_all",
+    "need",
+    "need_all",
+    "locate",
+    "fetch",
+    "keep",
+    "pause",
+    "Row",
+    "Found",
+    "Location",
+    "SavedFile",
+    "Refused",
+    "Problem",
     # classes to subclass
     "BatchApiHook",
     "Documents",
     "BatchSensor",
     "ListingExportOperator",
+    "ResultsExportOperator",
 ]
 
 _CLASSES = {
@@ -109,6 +158,7 @@ _CLASSES = {
     "Documents": "airflow_batch_provider.hooks.base",
     "BatchSensor": "airflow_batch_provider.sensors.batch",
     "ListingExportOperator": "airflow_batch_provider.operators.export",
+    "ResultsExportOperator": "airflow_batch_provider.operators.results",
 }
 
 

@@ -1,11 +1,11 @@
-"""Runs when a TELUS/Playment batch finishes, and exports the jobs of each that did, by dynamic mapping."""
+"""Runs when a TELUS/Playment batch finishes, and exports the results of each that did, by dynamic mapping."""
 
 from __future__ import annotations
 
 import pendulum
 from airflow.sdk import DAG, Asset, AssetWatcher, get_current_context, task
 
-from airflow_batch_provider.operators.playment import PlaymentExportBatchJobsOperator
+from airflow_batch_provider.operators.playment import PlaymentExportJobResultsOperator
 from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger
 
 finished = Asset(
@@ -32,4 +32,4 @@ with DAG("playment_on_finished_batch", schedule=[finished], start_date=pendulum.
             {"batch_id": batch["id"], "destination": f"{folder}/{number:03d}"} for number, batch in enumerate(batches)
         ]
 
-    PlaymentExportBatchJobsOperator.partial(task_id="export").expand_kwargs(finished_batches())
+    PlaymentExportJobResultsOperator.partial(task_id="export").expand_kwargs(finished_batches())

@@ -1,12 +1,13 @@
-"""Waits for every batch of a TELUS/Playment project and exports the jobs of each, by dynamic mapping."""
+"""Waits for each batch of a TELUS/Playment project and exports its results as soon as it is complete, by mapping."""
 
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import DAG, get_current_context, task
+from airflow.sdk import DAG, task, task_group
 
 from airflow_batch_provider.hooks.playment import PlaymentHook
-from airflow_batch_provider.operators.playment import PlaymentExportBatchJobsOperator
+from airflow_batch_provider.operators.playment import PlaymentExportJobResultsOperator
+from airflow_batch_provider.operators.verify import VerifyExportOperator
 from airflow_batch_provider.sensors.playment import PlaymentBatchSensor
 
 with DAG(
@@ -18,17 +19,18 @@ with DAG(
         """Return the ids of all batches but the default one, which is never closed."""
         return [batch["id"] for batch in PlaymentHook().iter_batches() if not batch["is_default"]]
 
-    @task
-    def place(batch_ids: list[str]) -> list[dict[str, str]]:
-        """Return batch and destination of each export; the batches are numbered, their ids stay out of paths."""
-        context = get_current_context()
-        day = context.get("ds") or context["dag_run"].run_after.strftime("%Y-%m-%d")
-        folder = f"{{{{ var.value.exports }}}}/playment/project_waited_for/{day}"
-        return [
-            {"batch_id": batch_id, "destination": f"{folder}/{number:03d}"} for number, batch_id in enumerate(batch_ids)
-        ]
+    # Mapped as one: the results of a batch are exported when it is complete, whatever becomes of the others.
+    @task_group
+    def batch(batch_id: str) -> None:
+        """Wait for a batch, export its results, and check the export."""
+        # The batches are numbered, their ids stay out of paths.
+        destination = (
+            "{{ var.value.exports }}/playment/project_results/{{ ds | default(dag_run.run_after | ds) }}"
+            "/{{ '%03d' | format(ti.map_index) }}"
+        )
+        # A thousand of these take one request per interval: the project's details tell of all its batches.
+        wait = PlaymentBatchSensor(task_id="wait", batch_id=batch_id, deferrable=True, poke_interval=10)
+        export = PlaymentExportJobResultsOperator(task_id="export", batch_id=batch_id, destination=destination)
+        wait >> export >> VerifyExportOperator(task_id="verify", destination=destination)
 
-    batch_ids = list_batches()
-    # A thousand of these take one request per interval: the project's details tell of all its batches.
-    wait = PlaymentBatchSensor.partial(task_id="wait", deferrable=True, poke_interval=10).expand(batch_id=batch_ids)
-    wait >> PlaymentExportBatchJobsOperator.partial(task_id="export").expand_kwargs(place(batch_ids))
+    batch.expand(batch_id=list_batches())

@@ -1,4 +1,4 @@
-"""Waits for a TELUS/Playment batch, in the triggerer, then exports its jobs."""
+"""Waits for a TELUS/Playment batch, in the triggerer, then exports the results of its jobs: the annotations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pendulum
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from airflow_batch_provider.hooks.playment import PlaymentHook
-from airflow_batch_provider.operators.playment import PlaymentExportBatchJobsOperator
+from airflow_batch_provider.operators.playment import PlaymentExportJobResultsOperator
 from airflow_batch_provider.sensors.playment import PlaymentBatchSensor
 
 with DAG(
@@ -25,8 +25,9 @@ with DAG(
 
     batch_id = choose_batch()
     wait = PlaymentBatchSensor(task_id="wait", batch_id=batch_id, deferrable=True, poke_interval=10)
-    wait >> PlaymentExportBatchJobsOperator(
+    wait >> PlaymentExportJobResultsOperator(
         task_id="export",
         batch_id=batch_id,
-        destination="{{ var.value.exports }}/playment/waited_for/{{ ds | default(dag_run.run_after | ds) }}",
+        files=["result", "masks"],
+        destination="{{ var.value.exports }}/playment/results/{{ ds | default(dag_run.run_after | ds) }}",
     )

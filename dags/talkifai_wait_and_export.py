@@ -1,4 +1,4 @@
-"""Waits for a TalkifAI batch calling job, in the triggerer, then exports all completed jobs."""
+"""Waits for a TalkifAI batch calling job, in the triggerer, then exports its contacts and their conversations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import pendulum
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
-from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
+from airflow_batch_provider.operators.talkifai import (
+    TalkifAIExportContactsOperator,
+    TalkifAIExportConversationsOperator,
+)
 from airflow_batch_provider.sensors.talkifai import TalkifAIBatchJobSensor
 
 with DAG(
@@ -14,18 +17,26 @@ with DAG(
     schedule="@daily",
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    params={"job_id": Param(None, type=["null", "string"], description="Empty for the first one listed")},
+    params={"job_id": Param(None, type=["null", "string"], description="Empty for the newest completed one")},
 ):
 
     @task
     def choose_job() -> str:
         """Return the id of the job to wait for."""
         given: str | None = get_current_context()["params"]["job_id"]
-        return given or next(TalkifAIHook().iter_batch_jobs())["id"]
+        return given or next(TalkifAIHook().iter_batch_jobs(status="completed"))["id"]
 
-    wait = TalkifAIBatchJobSensor(task_id="wait", batch_job_id=choose_job(), deferrable=True, poke_interval=10)
-    wait >> TalkifAIExportBatchJobsOperator(
-        task_id="export",
-        status="completed",
-        destination="{{ var.value.exports }}/talkifai/completed/{{ ds | default(dag_run.run_after | ds) }}",
+    job_id = choose_job()
+    wait = TalkifAIBatchJobSensor(task_id="wait", batch_job_id=job_id, deferrable=True, poke_interval=10)
+    contacts = TalkifAIExportContactsOperator(
+        task_id="export_contacts",
+        batch_job_id=job_id,
+        destination="{{ var.value.exports }}/talkifai/contacts/{{ ds | default(dag_run.run_after | ds) }}",
     )
+    # Transcripts and analyses come minutes after a call: those that are not there yet are asked for again.
+    conversations = TalkifAIExportConversationsOperator(
+        task_id="export",
+        batch_job_id=job_id,
+        destination="{{ var.value.exports }}/talkifai/conversations/{{ ds | default(dag_run.run_after | ds) }}",
+    )
+    wait >> [contacts, conversations]

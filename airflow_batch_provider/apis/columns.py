@@ -1,31 +1,40 @@
-"""The documented fields of a listing's objects and their types: the columns of CSV and Parquet files."""
+"""The documented fields of a row and their types: the columns of CSV and Parquet files."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
+from airflow_batch_provider.apis.declaration import DeclarationError
+
 
 class Scalar(StrEnum):
-    """The type of a value that contains no others."""
+    """The type of a value that contains no other columns."""
 
     TEXT = "text"
     INTEGER = "integer"
+    FLOAT = "float"
     BOOLEAN = "boolean"
     TIMESTAMP = "timestamp"
     UNIX_SECONDS = "unix_seconds"
     UNIX_MILLISECONDS = "unix_milliseconds"
+    JSON = "json"
 
 
 TEXT = Scalar.TEXT
 INTEGER = Scalar.INTEGER
+FLOAT = Scalar.FLOAT
+"""A number that a double gives back as it was, such as 5 or 0.1; one with more digits is a type mismatch."""
 BOOLEAN = Scalar.BOOLEAN
 TIMESTAMP = Scalar.TIMESTAMP
-"""A text in ISO 8601, in UTC if it has no offset. Only as a column of its own: no vendor nests one."""
+"""A text in ISO 8601, in UTC if it has no offset."""
 UNIX_SECONDS = Scalar.UNIX_SECONDS
 UNIX_MILLISECONDS = Scalar.UNIX_MILLISECONDS
-"""Whole numbers since 1970; columns of their own only. Parquet has timestamps for them, CSV the numbers."""
+"""Whole numbers since 1970. Parquet has timestamps for them, CSV the numbers."""
+JSON = Scalar.JSON
+"""Any value, for fields whose shape is not documented. Files contain its JSON text, exactly as the vendor wrote it."""
 
 
 class ListOf(msgspec.Struct, frozen=True):
@@ -47,6 +56,10 @@ class Struct(msgspec.Struct, frozen=True):
     """
 
     fields: tuple[Column, ...]
+
+    def __post_init__(self) -> None:
+        if not self.fields:
+            raise DeclarationError("a struct has no fields, which Parquet cannot store; use JSON for any object")
 
     def __str__(self) -> str:
         return f"struct<{','.join(map(str, self.fields))}>"
@@ -79,3 +92,20 @@ def columns(**types: ColumnType) -> tuple[Column, ...]:
 def struct(**types: ColumnType) -> Struct:
     """Return a struct, its fields by name, in the order given."""
     return Struct(columns(**types))
+
+
+def result_columns(item: Sequence[Column], result: ColumnType) -> tuple[Column, ...]:
+    """Return the columns of a results export, which has a row for each item of a batch.
+
+    :param item: the columns of the listing that contains the items
+    :param result: the type of the vendor's result object: a struct of its documented fields, or JSON
+    """
+    return columns(
+        id=TEXT,
+        status=TEXT,
+        outcome=TEXT,
+        error=TEXT,
+        item=Struct(tuple(item)),
+        result=result,
+        files=ListOf(struct(kind=TEXT, name=TEXT, path=TEXT, bytes=INTEGER, sha256=TEXT, content_type=TEXT)),
+    )

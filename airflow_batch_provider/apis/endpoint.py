@@ -17,8 +17,9 @@ from airflow_batch_provider.apis.declaration import DeclarationError, check_know
 from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.apis.page import Page, Row
 from airflow_batch_provider.apis.paging import Paging
-from airflow_batch_provider.apis.parameter import Parameter
+from airflow_batch_provider.apis.parameter import Parameter, given
 from airflow_batch_provider.apis.problem import LARGEST_ERROR_BODY, Problem, ProblemKind, not_json
+from airflow_batch_provider.apis.raw_json import in_one_line, is_json, raw_at, read_json
 from airflow_batch_provider.apis.request import Answer, Part, Request, next_link
 from airflow_batch_provider.apis.vendor import Vendor
 
@@ -32,6 +33,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     :param parameters: its parameters
     :param method: its HTTP method
     :param is_repeatable: whether a request may be sent again after a failure that leaves open whether it took effect
+    :param is_personal: whether a request contains personal data, so that the vendor's words on a failure, which may
+        repeat them, are not told
     """
 
     vendor: Vendor
@@ -40,6 +43,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     method: str = "GET"
     is_repeatable: bool = True
+    is_personal: bool = False
 
     def __post_init__(self) -> None:
         check_unique(self.name, "parameter", [parameter.name for parameter in self.parameters])
@@ -55,12 +59,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values that were given, under our names, as they are sent: texts, or lists of texts."""
-        encoded = {
-            parameter.name: parameter.encode(values[parameter.name])
-            for parameter in self.parameters
-            if values.get(parameter.name) is not None
-        }
-        return {name: list(value) if isinstance(value, tuple) else str(value) for name, value in encoded.items()}
+        return given(self.parameters, values)
 
     @property
     def address(self) -> str:
@@ -86,7 +85,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             elif isinstance(encoded, str):
                 in_path[parameter.name] = quote(encoded, safe="/" if parameter.keeps_slashes else "")
         path = self.path.format_map(in_path)
-        return Request(path, query, self.method, json=json, parts=parts, is_repeatable=self.is_repeatable)
+        return Request(
+            path,
+            query,
+            self.method,
+            json=json,
+            parts=parts,
+            is_repeatable=self.is_repeatable,
+            is_personal=self.is_personal,
+        )
 
 
 class Listing(Endpoint, frozen=True, kw_only=True):
@@ -170,6 +177,18 @@ class Resource(Endpoint, frozen=True, kw_only=True):
 
     def read(self, answer: Answer) -> dict[str, Any] | Problem:
         """Read a successful answer."""
+        found = self._find(answer)
+        return found if isinstance(found, Problem) else found[0]
+
+    def find(self, answer: Answer) -> Found | Problem:
+        """Read a successful answer, and keep the object as it was written."""
+        found = self._find(answer)
+        if isinstance(found, Problem):
+            return found
+        raw = raw_at(answer.body, found[1]) if is_json(answer.body) else None
+        return not_json(answer.body) if raw is None else Found(found[0], in_one_line(raw))
+
+    def _find(self, answer: Answer) -> tuple[dict[str, Any], str] | Problem:
         document = read_object(answer.body)
         if isinstance(document, Problem):
             return document
@@ -178,10 +197,21 @@ class Resource(Endpoint, frozen=True, kw_only=True):
         for path in self.at:
             found = look_up(document, path)
             if isinstance(found, dict) and (self.id is None or look_up(found, self.id) is not None):
-                return found
+                return found, path
         where = " or ".join(f"in {path!r}" if path else "at the top" for path in self.at)
         what = f"an object with {self.id!r}" if self.id else "an object"
         return Problem(ProblemKind.WRONG_SHAPE, f"the body is not as documented: {what} is expected {where}")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An object that a vendor answered with.
+
+    :param document: its values, for Python
+    :param json: the same as one line of JSON, to the value as the vendor sent it
+    """
+
+    document: dict[str, Any]
+    json: bytes
 
 
 def look_up(document: Any, path: str) -> Any:
@@ -196,7 +226,7 @@ def look_up(document: Any, path: str) -> Any:
 def read_object(body: bytes) -> dict[str, Any] | Problem:
     """Read a body that must be a JSON object."""
     try:
-        document = json.loads(body.decode())
+        document = read_json(body.decode())
     except (ValueError, RecursionError):
         return not_json(body)
     if not isinstance(document, dict):

@@ -30,11 +30,15 @@ class Rows(msgspec.Struct, frozen=True):
     :param ids: the vendor's ids
     :param statuses: the vendor's status words
     :param lines: the objects as lines of JSON; if they are not copies, they keep the body of the page in memory
+    :param outcomes: what became of the items, if the rows are results; else empty
+    :param files: the paths of the files of each, likewise
     """
 
     ids: Sequence[str | int] = ()
     statuses: Sequence[str] = ()
     lines: Sequence[Line] = ()
+    outcomes: Sequence[str] = ()
+    files: Sequence[tuple[str, ...]] = ()
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Rows:
@@ -55,7 +59,9 @@ class Rows(msgspec.Struct, frozen=True):
 
     def __getitem__(self, index: int | slice) -> Row | Rows:
         if isinstance(index, slice):
-            return Rows(self.ids[index], self.statuses[index], self.lines[index])
+            return Rows(
+                self.ids[index], self.statuses[index], self.lines[index], self.outcomes[index], self.files[index]
+            )
         return Row(self.ids[index], self.statuses[index], bytes(self.lines[index]))
 
     def at(self, indexes: Sequence[int]) -> Rows:

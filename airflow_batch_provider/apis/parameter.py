@@ -46,9 +46,13 @@ class Identifier(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of the words that the vendor documents."""
+    """One of the words that the vendor documents.
+
+    :param may_contain_slashes: whether the words are paths, whose slashes are sent as they are
+    """
 
     words: tuple[str, ...]
+    may_contain_slashes: bool = False
 
     @property
     def allowed(self) -> str:
@@ -164,7 +168,7 @@ class Parameter(msgspec.Struct, frozen=True):
     @property
     def keeps_slashes(self) -> bool:
         """Whether slashes in the value are part of the path."""
-        return isinstance(self.domain, Identifier) and self.domain.may_contain_slashes
+        return isinstance(self.domain, (Identifier, Choice)) and self.domain.may_contain_slashes
 
     def encode(self, value: object) -> str | tuple[str, ...] | None:
         """Return a value as it is sent, a tuple for a repeated query key, or None if it is not allowed."""
@@ -207,3 +211,13 @@ def first_missing(parameters: tuple[Parameter, ...], values: Mapping[str, Any]) 
         if parameter.required and values.get(parameter.name) is None:
             return Violation(parameter.name, None, parameter.allowed)
     return None
+
+
+def given(parameters: tuple[Parameter, ...], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that were given, under our names, as they are sent: texts, or lists of texts."""
+    encoded = {
+        parameter.name: parameter.encode(values[parameter.name])
+        for parameter in parameters
+        if values.get(parameter.name) is not None
+    }
+    return {name: list(value) if isinstance(value, tuple) else str(value) for name, value in encoded.items()}

@@ -45,6 +45,8 @@ class Request(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
     :param parts: the parts of a multipart body
     :param is_repeatable: whether it may be sent again after a failure that leaves open whether it took effect
     :param link: the URL of a next page, as the vendor gave it; replaces path and query, on the same origin only
+    :param is_followed: whether a redirect is followed; if not, it is the answer
+    :param is_personal: whether it contains personal data, which an error may repeat
     """
 
     path: str
@@ -54,6 +56,8 @@ class Request(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
     parts: tuple[Part, ...] = ()
     is_repeatable: bool = True
     link: str | None = None
+    is_followed: bool = True
+    is_personal: bool = False
 
     def asking(self, **query: str) -> Request:
         """Return the same request with some query parameters changed."""

@@ -34,6 +34,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     :param region_urls: hosts by the value of the extra ``region``, if the vendor has several
     :param auths: how requests are authenticated, by the value of the extra ``auth_header``, if the key may be sent in
         several ways
+    :param auths_of: the extra, by the name of the endpoint, that says how requests to that one are authenticated
     :param read_error: finds message and code in the body of an error response, if they are not in the usual places
     :param kinds_by_code: what the vendor's error codes mean, if they are more precise than the HTTP status
     """
@@ -50,6 +51,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     extras: Mapping[str, Extra] = msgspec.field(default_factory=dict)
     region_urls: Mapping[str, str] = msgspec.field(default_factory=dict)
     auths: Mapping[str, Auth] = msgspec.field(default_factory=dict)
+    auths_of: Mapping[str, str] = msgspec.field(default_factory=dict)
     read_error: ErrorReader = read_usual_error
     kinds_by_code: Mapping[str, ProblemKind] = msgspec.field(default_factory=dict)
 

@@ -23,7 +23,7 @@ from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.client import retry
 from airflow_batch_provider.client.errors import ErrorMapping
 from airflow_batch_provider.client.rate_limit import RateLimiter, shared_rate_limiter
-from airflow_batch_provider.client.session import LONGEST_ANSWER, Session
+from airflow_batch_provider.client.session import LONGEST_ANSWER, REDIRECTS, Session
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import BatchProviderError, TransientError
 
@@ -106,8 +106,9 @@ class Client:
         else:
             if answer.body.startswith(codecs.BOM_UTF8):
                 answer = replace(answer, body=answer.body.removeprefix(codecs.BOM_UTF8))
-            is_success = answer.status == 200 or (request.method != "GET" and 200 <= answer.status < 300)
-            found = read(answer) if is_success else self.vendor.error_response(answer.status, answer.body)
+            found = (
+                read(answer) if _is_success(request, answer) else self.vendor.error_response(answer.status, answer.body)
+            )
             if not isinstance(found, Problem):
                 return found
             error = self._error_of(found, request, answer)
@@ -172,6 +173,16 @@ class Client:
         polling._may_pass_soon = retry.may_pass_at_once
         return polling
 
+    def for_endpoint(self, name: str) -> Client:
+        """Return this client as it asks one endpoint, which the connection may authenticate in another way."""
+        if name not in self.settings.auths:
+            return self
+        other = copy.copy(self)
+        other.settings = dataclasses.replace(self.settings, auth=self.settings.auths[name])
+        other._renews = not is_static(other.settings.auth)
+        other._session = other._open_session()
+        return other
+
     def within(self, seconds: float) -> Client:
         """Return this client, but one that sends nothing after so many seconds and waits no longer for answers.
 
@@ -197,3 +208,9 @@ class Client:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+
+
+def _is_success(request: Request, answer: Answer) -> bool:
+    if not request.is_followed and answer.status in REDIRECTS and answer.headers.get("Location"):
+        return True
+    return answer.status == 200 or (request.method != "GET" and 200 <= answer.status < 300)

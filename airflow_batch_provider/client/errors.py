@@ -61,6 +61,18 @@ PROXY_LOGIN_NEEDED = 407
 _TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
+_OUR_WORDS = frozenset({ProblemKind.NOT_JSON, ProblemKind.WRONG_SHAPE})
+_CODE = re.compile(r"[A-Za-z_]{1,40}")
+
+
+def _without_words(problem: Problem) -> Problem:
+    """Return a problem without the vendor's words, which may repeat the personal data that was sent."""
+    if problem.kind in _OUR_WORDS:
+        return problem
+    code = problem.code if problem.code and _CODE.fullmatch(problem.code) else None
+    return Problem(problem.kind, "its words are left out, since they may contain personal data", code)
+
+
 class ErrorMapping:
     """Makes exceptions for one vendor and connection.
 
@@ -81,6 +93,8 @@ class ErrorMapping:
         error_class, hint = CLASSES[problem.kind]
         if status == PROXY_LOGIN_NEEDED:
             error_class, hint = ConnectionSettingsError, _PROXY_LOGIN
+        if request.is_personal:
+            problem = _without_words(problem)
         code = self._clean(problem.code) if problem.code else None
         facts = f"HTTP {status}" + (f", code {code}" if code else "")
         if retry_after is not None and problem.kind in {ProblemKind.RATE_LIMITED, ProblemKind.TRANSIENT}:
@@ -97,7 +111,7 @@ class ErrorMapping:
     ) -> BatchProviderError:
         """Return the exception for a request that was not answered, or not to the end."""
         wrong_host = CLASSES[ProblemKind.WRONG_SHAPE][1]
-        cause = _innermost(exception)
+        cause = innermost(exception)
         if isinstance(exception, RedirectElsewhere):
             happened = f"redirects to {self._clean(str(exception))}, where the API key may not go"
             error = self._error(UnexpectedResponseError, happened, wrong_host, request)
@@ -110,6 +124,8 @@ class ErrorMapping:
         elif isinstance(exception, BodyTooLarge) or isinstance(cause, AnswerTooLongError):
             what = exception if isinstance(exception, BodyTooLarge) else cause
             error = self._error(UnexpectedResponseError, f"answered with {what}", wrong_host, request)
+            assert isinstance(error, UnexpectedResponseError)
+            error.is_too_large = True
         elif isinstance(cause, ssl.SSLCertVerificationError):
             hint = "Check host of connection {connection!r} ({base_url}) and the machine's certificates"
             happened = f"showed a certificate that does not verify: {self._clean(_describe(cause))}"
@@ -129,13 +145,8 @@ class ErrorMapping:
     def _of_proxy(self, cause: BaseException, request: Request) -> BatchProviderError:
         """Return the exception for a proxy that does not let a request through; the vendor never saw it."""
         happened = f"was not reached, because of a proxy: {self._clean(_describe(cause))}"
-        found = _TUNNEL_STATUS.search(str(cause))
-        status = int(found[1]) if found else 0
-        if status == PROXY_LOGIN_NEEDED:
-            return self._error(ConnectionSettingsError, happened, _PROXY_LOGIN, request)
-        if 400 <= status < 500 and kind_of_status(status) not in {ProblemKind.TRANSIENT, ProblemKind.RATE_LIMITED}:
-            return self._error(ConnectionSettingsError, happened, _PROXY_RULES, request)
-        return self._error(TransientError, happened, _PROXY_AWAY, request)
+        error_class, hint = judge_proxy(cause)
+        return self._error(error_class, happened, hint, request)
 
     def of_invalid_answer(self, exception: ValueError, request: Request) -> BatchProviderError:
         """Return the exception for an answer that breaks the rules of HTTP."""
@@ -172,12 +183,26 @@ class ErrorMapping:
         return error_class(message, vendor=self._vendor.name, endpoint=request.address, status=status, code=code)
 
 
+def judge_proxy(refusal: BaseException | int) -> tuple[type[BatchProviderError], str]:
+    """Return what it means that a proxy lets nothing through, and what to do.
+
+    :param refusal: its status, or the innermost reason of the exception
+    """
+    found = _TUNNEL_STATUS.search(str(refusal))
+    status = refusal if isinstance(refusal, int) else int(found[1]) if found else 0
+    if status == PROXY_LOGIN_NEEDED:
+        return ConnectionSettingsError, _PROXY_LOGIN
+    if 400 <= status < 500 and kind_of_status(status) not in {ProblemKind.TRANSIENT, ProblemKind.RATE_LIMITED}:
+        return ConnectionSettingsError, _PROXY_RULES
+    return TransientError, _PROXY_AWAY
+
+
 def _was_not_sent(exception: BaseException) -> bool:
     """Return whether no byte of a request can have reached the vendor: there was no connection."""
     return isinstance(exception, (ConnectTimeoutError, NewConnectionError, ProxyError))
 
 
-def _innermost(exception: BaseException) -> BaseException:
+def innermost(exception: BaseException) -> BaseException:
     """Return the reason behind all others: the outer ones repeat object addresses and the whole URL."""
     seen: list[BaseException] = []
     current: object = exception

@@ -28,7 +28,7 @@ LONGEST_ANSWER = 600.0
 """Seconds for an answer as a whole; the read timeout starts again with each byte."""
 
 MOST_REDIRECTS = 10
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_OF_ANY_METHOD = frozenset({307, 308})
 """The others would make a GET of it."""
 
@@ -117,14 +117,14 @@ class Session:
         """
         path = self._path + request.path
         path = self._path + request.target if request.link is None else self._within_origin(path, request.link)
-        redirects = _REDIRECTS if request.method == "GET" else _REDIRECTS_OF_ANY_METHOD
+        redirects = REDIRECTS if request.method == "GET" else _REDIRECTS_OF_ANY_METHOD
         ends = None if seconds is None else time.monotonic() + seconds
         for _ in range(MOST_REDIRECTS):
             answer = self._send(request, path, headers, self._timeout_until(ends))
             location = answer.headers.get("Location") if answer.status in redirects else None
-            if not location:
+            if not location or not request.is_followed:
                 return answer
-            path = self._within_origin(path, _in_utf8(location))
+            path = self._within_origin(path, decode_utf8(location))
         raise requests.TooManyRedirects(f"more than {MOST_REDIRECTS} redirects")
 
     def _timeout_until(self, ends: float | None) -> Timeout:
@@ -174,7 +174,7 @@ class Session:
         self._adapter.close()
 
 
-def _in_utf8(header: str) -> str:
+def decode_utf8(header: str) -> str:
     """Return a header that was sent in UTF-8, which Python reads as Latin-1."""
     try:
         return header.encode("latin-1").decode()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from airflow_batch_provider.apis.auth import Auth, Credentials
 from airflow_batch_provider.apis.extra import COMMON_EXTRAS
@@ -17,6 +18,7 @@ class Settings:
     :param base_url: scheme, host and an optional path, without a slash at the end
     :param auth: how requests are authenticated
     :param credentials: the login and the secret for that
+    :param auths: how requests to single endpoints are authenticated, by the endpoint's name
     :param requests_per_minute: the most requests to send per minute, None for no limit
     :param max_concurrency: the most connections to open
     :param connect_timeout: seconds to wait for a connection
@@ -29,6 +31,7 @@ class Settings:
     base_url: str
     auth: Auth
     credentials: Credentials
+    auths: Mapping[str, Auth] = field(default_factory=dict)
     requests_per_minute: int | None = COMMON_EXTRAS["requests_per_minute"].default
     max_concurrency: int = COMMON_EXTRAS["max_concurrency"].default
     connect_timeout: float = COMMON_EXTRAS["connect_timeout"].default

@@ -70,7 +70,9 @@ def _is_later(ours: TaskRun, there: Manifest) -> bool:
 
 
 def _is_whole(store: Store, there: Manifest) -> bool:
-    if all(is_intact(store, part.path, part.bytes, part.sha256) for part in there.parts):
+    sizes = [size for folder in there.files.folders for size in store.sizes_below(folder).values()]
+    has_files = (len(sizes), sum(sizes)) == (there.files.count, there.files.bytes)
+    if has_files and all(is_intact(store, part.path, part.bytes, part.sha256) for part in there.parts):
         return True
     log.warning("The export at %s is damaged, so it is not left as it is", store.uri)
     return False

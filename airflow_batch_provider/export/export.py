@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import UNSET
 
 from airflow_batch_provider.apis.page import Rows
-from airflow_batch_provider.exceptions import EmptyExportError, IncompleteListingError, TransientError
-from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints
+from airflow_batch_provider.apis.results import FAILURES, ItemOutcome
+from airflow_batch_provider.exceptions import (
+    AuthenticationError,
+    BatchItemsFailedError,
+    ConnectionSettingsError,
+    EmptyExportError,
+    IncompleteListingError,
+    PaymentRequiredError,
+    TransientError,
+)
+from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints, Saved
 from airflow_batch_provider.export.existing import IfExists, stays
-from airflow_batch_provider.export.manifest import Manifest
+from airflow_batch_provider.export.files import FileWriter
+from airflow_batch_provider.export.journal import Journal, rows_of
+from airflow_batch_provider.export.manifest import FILES, MANIFEST_NAME, Files, Manifest
 from airflow_batch_provider.export.parts import PartWriter
 from airflow_batch_provider.export.progress import Progress
-from airflow_batch_provider.export.publishing import Unpublished, clean_up_after_kill, find, publish
+from airflow_batch_provider.export.publishing import Found, Unpublished, clean_up_after_kill, find, publish
 from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.export.staging import Staging
 from airflow_batch_provider.export.uploads import Uploads
+from airflow_batch_provider.listing.file_sink import FileSink
 from airflow_batch_provider.listing.pages import NewRows
 from airflow_batch_provider.listing.seen import SeenRows
 from airflow_batch_provider.stores.destination import LocalStore, Store
 from airflow_batch_provider.stores.new_file import NewFile
 
 log = logging.getLogger(__name__)
+
+_OF_THE_CONNECTION = (TransientError, AuthenticationError, PaymentRequiredError, ConnectionSettingsError)
+"""What fails a try that resumes whatever its checkpoint contains: a new key, and the next try resumes after all."""
 
 
 class PageSource(Protocol):
@@ -44,8 +59,19 @@ class PageSource(Protocol):
         ...
 
 
+class ResultsSource(Protocol):
+    """Reads results, which have files beside their rows; otherwise as :class:`PageSource`."""
+
+    def __call__(self, files: FileSink, *, begun: datetime, position: Any, seen: SeenRows) -> Iterable[NewRows]:
+        """Yield pages as they are consumed.
+
+        :param files: takes the files
+        """
+        ...
+
+
 def export(
-    source: PageSource,
+    source: PageSource | ResultsSource,
     store: Store,
     spec: ExportSpec,
     *,
@@ -55,7 +81,7 @@ def export(
 ) -> Manifest:
     """Export a listing atomically: it is published whole, or not at all.
 
-    :param source: reads the listing
+    :param source: reads the listing, or the results
     :param store: the destination
     :param spec: what to export
     :param resume: whether to resume an earlier try of the same piece of work, and to let a later one do so
@@ -64,12 +90,15 @@ def export(
     :return: the manifest of the published export; of the one that is there already, if it is left as it is
     :raises EmptyExportError: there are no rows, and nothing was published
     :raises ExportExistsError: there is an export of another piece of work, and it may not be replaced
+    :raises BatchItemsFailedError: items of results have failed, and the spec says not to publish such
     """
     found = find(store)
-    if found.manifest and stays(store, found.manifest, spec, if_exists, is_new=False):
-        clean_up_after_kill(store, Staging(store, spec.id, spec.task_run.try_number), found.manifest)
-        return found.manifest
     staging = Staging(store, spec.id, spec.task_run.try_number)
+    if found.manifest and (
+        _is_of_killed_try(staging, found) or stays(store, found.manifest, spec, if_exists, is_new=False)
+    ):
+        clean_up_after_kill(store, staging, found.manifest)
+        return found.manifest
     staging.begin()
     may_resume = resume and spec.task_run.run_id is not None
     with closing(_Try(source, store, spec, staging, may_resume, may_be_empty)) as this_try:
@@ -86,10 +115,19 @@ def export(
             raise
 
 
+def _is_of_killed_try(staging: Staging, found: Found) -> bool:
+    """Return whether a try of this piece of work has published this export, and was killed before it had cleaned up."""
+    there = found.manifest
+    if there is None or there.export_id != staging.export_id:
+        return False
+    digits = (folder.removeprefix(f"{FILES}/") for folder in there.files.folders)
+    return any(staging.may_be_published(each, found.version) for each in digits)
+
+
 class _Try:
     def __init__(
         self,
-        source: PageSource,
+        source: PageSource | ResultsSource,
         store: Store,
         spec: ExportSpec,
         staging: Staging,
@@ -105,22 +143,29 @@ class _Try:
         self._checkpoints = Checkpoints(store, staging)
         self._uploads = Uploads(beside=not isinstance(store, LocalStore))
         self._progress = Progress(log)
+        self._position: Any = None
         self._start_over()
 
     def _start_over(self) -> None:
-        self._continue_from(Checkpoint(fingerprint=self._spec.fingerprint, position=None))
+        start = Checkpoint(fingerprint=self._spec.fingerprint, position=None, file_digits=self._staging.token)
+        self._continue_from(Saved(start, b"", b"", []))
 
-    def _continue_from(self, checkpoint: Checkpoint) -> None:
-        spec = self._spec
-        self._stats = checkpoint.stats
-        self._writer = PartWriter(self._store, self._staging, spec.file_format, spec.rows_per_part, checkpoint.parts)
-        self._files_of_digests = list(checkpoint.digests)
-        self._digests = bytearray()
+    def _continue_from(self, saved: Saved) -> None:
+        spec, parts = self._spec, saved.checkpoint.parts
+        self._stats = saved.checkpoint.stats
+        self._writer = PartWriter(self._store, self._staging, spec.file_format, spec.rows_per_part, parts)
+        self._files = FileWriter(self._store, self._staging, saved.checkpoint.file_digits, saved.files)
+        self._journal = Journal(self._checkpoints, saved, self._files, keeps_rows=spec.is_results and self._may_resume)
+        for rows in rows_of(saved.tail):
+            self._writer.write(rows)
 
     def read(self) -> Unpublished:
         """Read the listing to its end, into staged parts."""
-        found = self._checkpoints.newest(self._spec.fingerprint) if self._may_resume else None
-        is_resumed = bool(found and self._resume(*found))
+        saved = self._checkpoints.newest(self._spec.fingerprint) if self._may_resume else None
+        version = self._store.version(MANIFEST_NAME) if saved and saved.files else None
+        if saved and saved.files and self._staging.may_be_published(saved.checkpoint.file_digits, version):
+            saved = None  # whoever replaced that export may be about to remove its files
+        is_resumed = bool(saved and self._resume(saved))
         if not is_resumed:
             self._read(None, SeenRows())
         if not self._stats.rows and not self._may_be_empty:
@@ -128,29 +173,54 @@ class _Try:
                 f"{self._spec.listing} has no rows, so nothing was published at {self._store.uri}; "
                 "set if_empty to choose what happens then."
             )
-        return Unpublished(self._manifest(is_resumed), tuple(self._writer.parts), self._spec.file_format.suffix)
+        if self._spec.fails_on_items and (failed := self._failed_items()):
+            raise BatchItemsFailedError(
+                f"{self._spec.listing}: of {self._stats.rows} items {failed}, so nothing was published at "
+                f"{self._store.uri}; fail_on_item_failures is set."
+            )
+        return Unpublished(
+            self._manifest(is_resumed),
+            tuple(self._writer.parts),
+            self._spec.file_format.suffix,
+            tuple(self._journal.files.values()),
+            self._files.digits,
+        )
 
-    def _resume(self, checkpoint: Checkpoint, digests: bytes) -> bool:
+    def _failed_items(self) -> str:
+        counts = {outcome: self._stats.outcomes.get(outcome, 0) for outcome in FAILURES}
+        return ", ".join(f"{count} are {outcome}" for outcome, count in counts.items() if count)
+
+    def _resume(self, saved: Saved) -> bool:
         """Resume from a checkpoint; return whether that was possible."""
-        self._continue_from(checkpoint)
-        log.info("Resuming after %d rows that an earlier try has written", checkpoint.stats.rows)
-        if checkpoint.position is None:
+        self._continue_from(saved)
+        stats, position = self._stats, saved.checkpoint.position
+        log.info("Resuming after %d rows that an earlier try has written", stats.rows)
+        if position is None:
             return True
-        pages = checkpoint.stats.pages
+        rows, pages = stats.rows, stats.pages
         try:
-            self._read(checkpoint.position, SeenRows(digests))
+            self._read(position, SeenRows(saved.digests))
         except Exception as error:  # whatever the checkpoint contains, it does not block its work
-            if isinstance(error, TransientError) or self._stats.pages > pages:
+            is_the_position = not isinstance(error, _OF_THE_CONNECTION)
+            if not is_the_position or (self._stats.rows, self._stats.pages) > (rows, pages):
                 raise
             log.warning("The listing cannot be resumed, so it is read from the beginning: %s", error)
+            self._files.close()
+            self._writer.abandon()
             self._staging.discard_checkpoints()
             self._start_over()
             return False
         return True
 
     def _read(self, position: Any, seen: SeenRows) -> None:
-        for page in self._source(begun=self._stats.started_at, position=position, seen=seen):
+        source: Any = self._source
+        if self._spec.is_results:
+            source = partial(source, self._files)
+        for page in source(begun=self._stats.started_at, position=position, seen=seen):
             self._take(page)
+            # What has no position comes after all pages; a checkpoint without one would say that all is in parts.
+            if page.position is not None and self._journal.is_due:
+                self._uploads.run(self._journal.checkpoint(page.position, self._writer.parts, self._stats))
             self._progress.report(self._stats.rows, self._stats.pages, self._stats.total)
         self._finish_part(None, is_last=True)
         self._uploads.wait()
@@ -164,12 +234,14 @@ class _Try:
             self._finish_part(page.position)
         if rows:
             self._write(rows, digests)
+        self._journal.leave_out(page.left_out)
         self._stats.count_page(page)
+        self._position = page.position
 
     def _write(self, rows: Rows, digests: Sequence[bytes]) -> None:
         self._writer.write(rows)
         self._stats.count(rows, self._spec.show)
-        self._digests += b"".join(digests)
+        self._journal.add(rows, digests)
 
     def _finish_part(self, position: Any, *, is_last: bool = False) -> None:
         """Close a part, and write beside it how to resume after it.
@@ -178,44 +250,41 @@ class _Try:
         :param is_last: whether the listing has ended
         """
         file = self._writer.finish(is_last=is_last)
-        parts, digests, self._digests = tuple(self._writer.parts), bytes(self._digests), bytearray()
-        stats = dataclasses.replace(self._stats, statuses=dict(self._stats.statuses))
+        self._journal.finish_part()
+        # That there are no rows is read again.
+        is_saved = self._may_resume and self._stats.rows > 0 and (position is not None or is_last)
+        save = self._journal.checkpoint(position, self._writer.parts, self._stats) if is_saved else None
 
         def finish() -> None:
             if file:
                 _close(file)
-            if not self._may_resume or not stats.rows or (position is None and not is_last):
-                return  # that there are no rows is read again
-            if position is not None:
-                self._files_of_digests.append(self._checkpoints.save_digests(len(parts), digests))
-            self._checkpoints.save(
-                Checkpoint(
-                    fingerprint=self._spec.fingerprint,
-                    position=position,
-                    parts=parts,
-                    digests=() if position is None else tuple(self._files_of_digests),
-                    stats=stats,
-                )
-            )
+            if save:
+                save()
 
         self._uploads.run(finish)
 
     def give_up(self, error: BaseException) -> None:
         """Keep what a later try can use, and remove the rest."""
         try:
+            self._files.close()
             self._uploads.close()
-            self._writer.abandon()
-            if isinstance(error, IncompleteListingError):
-                # If the listing went in circles, a checkpoint would lead back there.
+            if isinstance(error, (IncompleteListingError, BatchItemsFailedError)):
+                # If the listing went in circles, a checkpoint would lead back there; items that failed may pass.
+                self._writer.abandon()
                 self._staging.discard_checkpoints()
                 self._staging.discard()
-            elif not (self._may_resume and self._stats.rows and self._writer.parts):
+                return
+            if self._journal.has_rows and self._position is not None:
+                self._journal.checkpoint(self._position, self._writer.parts, self._stats)()
+            self._writer.abandon()
+            if not (self._may_resume and self._checkpoints.are_saved):
                 self._staging.discard()
         except Exception:  # whatever the store raises: the failure that led here is the one to report
             log.warning("Could not remove everything that was staged", exc_info=True)
 
     def close(self) -> None:
         """End the upload that is running."""
+        self._files.close()
         self._uploads.close()
 
     def _manifest(self, is_resumed: bool) -> Manifest:
@@ -230,6 +299,8 @@ class _Try:
             rows=stats.rows,
             bytes=sum(part.bytes for part in self._writer.parts),
             parts=(),
+            files=self._files_of_manifest(),
+            outcomes=self._outcomes(),
             status_counts=dict(sorted(stats.statuses.items())),
             pages=stats.pages,
             duplicates_dropped=stats.duplicates,
@@ -245,9 +316,18 @@ class _Try:
             logical_date=run.logical_date,
             drift=stats.doubt,
             unexpected_values=self._writer.mismatches,
+            requests=stats.requests if spec.is_results else UNSET,
             map_index=UNSET if run.map_index is None else run.map_index,
             try_number=UNSET if run.try_number is None else run.try_number,
         )
+
+    def _files_of_manifest(self) -> Files:
+        files = self._journal.files.values()
+        return Files(len(files), sum(file.bytes for file in files), self._files.folder if files else UNSET)
+
+    def _outcomes(self) -> dict[str, int]:
+        """Return the items by outcome, in the order in which the outcomes are documented."""
+        return {outcome: count for outcome in ItemOutcome if (count := self._stats.outcomes.get(outcome))}
 
 
 def _close(file: NewFile) -> None:

@@ -18,15 +18,24 @@ if TYPE_CHECKING:
 VERSION = 1
 MANIFEST_NAME = "_MANIFEST.json"
 PART_NAME = re.compile(r"part-[0-9]{5,9}-(?P<digits>[0-9a-f]{12})\.[a-z0-9.]{1,60}")
+FILES = "files"
+"""The folder of the files beside the parts, which each export has a folder of its own in."""
+FILE_FOLDER = re.compile(rf"{FILES}/(?P<digits>[0-9a-f]{{12}})")
+FILE_NAME = re.compile(rf"{FILE_FOLDER.pattern}/[0-9a-f]{{64}}\.[a-z0-9.]{{1,60}}")
 
 Content = bytes  # a field below is called bytes
 Moment = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT[0-9:.]+Z$", max_length=40)]
 
 
 def digits_of(name: str) -> str | None:
-    """Return the digits of the try that published a part, or None if a file has not the name of one."""
-    match = PART_NAME.fullmatch(name)
+    """Return the digits in the name of a part or of a file beside the parts, or None if it is neither."""
+    match = PART_NAME.fullmatch(name) or FILE_NAME.fullmatch(name)
     return match["digits"] if match else None
+
+
+def place_of(name: str) -> str:
+    """Return what ``replaces`` names of a published file: a part, or the folder of files beside parts."""
+    return name.rpartition("/")[0] or name
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -49,6 +58,28 @@ class Part(msgspec.Struct, frozen=True):
         check_sha256(self.sha256)
 
 
+class Files(msgspec.Struct, frozen=True):
+    """The files beside the parts; the rows name each of them.
+
+    :param count: how many there are
+    :param bytes: the sum of their sizes
+    :param path: the folder that they are in, if there are any
+    """
+
+    count: Count = 0
+    bytes: Count = 0
+    path: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def folders(self) -> list[str]:
+        """The folder, if there is one."""
+        return [self.path] if isinstance(self.path, str) else []
+
+    def __post_init__(self) -> None:
+        if isinstance(self.path, str) and not FILE_FOLDER.fullmatch(self.path):
+            raise ValueError(f"{self.path[:100]!r} is not a folder of files")
+
+
 class TaskRun(msgspec.Struct, frozen=True):
     """The Airflow task run that makes an export; everything is None if there is none.
 
@@ -68,7 +99,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``drift`` says why rows may be missing: ``on_drift="warn"`` let that pass, or the vendor calls its total an
     estimate; ``unexpected_values`` counts, by documented field, values of another type than documented, which CSV and
-    Parquet have in ``_extra`` only.
+    Parquet have in ``_extra`` only; Parquet names nested fields with a dotted path.
+    ``files``, ``outcomes`` and ``requests`` are of exports of results; the outcomes add up to the rows.
     ``map_index`` and ``try_number`` are there if Airflow said them.
     """
 
@@ -81,6 +113,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     rows: Count
     bytes: Count
     parts: tuple[Part, ...]
+    files: Files = Files()
+    outcomes: dict[str, Count] = {}
     status_counts: dict[str, Count]
     pages: Count
     duplicates_dropped: Count
@@ -96,6 +130,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     logical_date: str | None = None
     drift: str | None = None
     unexpected_values: dict[str, Count] = {}
+    requests: Count | msgspec.UnsetType = msgspec.UNSET
     map_index: Annotated[int, msgspec.Meta(ge=-1)] | msgspec.UnsetType = msgspec.UNSET
     try_number: Count | msgspec.UnsetType = msgspec.UNSET
 
@@ -104,7 +139,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         if self.format not in FORMATS:
             raise ValueError(f"format {self.format[:100]!r} is not known to this release")
         for name in self.replaces:
-            if not PART_NAME.fullmatch(name):
+            if not PART_NAME.fullmatch(name) and not FILE_FOLDER.fullmatch(name):
                 raise ValueError(f"{name[:100]!r} is not the name of a part")
 
     def to_json(self) -> Content:
@@ -126,9 +161,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             "rows": self.rows,
             "bytes": self.bytes,
             "parts": len(self.parts),
+            **self._results,
             "status_counts": {harmless(word): count for word, count in self.status_counts.items()},
             "drift": None if self.drift is None else harmless(self.drift),
             "finished_at": self.finished_at,
+        }
+
+    @property
+    def _results(self) -> dict[str, Any]:
+        """What a summary says of an export of results only."""
+        if isinstance(self.requests, msgspec.UnsetType):
+            return {}
+        return {
+            "outcomes": {harmless(word): count for word, count in self.outcomes.items()},
+            "files": {"count": self.files.count, "bytes": self.files.bytes},
+            "requests": self.requests,
         }
 
 

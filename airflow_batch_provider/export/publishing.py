@@ -10,7 +10,7 @@ there and is replaced, or after a day.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,7 +19,16 @@ from msgspec.structs import replace
 from airflow_batch_provider.codec import UnreadableError
 from airflow_batch_provider.exceptions import DestinationError, InvalidParameterError, TransientError
 from airflow_batch_provider.export.documents import MOST_BYTES
-from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, Part, digits_of, load_manifest
+from airflow_batch_provider.export.files import StagedFile
+from airflow_batch_provider.export.manifest import (
+    FILES,
+    MANIFEST_NAME,
+    Manifest,
+    Part,
+    digits_of,
+    load_manifest,
+    place_of,
+)
 from airflow_batch_provider.export.parts import StagedPart
 from airflow_batch_provider.export.staging import Staging, orphaned
 from airflow_batch_provider.stores.destination import Store
@@ -51,11 +60,15 @@ class Unpublished:
     :param manifest: its manifest, without ``parts`` and ``replaces``
     :param parts: its parts, in order
     :param suffix: how the names of the parts end
+    :param files: the files beside the parts
+    :param digits: the digits of the folder that these go into
     """
 
     manifest: Manifest
     parts: tuple[StagedPart, ...]
     suffix: str
+    files: tuple[StagedFile, ...] = ()
+    digits: str = ""
 
     def named(self, token: str) -> tuple[Part, ...]:
         """Return the parts under the names that a token gives them."""
@@ -112,6 +125,7 @@ def publish(
     """
     manifest, content = export.manifest, b""
     names: Mapping[str, float] = {}
+    has_files = False
     for _ in range(_MOST_RACES):
         found = find(store)
         if content:
@@ -123,16 +137,24 @@ def publish(
             if found.manifest.export_id == manifest.export_id:
                 log.warning("Another try of this task has published the export at %s meanwhile", store.uri)
             return _leave(store, staging, found.manifest)
+        if export.files and staging.is_published_by_another(export.digits, found.version):
+            raise TransientError(f"Another try of this task has published files of the same digits at {store.uri}.")
         names, parts = store.names_below(), export.named(staging.token)
         try:
+            if not has_files:  # which another attempt of this try has put there: their names are their content
+                _publish_files(store, export.files)
+                has_files = True
             _publish_parts(store, export.parts, parts)
         except FileNotFoundError as error:
             return _leave(store, staging, _of_another_try(store, manifest, begun, stays, error))
-        manifest = replace(manifest, parts=parts, replaces=_replaced(store, staging, found.manifest, names))
+        gone = _replaced(store, staging, found.manifest, names) - {f"{FILES}/{export.digits}"}
+        manifest = replace(manifest, parts=parts, replaces=tuple(sorted(gone)))
         content = manifest.to_json()
         if len(content) > MOST_BYTES:
             _withdraw(store, parts)
             raise InvalidParameterError(f"{len(parts)} parts are too many for one manifest; raise rows_per_part.")
+        if export.files:
+            staging.mark_published(export.digits, found.version)
         if store.put_if(MANIFEST_NAME, content, found.version):
             return _finish(store, staging, manifest, names)
         log.info("A concurrent writer published at %s; publishing again", store.uri)
@@ -163,20 +185,36 @@ def _publish_parts(store: Store, staged: Sequence[StagedPart], parts: Sequence[P
         raise
 
 
+def _publish_files(store: Store, files: Sequence[StagedFile]) -> None:
+    """Put the files beside the parts under their names. They stay there if that fails: a later try may publish them."""
+    if not files:
+        return
+    for_each(store, lambda file: store.publish(file.name, file.path), files)
+    sizes = store.sizes_below(place_of(files[0].path))
+    # A try that was killed has left these; a zombie would make its own again.
+    for_each(store, store.remove, list(filter(store.is_temporary, sizes)))
+    for file in files:
+        if sizes.get(file.path) != file.bytes:
+            raise TransientError(
+                f"{store.uri}/{file.path} has {sizes.get(file.path)} bytes after publishing instead of {file.bytes}."
+            )
+
+
 def _withdraw(store: Store, parts: Sequence[Part]) -> None:
     """Remove parts that this try has put there, and that no manifest names nor will."""
     for_each(store, store.remove, [part.path for part in parts])
 
 
-def _replaced(store: Store, staging: Staging, before: Manifest | None, names: Mapping[str, float]) -> tuple[str, ...]:
-    """Return the parts that are no longer needed once the new manifest is there."""
-    gone = {name for name in orphaned(names) if digits_of(name)}
+def _replaced(store: Store, staging: Staging, before: Manifest | None, names: Mapping[str, float]) -> set[str]:
+    """Return the parts and the folders of files that are no longer needed once the new manifest is there."""
+    gone = {place_of(name) for name in orphaned(names) if digits_of(name)}
     if store.is_conditional:
-        gone.update(name for name in names if digits_of(name) in staging.earlier)
+        gone.update(place_of(name) for name in names if digits_of(name) in staging.earlier)
     if before:
         gone.update(part.path for part in before.parts)
-        gone.update(names.keys() & set(before.replaces))
-    return tuple(sorted(gone))
+        gone.update(before.files.folders)
+        gone.update(set(map(place_of, names)) & set(before.replaces))
+    return gone
 
 
 def _of_another_try(
@@ -199,15 +237,20 @@ def _finish(store: Store, staging: Staging, manifest: Manifest, names: Mapping[s
     current = published(store)
     if current is None:
         raise TransientError(f"What was published at {store.uri} is gone: somebody has removed {MANIFEST_NAME}.")
-    gone = names.keys() & set(manifest.replaces)
+    gone = _at(names, manifest.replaces)
     # Their writers no longer have the lock, or have made them again since.
     gone |= {name for name in names if name.startswith(MANIFEST_NAME) and store.is_temporary(name)}
     if (current.export_id, current.parts) != (manifest.export_id, manifest.parts):
         log.info("A concurrent writer has replaced the export at %s already", store.uri)
         gone |= {part.path for part in manifest.parts}
+        if current.files.path != manifest.files.path:
+            gone |= _at(store.names_below(), manifest.files.folders)
     _clean(store, staging, names, gone, current)
     rows, parts, size = manifest.rows, len(manifest.parts), manifest.bytes
     log.info("Published %d rows in %d parts, %d bytes, at %s", rows, parts, size, store.uri)
+    if manifest.outcomes:
+        files, outcomes = manifest.files, ", ".join(f"{count} {word}" for word, count in manifest.outcomes.items())
+        log.info("Items: %s; %d files, %d bytes; %s requests", outcomes, files.count, files.bytes, manifest.requests)
     return manifest
 
 
@@ -215,8 +258,18 @@ def _leave(store: Store, staging: Staging, current: Manifest) -> Manifest:
     """Clean up after this try, which publishes nothing, and those before it."""
     names = store.names_below()
     is_own = current.export_id == staging.export_id
-    _clean(store, staging, names, names.keys() & set(current.replaces) if is_own else set(), current)
+    _clean(store, staging, names, _at(names, current.replaces) if is_own else set(), current)
     return current
+
+
+def _at(names: Iterable[str], places: Sequence[str]) -> set[str]:
+    """Return the files that are named, or lie in a folder that is.
+
+    :param names: the files of the destination
+    :param places: names of parts, and folders of files
+    """
+    known = set(places)
+    return {name for name in names if place_of(name) in known}
 
 
 def _clean(store: Store, staging: Staging, names: Mapping[str, float], gone: set[str], current: Manifest) -> None:
@@ -226,11 +279,12 @@ def _clean(store: Store, staging: Staging, names: Mapping[str, float], gone: set
     :param gone: those beside the staged ones that no manifest will name again
     :param current: the manifest that is there, which is not to be broken even if it was forged
     """
-    named = {part.path for part in current.parts}
+    named = {part.path for part in current.parts} | _at(names, current.files.folders)
     gone = gone - named
     beside = {name for name in names if digits_of(name)} - gone - named
     staged = {*staging.left(names, beside), *(name for name in orphaned(names) if not digits_of(name))}
+    marks = staging.marks_of_published(staged)
     try:
-        staging.remove(gone, staged)
+        staging.remove(gone, staged - marks, marks)
     except Exception:  # whatever the store raises; the next export cleans up after this one
         log.warning("%s is published, but what it replaces could not be removed", store.uri, exc_info=True)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def export_uris(destination: str | ObjectStoragePath, conn_id: str | None = None) -> list[str]:
     """Return the URIs of an export's parts, in order, by its manifest.
 
-    They name no Airflow connection, and nothing in them is encoded. An export that replaces this one removes its parts.
+    Rows of results name their files, which lie below the destination. The URIs name no Airflow connection, and nothing
+    in them is encoded. An export that replaces this one removes its parts.
 
     :param destination: the folder: a URI, an absolute local path, or an ``ObjectStoragePath``
     :param conn_id: the Airflow connection for a URI that names none
@@ -55,12 +56,12 @@ def read_table(
 
 
 def _columns_of(manifest: Manifest) -> Sequence[Column]:
-    from airflow_batch_provider.vendors import LISTINGS
+    from airflow_batch_provider.vendors import EXPORTS
 
-    if manifest.listing in LISTINGS:
-        return LISTINGS[manifest.listing].columns
+    if known := EXPORTS.get(manifest.listing):
+        return known.columns
     if manifest.parts and FORMATS[manifest.format].has_types:
         return ()
     raise InvalidParameterError(
-        f"The columns of {manifest.listing} are not known to this package; pass those of its Listing as columns."
+        f"The columns of {manifest.listing} are not known to this package; pass those of its declaration as columns."
     )

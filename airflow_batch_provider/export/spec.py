@@ -28,6 +28,8 @@ class ExportSpec:
     :param rows_per_part: rows in each file but the last
     :param task_run: who does it
     :param show: makes the vendor's words harmless before they are counted
+    :param is_results: whether rows are results, which cost a request or more each and may have files
+    :param fails_on_items: whether to publish nothing if items have failed
     :param source: where the listing is read, hashed: a cursor means nothing elsewhere
     """
 
@@ -37,6 +39,8 @@ class ExportSpec:
     rows_per_part: int
     task_run: TaskRun
     show: Show
+    is_results: bool = False
+    fails_on_items: bool = False
     source: str = ""
 
     @cached_property

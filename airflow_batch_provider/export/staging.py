@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping
+from itertools import count
 
-from airflow_batch_provider.export.manifest import digits_of
+from airflow_batch_provider.export.manifest import FILES, digits_of
 from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.stores.parallel import for_each
 
@@ -26,6 +27,7 @@ STAGED_NAME = re.compile(
 )
 
 _TOKEN_BYTES = 6
+_PUBLISHED = "published"
 _MARK = re.compile(r"begun(?:\.(?P<number>[0-9]{1,9}))?")
 """The first file of a try, with Airflow's number of it."""
 
@@ -77,11 +79,17 @@ class Staging:
         self.token = secrets.token_hex(_TOKEN_BYTES)
         self.earlier: Collection[str] = ()
         self._own = {self.token}
+        self._numbers = count()
         self._number = try_number
+        self._published: set[str] = set()
 
     def name(self, rest: str) -> str:
         """Return a name of this try's own, below the destination."""
         return f"{self.folder}/{self.token}-{rest}"
+
+    def new_name(self, rest: str) -> str:
+        """Return a name that this try has not used before, even if it has begun again; from any thread."""
+        return self.name(f"{next(self._numbers):08d}.{rest}")
 
     def begin(self) -> None:
         """Note the tries before this one, and write a first file.
@@ -111,6 +119,42 @@ class Staging:
         self.token = secrets.token_hex(_TOKEN_BYTES)
         self._own.add(self.token)
         self._leave_mark()
+
+    def mark_published(self, digits: str, before: str | None) -> None:
+        """Note that a manifest which names the files of these digits is about to be published.
+
+        From then on a writer may have replaced it and remove them, so no later try publishes files under these digits,
+        unless the manifest has certainly not been put.
+
+        :param digits: the digits
+        :param before: the version of the manifest that it replaces
+        """
+        name = self._mark_of(digits)
+        self._store.put(name, (before or "").encode())
+        self._published.add(name)
+
+    def marks_of_published(self, names: Iterable[str] = ()) -> set[str]:
+        """Return what :meth:`mark_published` has written, in this try and, of these names, in any.
+
+        They are removed last: with one, a later try takes what is published for the work of a try that was killed.
+        """
+        return self._published.union(name for name in names if name.endswith(f"-{_PUBLISHED}"))
+
+    def may_be_published(self, digits: str, current: str | None) -> bool:
+        """Return whether a manifest that names the files of these digits may have been published.
+
+        :param digits: the digits
+        :param current: the version of the manifest that is there now
+        """
+        before = self._store.read(self._mark_of(digits))
+        return before is not None and before != (current or "").encode()
+
+    def is_published_by_another(self, digits: str, current: str | None) -> bool:
+        """Return whether another try of this piece of work that lives may have published files of the same digits."""
+        return self._mark_of(digits) not in self._published and self.may_be_published(digits, current)
+
+    def _mark_of(self, digits: str) -> str:
+        return f"{self.folder}/{digits}-{_PUBLISHED}"
 
     def names(self) -> Mapping[str, float]:
         """Return what any try of this export has staged, with its age in seconds."""
@@ -147,4 +191,5 @@ class Staging:
         """Remove files, one group after the other, and the folders that they leave empty."""
         for group in names:
             for_each(self._store, self._store.remove, list(group))
-        self._store.remove_empty_folders(STAGING)
+        for folder in (STAGING, FILES):
+            self._store.remove_empty_folders(folder)

@@ -28,6 +28,8 @@ class Stats:
     :param statuses: rows by the vendor's status word, as it may be shown
     :param passes: how often the listing was read
     :param doubt: why rows may be missing all the same
+    :param outcomes: items by what became of them, if the rows are results
+    :param requests: how many requests it took
     """
 
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -38,6 +40,8 @@ class Stats:
     statuses: dict[Shown, int] = field(default_factory=dict)
     passes: int = 1
     doubt: str | None = None
+    outcomes: dict[str, int] = field(default_factory=dict)
+    requests: int = 0
 
     def count(self, rows: Rows, show: Show) -> None:
         """Note rows that go into a part.
@@ -50,10 +54,13 @@ class Stats:
             if status not in self.statuses and len(self.statuses) >= MOST_STATUSES:
                 status = OTHER_STATUSES
             self.statuses[status] = self.statuses.get(status, 0) + count
+        for outcome, count in Counter(rows.outcomes).items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
 
     def count_page(self, page: NewRows) -> None:
         """Note that a page was used up."""
-        self.pages += 1
+        self.pages += page.pages
+        self.requests += page.requests
         self.duplicates += page.duplicates
         self.total = self.total if page.total is None else page.total
         self.passes = page.passes

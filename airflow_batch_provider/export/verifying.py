@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_batch_provider.codec import UnreadableError
 from airflow_batch_provider.exceptions import ExportDamagedError, ExportReplacedError
-from airflow_batch_provider.export.manifest import MANIFEST_NAME, Manifest, Part, digits_of, load_manifest
+from airflow_batch_provider.export.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    Part,
+    digits_of,
+    load_manifest,
+    place_of,
+)
+from airflow_batch_provider.export.named_files import NamedFiles
 from airflow_batch_provider.formats.registry import require_library
 
 if TYPE_CHECKING:
@@ -45,6 +54,8 @@ def read_export(destination: str | ObjectStoragePath, conn_id: str | None = None
 def verify_export(destination: str | ObjectStoragePath, conn_id: str | None = None) -> Manifest:
     """Check that an export is whole: every file's size, SHA-256 and number of rows, and no file that is not its own.
 
+    Of results, the files that the rows name too.
+
     :param destination: the folder: a URI, an absolute local path, or an ``ObjectStoragePath``
     :param conn_id: the Airflow connection for a URI that names none
     :return: the manifest
@@ -63,6 +74,12 @@ def open_destination(destination: str | ObjectStoragePath, conn_id: str | None) 
     from airflow_batch_provider.stores.destination import open_store
 
     return open_store(destination, conn_id)
+
+
+def _counting(rows: Iterable[Mapping[str, Any]], outcomes: Counter[str]) -> Iterator[Mapping[str, Any]]:
+    for row in rows:
+        outcomes[str(row.get("outcome"))] += 1
+        yield row
 
 
 def _damaged(store: Store, findings: Sequence[str]) -> ExportDamagedError:
@@ -104,20 +121,30 @@ class PublishedExport:
         """Check everything. See :func:`verify_export`."""
         require_library(self.manifest.format, self.manifest.compression)
         findings = self._sums()
+        files, outcomes = NamedFiles(), Counter[str]()
         for part in self.manifest.parts:
-            with self._spooled(part) as (_, found):
+            with self._spooled(part) as (file, found):
                 findings += found
-        findings += [f"{name} is beside the parts, but not of this export" for name in self._foreign()]
+                if self.manifest.outcomes and not found:
+                    files.add(_counting(self._rows_in(file), outcomes))
+        if not findings and outcomes != self.manifest.outcomes:
+            have = ", ".join(f"{count} {word}" for word, count in outcomes.items())
+            findings.append(f"{MANIFEST_NAME} says other outcomes than its rows have: {have}")
+        findings += files.problems(self._store, self.manifest)
+        findings += [f"{name} is beside the parts, but not of this export" for name in self._foreign(files.paths)]
         self._raise(findings)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows. See :func:`read_export`."""
-        from airflow_batch_provider.formats.reader import iter_rows
-
         for part in self.manifest.parts:
             with self._spooled(part) as (file, findings):
                 self._raise(findings)
-                yield from iter_rows(file, self.manifest.format, self.manifest.compression)
+                yield from self._rows_in(file)
+
+    def _rows_in(self, file: IO[bytes]) -> Iterator[dict[str, Any]]:
+        from airflow_batch_provider.formats.reader import iter_rows
+
+        return iter_rows(file, self.manifest.format, self.manifest.compression)
 
     def table(self, columns: Sequence[Column]) -> pa.Table:
         """Return the rows as a table. See :func:`~.reading.read_table`."""
@@ -148,6 +175,9 @@ class PublishedExport:
             said, sum_of_parts = getattr(self.manifest, name), sum(getattr(part, name) for part in self.manifest.parts)
             if said != sum_of_parts:
                 findings.append(f"{MANIFEST_NAME} says {said} {name}, but its parts have {sum_of_parts}")
+        outcomes = sum(self.manifest.outcomes.values())
+        if self.manifest.outcomes and outcomes != self.manifest.rows:
+            findings.append(f"{MANIFEST_NAME} says {outcomes} outcomes of {self.manifest.rows} rows")
         return findings
 
     @contextmanager
@@ -191,11 +221,14 @@ class PublishedExport:
             return [f"{part.path} cannot be read as {self.manifest.format}: {type(error).__name__}"]
         return [] if rows == part.rows else [f"{part.path} holds {rows} rows instead of {part.rows}"]
 
-    def _foreign(self) -> list[str]:
-        """Return the files that look like parts, but are not of this export nor of one that is being published."""
+    def _foreign(self, files: Iterable[str]) -> list[str]:
+        """Return the files that look like those of an export, but are not of this one nor of one that is published now.
+
+        :param files: those beside the parts that its rows name
+        """
         from airflow_batch_provider.export.staging import STAGING, tokens_of
 
-        known = {part.path for part in self.manifest.parts}
+        known = {*(part.path for part in self.manifest.parts), *files}
         suspects = [name for name in self._store.names_below() if digits_of(name) and name not in known]
         if suspects:  # a try leaves a mark before it publishes a part, so what explains one of them is there by now
             staged = self._store.names_below(STAGING)
@@ -205,4 +238,4 @@ class PublishedExport:
             # What a cleaner has removed meanwhile had its mark until then.
             names = self._store.names_below()
             suspects = [name for name in suspects if name in names and digits_of(name) not in published]
-        return [name for name in suspects if name not in known]
+        return [name for name in suspects if known.isdisjoint((name, place_of(name)))]

@@ -14,8 +14,9 @@ import msgspec
 
 from airflow_batch_provider.apis.columns import Column, ColumnType, Scalar, Struct
 from airflow_batch_provider.apis.page import Line
+from airflow_batch_provider.apis.raw_json import raw_fields
 from airflow_batch_provider.formats.encoder import Encoder
-from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
+from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +29,7 @@ and what it drops before it looks."""
 _END = b"\r\n"
 _TEXT = msgspec.json.Decoder(str)
 _TEXTS = (Scalar.TEXT, Scalar.TIMESTAMP)
+_NUMBER_STARTS = tuple(b"%b" % bytes([start]) for start in b"-0123456789")
 _FIELD = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(?:,|\r\n)')
 
 
@@ -80,8 +82,12 @@ class CsvEncoder:
                 return self._text(raw) if raw.startswith(b'"') else None
             case Scalar.INTEGER | Scalar.UNIX_SECONDS | Scalar.UNIX_MILLISECONDS:
                 return raw if raw.removeprefix(b"-").isdigit() else None
+            case Scalar.FLOAT:
+                return raw if raw.startswith(_NUMBER_STARTS) else None
             case Scalar.BOOLEAN:
                 return raw if raw in (b"true", b"false") else None
+            case Scalar.JSON:
+                return _quoted(raw)
         return _quoted(raw) if raw.startswith(b"{" if isinstance(column_type, Struct) else b"[") else None
 
     def _text(self, raw: bytes) -> bytes | None:

@@ -2,67 +2,53 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-import msgspec
-
-from airflow_batch_provider.apis.page import Line
-from airflow_batch_provider.apis.surrogates import hide_lone_surrogates
+from airflow_batch_provider.apis.raw_json import raw_object
 
 log = logging.getLogger(__name__)
 
 EXTRA = "_extra"
-"""The last column: a JSON object with what the documented columns do not contain, null if they contain everything."""
+"""The last column: a JSON object with what the documented columns do not contain, null if they contain everything.
+
+If the column of one of its fields is a struct, the two are parts of one object; otherwise the field is the whole value.
+"""
 
 NULL = b"null"
-
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-def raw_fields(line: Line) -> dict[str, bytes]:
-    """Return the fields of a row, each value as the vendor wrote it. The last of a repeated field counts."""
-    try:
-        return {name: bytes(raw) for name, raw in _FIELDS.decode(line).items()}
-    except msgspec.DecodeError:
-        hidden = hide_lone_surrogates(bytes(line))
-        if hidden is None:
-            raise
-        fields = _FIELDS.decode(hidden.body)
-        return {hidden.restore_text(name): hidden.restore_json(bytes(raw)) for name, raw in fields.items()}
 
 
 def extra(fields: Mapping[str, bytes], names: Collection[str]) -> bytes | None:
     """Return the value of :data:`EXTRA`.
 
-    :param fields: the row, from :func:`raw_fields`
+    :param fields: the row's, from :func:`~airflow_batch_provider.apis.raw_json.raw_fields`
     :param names: the fields to include
     """
     if not names:
         return None
-    pairs = [json.dumps(name).encode() + b":" + raw for name, raw in fields.items() if name in names]
-    return b"{" + b",".join(pairs) + b"}"
+    return raw_object({name: raw for name, raw in fields.items() if name in names})
 
 
 class Mismatches:
-    """Counts the values whose type is not as documented, and warns once of each column that has one.
+    """Counts the values whose type is not as documented, and warns once of each field that has one.
 
-    :param warned: the columns already warned of, shared by all files of an export
+    A field of a struct is named with a dotted path.
+
+    :param warned: the fields already warned of, shared by all files of an export
     """
 
     def __init__(self, warned: set[str]) -> None:
         self._warned = warned
         self.counts: Counter[str] = Counter()
 
-    def add(self, column: str) -> None:
+    def add(self, field: str) -> None:
         """Count a value, which :data:`EXTRA` contains instead."""
-        self.counts[column] += 1
-        if column not in self._warned:
-            self._warned.add(column)
+        self.counts[field] += 1
+        if field not in self._warned:
+            self._warned.add(field)
             log.warning(
-                "Field %r has values of another type than documented; its column is null there, and %s contains them",
-                column,
+                "Field %r has values of another type than documented; it is null there, and %s contains them",
+                field,
                 EXTRA,
             )

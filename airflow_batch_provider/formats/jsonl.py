@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import Line
+from airflow_batch_provider.apis.raw_json import read_json
 from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import Mismatches
 
@@ -34,7 +34,7 @@ def new_encoder(columns: Sequence[Column], mismatches: Mismatches, escape_formul
 
 def iter_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file."""
-    return map(json.loads, file)
+    return map(read_json, file)
 
 
 def count_rows(file: IO[bytes]) -> int:

@@ -1,12 +1,17 @@
-"""Checks values against their documented types: slow, exact, one value at a time."""
+"""Checks values against their documented types: slow, exact, one value at a time.
+
+Values are checked as the vendor wrote them, since a parser would round numbers.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from decimal import Decimal, InvalidOperation
 
-from airflow_batch_provider.apis.columns import Column, ColumnType, ListOf, Scalar, Struct
+import msgspec
+
+from airflow_batch_provider.apis.columns import Scalar
 
 LARGEST_INTEGER = 2**63 - 1
 
@@ -16,44 +21,74 @@ _TIME = re.compile(
     r"(?:(?<=:[0-9]{2}:[0-9]{2})(\.[0-9]{1,6})0*)?"
     r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
+_INTEGER = re.compile(rb"-?[0-9]{1,19}")
+_NUMBER = re.compile(rb"-?[0-9]")
+_TEXT = msgspec.json.Decoder(str)
+_BOOLEANS = {b"true": True, b"false": False}
 
 
 class TypeMismatchError(ValueError):
     """The value is not of its documented type."""
 
 
-def check_type(value: Any, column_type: ColumnType) -> tuple[Any, bool]:
-    """Return a value as its column contains it, and whether that is all of it.
+def check_type(raw: bytes, scalar: Scalar) -> str | int | float | bool | datetime:
+    """Return a value as its column contains it.
 
-    :param value: a parsed JSON value
-    :param column_type: its documented type
+    :param raw: a JSON value other than null
+    :param scalar: its documented type
     :raises TypeMismatchError: it is of another type
     """
-    if value is None:
-        return None, True
-    match column_type:
-        case Struct() if isinstance(value, dict):
-            return _check_struct(value, column_type.fields)
-        case ListOf() if isinstance(value, list):
-            checked = [check_type(element, column_type.element) for element in value]
-            return [element for element, _ in checked], all(is_whole for _, is_whole in checked)
-        case Scalar.TEXT if isinstance(value, str):
-            return value, True
-        case Scalar.INTEGER if type(value) is int and -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
-            return value, True
-        case Scalar.BOOLEAN if isinstance(value, bool):
-            return value, True
-        case Scalar.TIMESTAMP if isinstance(value, str):
-            return parse_timestamp(value), True
-        case Scalar.UNIX_SECONDS | Scalar.UNIX_MILLISECONDS if type(value) is int:
-            return _from_unix(value, 1_000_000 if column_type is Scalar.UNIX_SECONDS else 1_000), True
+    match scalar:
+        case Scalar.TEXT:
+            return _parse_text(raw)
+        case Scalar.INTEGER:
+            return _parse_integer(raw)
+        case Scalar.FLOAT:
+            return parse_float(raw)
+        case Scalar.BOOLEAN if raw in _BOOLEANS:
+            return _BOOLEANS[raw]
+        case Scalar.TIMESTAMP:
+            return parse_timestamp(_parse_text(raw))
+        case Scalar.UNIX_SECONDS:
+            return _from_unix(_parse_integer(raw), 1_000_000)
+        case Scalar.UNIX_MILLISECONDS:
+            return _from_unix(_parse_integer(raw), 1_000)
+        case Scalar.JSON:
+            return raw.decode()
     raise TypeMismatchError
 
 
-def _check_struct(value: dict[str, Any], fields: tuple[Column, ...]) -> tuple[dict[str, Any], bool]:
-    checked = {field.name: check_type(value.get(field.name), field.type) for field in fields}
-    is_whole = value.keys() <= checked.keys() and all(is_whole for _, is_whole in checked.values())
-    return {name: element for name, (element, _) in checked.items()}, is_whole
+def _parse_text(raw: bytes) -> str:
+    try:
+        return _TEXT.decode(raw)
+    except msgspec.DecodeError:  # also a lone surrogate, which UTF-8 cannot encode
+        raise TypeMismatchError from None
+
+
+def _parse_integer(raw: bytes) -> int:
+    if not _INTEGER.fullmatch(raw):
+        raise TypeMismatchError
+    value = int(raw)
+    if not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
+        raise TypeMismatchError
+    return value
+
+
+def parse_float(raw: bytes) -> float:
+    """Return a number that is exactly what the vendor wrote: as an integer, or else as Python writes it.
+
+    :raises TypeMismatchError: it is none, or a double cannot keep all its digits
+    """
+    if not _NUMBER.match(raw):
+        raise TypeMismatchError
+    value = float(raw)
+    try:
+        is_exact = Decimal(value if value.is_integer() else repr(value)) == Decimal(raw.decode())
+    except InvalidOperation:  # its exponent is beyond those of decimals
+        is_exact = False
+    if not is_exact:
+        raise TypeMismatchError
+    return value
 
 
 def _from_unix(value: int, microseconds: int) -> datetime:

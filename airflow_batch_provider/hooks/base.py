@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource
 from airflow_batch_provider.apis.parameter import Violation, first_missing, first_violation
+from airflow_batch_provider.apis.plans import Plan
 from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.apis.shown import Redactor
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError, TransientError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_batch_provider.client.client import Client
     from airflow_batch_provider.listing.pages import NewRows
 
+
+T = TypeVar("T")
 
 Documents = Iterator[dict[str, Any]]
 """The vendor's own objects, one by one, unchanged."""
@@ -113,7 +117,9 @@ class BatchApiHook(BaseHook):
             f"Connection {self._connection_id!r} cannot be used now: {reason}", vendor=self.vendor.name
         )
 
-    def fill(self, endpoint: Endpoint, values: Mapping[str, Any], *, may_lack: bool = False) -> dict[str, Any]:
+    def fill(
+        self, endpoint: Endpoint | Results, values: Mapping[str, Any], *, may_lack: bool = False
+    ) -> dict[str, Any]:
         """Check values and fill them up from the connection's extras.
 
         :param endpoint: what they are for
@@ -144,7 +150,7 @@ class BatchApiHook(BaseHook):
         filled = self.fill(kind.listing, values, may_lack=kind.single is not None)
         return {name: value for name, value in kind.listing.given(filled).items() if name in kind.scope}
 
-    def _object_to(self, endpoint: Endpoint, violation: Violation | None) -> None:
+    def _object_to(self, endpoint: Endpoint | Results, violation: Violation | None) -> None:
         if violation:
             raise InvalidParameterError(f"{endpoint.name}: {violation}.", vendor=self.vendor.name)
 
@@ -164,6 +170,36 @@ class BatchApiHook(BaseHook):
 
         pages = self.read_pages(listing, self.request_for(listing, values))
         return (document for page in pages for document in documents(page.rows))
+
+    def iter_results(self, results: Results, *, takes_unfinished: bool = False, **values: Any) -> Documents:
+        """Yield what became of each item of a batch, without files; see ``operators/results.py`` for the rows.
+
+        :param results: what to read
+        :param takes_unfinished: whether to take what is there of a batch that is not finished
+        :param values: its parameters
+        """
+        from airflow_batch_provider.listing.file_sink import NoFiles
+        from airflow_batch_provider.listing.pages import documents
+        from airflow_batch_provider.listing.results import ResultsReader, ResultsRequest
+
+        request = ResultsRequest(results=results, values=self.fill(results, values), takes_unfinished=takes_unfinished)
+        pages = ResultsReader(self.connect(), request).rows(NoFiles())
+        return (document for page in pages for document in documents(page.rows))
+
+    def run_plan(self, plan: Plan[T], values: Mapping[str, Any]) -> T:
+        """Run a vendor's plan that stores no files.
+
+        :param plan: the plan
+        :param values: the parameters that its requests share
+        """
+        from airflow_batch_provider.listing.file_sink import NoFiles
+        from airflow_batch_provider.listing.plans import PlanRunner
+
+        runner = PlanRunner(self.connect(), values, NoFiles())
+        try:
+            return runner.run(plan)
+        finally:
+            runner.close()
 
     def get_resource(self, resource: Resource, **values: Any) -> dict[str, Any]:
         """Return one object of the vendor, unchanged.

@@ -135,6 +135,7 @@ def read_settings(vendor: Vendor, connection: Connection, extras: Mapping[str, A
         connection_id=str(connection.conn_id),
         base_url=_base_url(vendor, connection, extras),
         auth=vendor.auths.get(extras.get("auth_header", ""), vendor.auth),
+        auths={endpoint: vendor.auths[extras[extra]] for endpoint, extra in vendor.auths_of.items() if extra in extras},
         credentials=Credentials(_api_key(vendor, connection), connection.login or ""),
         **common,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
-from airflow_batch_provider.vendors import llamacloud
+from airflow_batch_provider.vendors import llamacloud, llamacloud_results
 
 
 class LlamaCloudHook(BatchApiHook):
@@ -134,4 +134,121 @@ class LlamaCloudHook(BatchApiHook):
         """
         return self.get_resource(
             llamacloud.BATCH_PROCESSING_JOB, job_id=job_id, project_id=project_id, organization_id=organization_id
+        )
+
+    def iter_batch_results(
+        self,
+        batch_id: str,
+        *,
+        unfinished: bool = False,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what became of each file of a v2 batch, as rows with ``outcome``, ``error``, ``item`` and ``result``.
+
+        ``item`` has the file in its directory too, as ``directory_file``. Contents of parse jobs are files, which
+        ``LlamaCloudExportBatchResultsOperator`` fetches.
+
+        :param batch_id: the batch
+        :param unfinished: whether to take what is there of a batch that is not finished
+        :param project_id: the project
+        :param organization_id: the organization
+        :raises BatchUnfinishedError: it is not
+        """
+        return self.iter_results(
+            llamacloud_results.RESULTS,
+            takes_unfinished=unfinished,
+            batch_id=batch_id,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def get_parse_result(
+        self,
+        job_id: str,
+        expand: Sequence[str] = (),
+        *,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Return a parse job, ``{"job": ..., ...}``, with the contents that are asked for.
+
+        :param job_id: the job
+        :param expand: what to add, such as ``markdown_full``, ``text_full``, ``items``, ``metadata`` or ``usage``
+        :param project_id: the project
+        :param organization_id: the organization
+        """
+        return self.get_resource(
+            llamacloud.PARSE_JOB,
+            job_id=job_id,
+            expand=list(expand) or None,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def get_extract_result(
+        self, job_id: str, *, project_id: str | None = None, organization_id: str | None = None
+    ) -> dict[str, Any]:
+        """Return an extract job with ``extract_result`` and ``extract_metadata``; whole numbers are exact.
+
+        :param job_id: the job
+        :param project_id: the project
+        :param organization_id: the organization
+        """
+        return self.get_resource(
+            llamacloud.EXTRACT_JOB,
+            job_id=job_id,
+            expand=["extract_metadata", "usage"],
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def iter_batch_processing_items(
+        self,
+        job_id: str,
+        *,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the items of a batch processing job (v1 beta).
+
+        :param job_id: the job
+        :param project_id: the project
+        :param organization_id: the organization
+        :param limit: rows per request, 1 to 1000 (default); not a limit of the whole
+        :param offset: how many rows to leave out at the beginning, 0 by default
+        """
+        return self.iter_listing(
+            llamacloud.BATCH_PROCESSING_ITEMS,
+            job_id=job_id,
+            project_id=project_id,
+            organization_id=organization_id,
+            limit=limit,
+            offset=offset,
+        )
+
+    def iter_batch_processing_results(
+        self,
+        job_id: str,
+        *,
+        unfinished: bool = False,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what became of each item of a batch processing job (v1 beta); otherwise as for v2 batches.
+
+        :param job_id: the job
+        :param unfinished: whether to take what is there of a job that is not finished
+        :param project_id: the project
+        :param organization_id: the organization
+        :raises BatchUnfinishedError: it is not
+        """
+        return self.iter_results(
+            llamacloud_results.PROCESSING_JOB_RESULTS,
+            takes_unfinished=unfinished,
+            job_id=job_id,
+            project_id=project_id,
+            organization_id=organization_id,
         )

@@ -80,3 +80,19 @@ class PlaymentHook(BatchApiHook):
         :param job_id: the job
         """
         return self.get_resource(playment.JOB_RESULT, project_id=project_id, job_id=job_id)
+
+    def iter_job_results(
+        self, project_id: str | None, batch_id: str, *, unfinished: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what became of each job of a batch, as rows with ``outcome``, ``error``, ``item`` and ``result``.
+
+        The annotations themselves are files, which ``PlaymentExportJobResultsOperator`` fetches.
+
+        :param project_id: the project that has the batch
+        :param batch_id: the batch
+        :param unfinished: whether to take what is there of a batch that is not finished
+        :raises BatchUnfinishedError: it is not
+        """
+        return self.iter_results(
+            playment.JOB_RESULTS, takes_unfinished=unfinished, project_id=project_id, batch_id=batch_id
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from airflow_batch_provider.apis.plans import need
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
 from airflow_batch_provider.vendors import talkifai
@@ -81,3 +82,15 @@ class TalkifAIHook(BatchApiHook):
         :param batch_job_id: the job
         """
         return self.get_resource(talkifai.BATCH_JOB, batch_job_id=batch_job_id)
+
+    def get_conversation(self, room_name: str, *, recording: bool = False) -> dict[str, Any]:
+        """Return the conversation of a contact, with transcript and analysis as far as they are there.
+
+        Path and authentication are those of the connection's ``export_path`` and ``export_auth``.
+
+        :param room_name: the contact's ``roomName``; it contains the number that was called
+        :param recording: whether to ask for the address of the recording too
+        """
+        values = self.fill(talkifai.CONVERSATION, {})
+        asked = talkifai.conversation(values, room_name, recording=recording)
+        return talkifai.unwrapped(self.run_plan(need(talkifai.CONVERSATION, **asked), values)).document

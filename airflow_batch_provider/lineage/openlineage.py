@@ -11,6 +11,7 @@ import msgspec
 from airflow_batch_provider.apis.columns import TEXT, Column, ColumnType, ListOf, Struct
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Identifier
+from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.lineage.datasets import destination_dataset, vendor_namespace
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Exported(msgspec.Struct, frozen=True):
     """What an export has read and written.
 
-    :param listing: what was read
+    :param listing: what was read: a listing, or the results of a batch
     :param base_url: where
     :param destination: the folder, as its store spells it
     :param manifest: what is in it
@@ -32,7 +33,7 @@ class Exported(msgspec.Struct, frozen=True):
     :param added: the names of the columns that the files have before the documented ones
     """
 
-    listing: Listing
+    listing: Listing | Results
     base_url: str
     destination: str
     manifest: Manifest
@@ -52,7 +53,7 @@ def operator_lineage(exported: Exported | None) -> OperatorLineage[Any, Any]:
     return OperatorLineage(inputs=[_input(exported)], outputs=[_output(exported)])
 
 
-def listing_name(listing: Listing, params: Mapping[str, Any]) -> str:
+def listing_name(listing: Listing | Results, params: Mapping[str, Any]) -> str:
     """Return the name of what was listed: the listing and the ids that it was asked for.
 
     Words and times only choose among its rows, and page sizes say how they come, so neither makes another dataset.
@@ -87,7 +88,9 @@ def _output(exported: Exported) -> OutputDataset:
 
     manifest = exported.manifest
     statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-        rowCount=manifest.rows, size=manifest.bytes, fileCount=len(manifest.parts)
+        rowCount=manifest.rows,
+        size=manifest.bytes + manifest.files.bytes,
+        fileCount=len(manifest.parts) + manifest.files.count,
     )
     namespace, name = destination_dataset(exported.destination, exported.account)
     added = [Column(name, TEXT) for name in exported.added]

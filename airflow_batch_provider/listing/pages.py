@@ -43,6 +43,9 @@ class NewRows(msgspec.Struct, frozen=True):
     :param passes: how often the listing was read, this time included
     :param digests: the hashes of the rows' ids
     :param doubt: on the last page, why rows may be missing all the same
+    :param left_out: the hashes of the ids of rows that were read, but are not wanted
+    :param pages: how many pages have been used up with these rows: none, if more of the same page follow
+    :param requests: how many requests it took
     """
 
     rows: Rows
@@ -52,6 +55,9 @@ class NewRows(msgspec.Struct, frozen=True):
     passes: int = 1
     digests: Sequence[bytes] = ()
     doubt: str | None = None
+    left_out: Sequence[bytes] = ()
+    pages: int = 1
+    requests: int = 1
 
 
 def read_pages(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, ObjectStoragePath
 
+    from airflow_batch_provider.apis.results import Results
+    from airflow_batch_provider.export.export import PageSource, ResultsSource
     from airflow_batch_provider.export.manifest import Manifest, TaskRun
     from airflow_batch_provider.export.spec import ExportSpec
     from airflow_batch_provider.hooks.base import BatchApiHook
@@ -37,8 +39,8 @@ RESUME = Boolean()
 ROWS_PER_PART = Integer(1)
 
 
-class ListingExportOperator(BaseOperator):
-    """Exports a whole listing to object storage: published complete, or not at all.
+class ExportOperator(BaseOperator):
+    """Exports rows to object storage: published complete, or not at all.
 
     The destination is a folder of its own for each export. It gets ``part-...`` files and, last, a ``_MANIFEST.json``
     that names them with rows, bytes and SHA-256; an export that was there before stays whole until then. The task
@@ -47,8 +49,8 @@ class ListingExportOperator(BaseOperator):
     Each export is an asset event with that summary as its extra: on the assets and aliases in ``outlets``, or, where
     there are none, on ``AssetAlias("<dag id>/<task id>")``. An alias stands for an asset with the destination's URI.
 
-    Subclasses name the listing and the hook; those of its parameters that they take are template fields of theirs. All
-    parameters are templates; values are checked when the task runs.
+    Subclasses name the hook and what is exported; those of its parameters that they take are template fields of theirs.
+    All parameters are templates; values are checked when the task runs.
 
     :param destination: the folder: a URI such as ``s3://aws_default@raw/playment/{{ ds }}`` or ``file:///data/exports``,
         an absolute path, or an ``ObjectStoragePath``
@@ -75,7 +77,6 @@ class ListingExportOperator(BaseOperator):
     :raises TransientError: it may pass; Airflow's retries apply
     """
 
-    listing: ClassVar[Listing]
     hook_class: ClassVar[type[BatchApiHook]]
     template_fields: Sequence[str] = (
         "destination",
@@ -95,9 +96,35 @@ class ListingExportOperator(BaseOperator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not cls.__name__.startswith("_"):
-            required = [parameter.name for parameter in cls.listing.parameters if parameter.required]
+        if (exported := cls.exports()) and not cls.__name__.startswith("_"):
+            required = [parameter.name for parameter in exported.parameters if parameter.required]
             check_template_fields(cls, [*required, cls.hook_class.conn_name_attr])
+
+    @classmethod
+    def exports(cls) -> Listing | Results | None:
+        """Return what is exported; None for a class that leaves it to its subclasses."""
+        raise NotImplementedError
+
+    def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> PageSource | ResultsSource:
+        """Return what reads the rows.
+
+        :param hook: the hook of the connection
+        :param values: the parameters, checked
+        """
+        raise NotImplementedError
+
+    def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the manifest names as ``params``.
+
+        :param values: the parameters, checked
+        """
+        return self._exports.given(values)
+
+    @property
+    def _exports(self) -> Listing | Results:
+        exported = self.exports()
+        assert exported
+        return exported
 
     _exported: Exported | None = None
 
@@ -133,7 +160,7 @@ class ListingExportOperator(BaseOperator):
             declare_outlet(self, self.dag_id, self.task_id)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Export the listing and return the manifest's summary."""
+        """Export and return the manifest's summary."""
         # These import the HTTP library and fsspec, which parsing a DAG must not cost.
         from airflow_batch_provider.export.existing import IfExists
         from airflow_batch_provider.export.export import export
@@ -141,17 +168,11 @@ class ListingExportOperator(BaseOperator):
 
         self._check_values()
         hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
-        values = hook.fill(self.listing, self._listing_values())
+        values = hook.fill(self._exports, self._values())
         label_mapped_task(context, self._ids())
         store = open_store(self.destination, self.destination_conn_id or None)
         spec = self._spec(context, hook, values)
-        source = partial(
-            hook.read_pages,
-            self.listing,
-            self.listing.request(values),
-            on_drift=ON_DRIFT.encode(self.on_drift),
-            prefetch=True,
-        )
+        source = self.source(hook, values)
         resume = RESUME.encode(self.resume) == "true"
         if_exists, may_be_empty = IfExists(self.if_exists), self.if_empty == "publish"
         try:
@@ -181,20 +202,21 @@ class ListingExportOperator(BaseOperator):
         from airflow_batch_provider.export.spec import ExportSpec
         from airflow_batch_provider.formats.format import Format
 
-        params = self.listing.given(values)
+        params = self.asked(values)
         return ExportSpec(
-            listing=self.listing.name,
+            listing=self._exports.name,
             params=params,
             file_format=Format(
                 self.file_format,
                 self.compression or None,
-                self.listing.columns,
+                self._exports.columns,
                 escape_formulas=ESCAPE_FORMULAS.encode(self.escape_formulas) == "true",
                 added=self._added(params),
             ),
             rows_per_part=int(self.rows_per_part),
             task_run=_task_run(context),
             show=hook.connect().show,
+            **self._spec_facts(),
             source=hook.connect().settings.source,
         )
 
@@ -212,17 +234,21 @@ class ListingExportOperator(BaseOperator):
         self.published_to = store
         base_url = hook.get_conn().settings.base_url
         added = tuple(self._added(manifest.params))
-        self._exported = Exported(self.listing, base_url, store.uri, manifest, store.account, added)
+        self._exported = Exported(self._exports, base_url, store.uri, manifest, store.account, added)
         return summary
 
-    def _listing_values(self) -> dict[str, Any]:
-        names = {parameter.name for parameter in self.listing.parameters}
+    def _spec_facts(self) -> dict[str, Any]:
+        """Return what else the spec says."""
+        return {}
+
+    def _values(self) -> dict[str, Any]:
+        names = {parameter.name for parameter in self._exports.parameters}
         return {name: getattr(self, name) for name in self.template_fields if name in names}
 
     def _ids(self) -> list[object]:
-        """Return the ids that the task sets itself, in the listing's order."""
-        own = self._listing_values()
-        return [own.get(known.name) for known in self.listing.parameters if isinstance(known.domain, Identifier)]
+        """Return the ids that the task sets itself, in the order of the parameters."""
+        own = self._values()
+        return [own.get(known.name) for known in self._exports.parameters if isinstance(known.domain, Identifier)]
 
     def _added(self, params: Mapping[str, Any]) -> dict[str, str]:
         """Return the columns to add.
@@ -239,6 +265,34 @@ class ListingExportOperator(BaseOperator):
     def _check(self, name: str, value: object, domain: Domain) -> None:
         if domain.encode(value) is None:
             raise InvalidParameterError(f"{type(self).__name__}: {Violation(name, value, domain.allowed)}.")
+
+
+class ListingExportOperator(ExportOperator):
+    """Exports a whole listing.
+
+    Subclasses name the listing. Takes the parameters of :class:`ExportOperator`.
+    """
+
+    listing: ClassVar[Listing]
+
+    @classmethod
+    def exports(cls) -> Listing | None:
+        """Return the listing."""
+        return getattr(cls, "listing", None)
+
+    def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> PageSource:
+        """Return what reads the listing.
+
+        :param hook: the hook of the connection
+        :param values: the parameters, checked
+        """
+        return partial(
+            hook.read_pages,
+            self.listing,
+            self.listing.request(values),
+            on_drift=ON_DRIFT.encode(self.on_drift),
+            prefetch=True,
+        )
 
 
 def _task_run(context: Context) -> TaskRun:

@@ -7,7 +7,8 @@ from typing import Any
 
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.operators.export import ListingExportOperator
-from airflow_batch_provider.vendors import llamacloud
+from airflow_batch_provider.operators.results import ResultsExportOperator
+from airflow_batch_provider.vendors import llamacloud, llamacloud_results
 
 
 class _LlamaCloudExportOperator(ListingExportOperator):
@@ -32,7 +33,7 @@ class _LlamaCloudExportOperator(ListingExportOperator):
 class LlamaCloudExportBatchesOperator(_LlamaCloudExportOperator):
     """Exports LlamaCloud batches (v2).
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ListingExportOperator` too.
+    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
 
     :param status: only those in this state: ``PENDING``, ``THROTTLED``, ``RUNNING``, ``COMPLETED``, ``FAILED`` or
         ``CANCELLED``
@@ -77,7 +78,7 @@ class LlamaCloudExportBatchesOperator(_LlamaCloudExportOperator):
 class LlamaCloudExportBatchProcessingJobsOperator(_LlamaCloudExportOperator):
     """Exports LlamaCloud batch processing jobs (v1 beta).
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ListingExportOperator` too.
+    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
 
     :param directory_id: only those of this directory
     :param job_type: only ``parse``, ``extract`` or ``classify``
@@ -113,3 +114,83 @@ class LlamaCloudExportBatchProcessingJobsOperator(_LlamaCloudExportOperator):
         self.directory_id = directory_id
         self.job_type = job_type
         self.limit = limit
+
+
+class _LlamaCloudResultsOperator(ResultsExportOperator):
+    hook_class = LlamaCloudHook
+
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+        llamacloud_conn_id: str = LlamaCloudHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.organization_id = organization_id
+        self.llamacloud_conn_id = llamacloud_conn_id
+
+
+class LlamaCloudExportBatchResultsOperator(_LlamaCloudResultsOperator):
+    """Exports what the files of a LlamaCloud batch (v2) became: a row for each file, the parsed documents as files.
+
+    ``item`` is the vendor's entry for the file, with the file in its directory (name, ``unique_id``, metadata) added as
+    ``directory_file``; null if the directory is gone. ``result`` is the parse or extract job. An extract job has
+    ``extract_result`` in it; of a parse job, what became a file is left out. Failed pages show where ``markdown`` or
+    ``items`` are fetched: no other content says which pages failed. The vendor deletes results some time after
+    they were made, so export them in the run that waited for the batch.
+
+    Takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator` too.
+
+    :param batch_id: the batch
+    :param project_id: the project; that of the connection, else of the key, if left out
+    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param files: of ``markdown`` (default), ``text``, ``items``, ``metadata``, ``forms``, ``images``, ``xlsx`` and
+        ``pdf``; a parse job has produced those that its configuration asks for, an extract job has none
+    :param llamacloud_conn_id: the Airflow connection with the API key
+    """
+
+    results = llamacloud_results.RESULTS
+    template_fields = (
+        *ResultsExportOperator.template_fields,
+        "batch_id",
+        "project_id",
+        "organization_id",
+        "llamacloud_conn_id",
+    )
+
+    def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch_id = batch_id
+
+
+class LlamaCloudExportBatchProcessingResultsOperator(_LlamaCloudResultsOperator):
+    """Exports what the items of a LlamaCloud batch processing job (v1 beta) became: a row for each item.
+
+    ``result`` is the latest processing result of the item in this job. It names a place in the vendor's own storage;
+    the content comes from the API of parse jobs, that of v1 or that of v2, whichever has it. Where neither has, rows
+    are ``partial`` and have the references only. Jobs of other types have no content to fetch.
+
+    Takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator` too.
+
+    :param job_id: the batch processing job
+    :param project_id: the project; that of the connection, else of the key, if left out
+    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param files: of ``markdown`` (default), ``text``, ``items``, ``xlsx`` and ``pdf``
+    :param llamacloud_conn_id: the Airflow connection with the API key
+    """
+
+    results = llamacloud_results.PROCESSING_JOB_RESULTS
+    template_fields = (
+        *ResultsExportOperator.template_fields,
+        "job_id",
+        "project_id",
+        "organization_id",
+        "llamacloud_conn_id",
+    )
+
+    def __init__(self, *, job_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_id = job_id

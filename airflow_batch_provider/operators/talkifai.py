@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.apis.parameter import Choice
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.operators.export import ListingExportOperator
+from airflow_batch_provider.operators.results import ResultsExportOperator
 from airflow_batch_provider.vendors import talkifai
+
+if TYPE_CHECKING:
+    from airflow_batch_provider.export.export import PageSource
+    from airflow_batch_provider.hooks.base import BatchApiHook
+
+PERSONAL_FIELDS = Choice(("keep", "omit", "hash"))
 
 
 class TalkifAIExportBatchJobsOperator(ListingExportOperator):
     """Exports the batch calling jobs of a TalkifAI organization.
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ListingExportOperator` too.
+    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
 
     :param organization_id: the organization; that of the connection if left out
     :param status: only those in this state: ``pending``, ``scheduled``, ``running``, ``completed``, ``failed`` or
@@ -44,4 +53,103 @@ class TalkifAIExportBatchJobsOperator(ListingExportOperator):
         self.organization_id = organization_id
         self.status = status
         self.page_size = page_size
+        self.talkifai_conn_id = talkifai_conn_id
+
+
+class TalkifAIExportContactsOperator(ListingExportOperator):
+    """Exports the contacts of a TalkifAI batch calling job, each once, with what became of its call.
+
+    The contacts of a job that runs are read again until nothing moves, as ``on_drift`` says. They are personal data: by
+    default rows are as the vendor sent them, and nothing of them gets into logs, XComs or names.
+
+    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
+
+    :param batch_job_id: the job
+    :param contact_status: only those in this state, such as ``completed``, ``failed``, ``no_answer``, ``busy`` or
+        ``invalid_number``
+    :param personal_fields: what to do with ``phoneNumber``, ``contactData`` and ``roomName``: ``keep`` them (default),
+        ``omit`` them, or ``hash`` them: the same value gives the same 64 digits as long as the API key stays the same
+    :param page_size: rows per request, 1 to 500 (default)
+    :param talkifai_conn_id: the Airflow connection with the API key
+    """
+
+    listing = talkifai.CONTACTS
+    hook_class = TalkifAIHook
+    template_fields = (
+        *ListingExportOperator.template_fields,
+        "batch_job_id",
+        "contact_status",
+        "personal_fields",
+        "page_size",
+        "talkifai_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        batch_job_id: str,
+        contact_status: str | None = None,
+        personal_fields: str = "keep",
+        page_size: int | str | None = None,
+        talkifai_conn_id: str = TalkifAIHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.batch_job_id = batch_job_id
+        self.contact_status = contact_status
+        self.personal_fields = personal_fields
+        self.page_size = page_size
+        self.talkifai_conn_id = talkifai_conn_id
+
+    def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> PageSource:
+        """Return what reads the contacts.
+
+        :param hook: the hook of the connection
+        :param values: the parameters, checked
+        """
+        pages = super().source(hook, values)
+        if self.personal_fields == "keep":
+            return pages
+        from airflow_batch_provider.listing.personal_fields import without_personal_fields
+
+        secret = hook.connect().settings.credentials.secret if self.personal_fields == "hash" else None
+        return without_personal_fields(pages, talkifai.PERSONAL_FIELDS, secret)
+
+    def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the manifest names as ``params``.
+
+        :param values: the parameters, checked
+        """
+        asked = super().asked(values)
+        return asked if self.personal_fields == "keep" else {**asked, "personal_fields": self.personal_fields}
+
+    def _check_values(self) -> None:
+        super()._check_values()
+        self._check("personal_fields", self.personal_fields, PERSONAL_FIELDS)
+
+
+class TalkifAIExportConversationsOperator(ResultsExportOperator):
+    """Exports the conversations of a TalkifAI batch calling job: a row for each contact, transcripts as files.
+
+    ``result`` is the conversation as the vendor exports it. Transcript and analysis are made after a call: where they
+    are not there yet, they are asked for again until 15 minutes after its end. Conversations are personal data; rows
+    are as the vendor sent them, and nothing of them gets into logs, XComs or names.
+
+    Takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator` too.
+
+    :param batch_job_id: the job
+    :param files: of ``transcript`` (default) and ``recording``
+    :param talkifai_conn_id: the Airflow connection with the API key; its ``export_path`` and ``export_auth`` say where
+        conversations are exported
+    """
+
+    results = talkifai.CONVERSATIONS
+    hook_class = TalkifAIHook
+    template_fields = (*ResultsExportOperator.template_fields, "batch_job_id", "talkifai_conn_id")
+
+    def __init__(
+        self, *, batch_job_id: str, talkifai_conn_id: str = TalkifAIHook.default_conn_name, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.batch_job_id = batch_job_id
         self.talkifai_conn_id = talkifai_conn_id

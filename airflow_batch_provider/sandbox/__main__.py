@@ -11,12 +11,20 @@ from typing import NoReturn
 
 from airflow_batch_provider.sandbox.app import create_app
 from airflow_batch_provider.sandbox.server import Server
-from airflow_batch_provider.sandbox.settings import LAST_PAGE_FORMS, MAX_JOBS, Settings
+from airflow_batch_provider.sandbox.settings import (
+    FILE_FAULTS,
+    LAST_PAGE_FORMS,
+    MAX_FILES,
+    MAX_JOBS,
+    V1_RESULTS,
+    Settings,
+)
 
 DEFAULT = Settings()
 OPTIONS = (
     ("--host", str, "ADDRESS", "127.0.0.1", "address to listen on"),
     ("--port", int, "N", 8080, "port to listen on; 0 takes a free one"),
+    ("--files-port", int, "N", 0, "port of the second origin, which serves signed URLs; 0 takes a free one"),
     ("--jobs", int, "N", DEFAULT.jobs, f"rows in each big listing of each vendor, 0 to {MAX_JOBS}"),
     ("--latency", float, "SECONDS", DEFAULT.latency, "delay of each API answer"),
     ("--seed", int, "N", DEFAULT.seed, "chooses keys, ids and which batches fail"),
@@ -29,6 +37,23 @@ OPTIONS = (
         *("--duration", float, "SECONDS", DEFAULT.duration),
         "time until the last batch is finished; some are finished from the start",
     ),
+    ("--files", int, "N", DEFAULT.files, f"files of LlamaCloud's biggest batches, 0 to {MAX_FILES}"),
+    ("--late", float, "SECONDS", DEFAULT.late, "time from the end of a batch until its late results exist; inf: never"),
+    ("--large-bytes", int, "N", DEFAULT.large_bytes, "size of the few large files"),
+    ("--url-seconds", int, "SECONDS", DEFAULT.url_seconds, "how long a signed URL is valid"),
+    ("--url-uses", int, "N", DEFAULT.url_uses, "how often a signed URL can be used; 0: as often as you like"),
+)
+CHOICES = (
+    (
+        *("--last-page", LAST_PAGE_FORMS, DEFAULT.last_page),
+        "next_page_token on a last page: key absent, null or an empty string",
+    ),
+    (
+        *("--file-fault", FILE_FAULTS, DEFAULT.file_fault),
+        "what goes wrong with files: the first answer is cut, Range is ignored, a page comes instead of the file,"
+        " Content-Length is too large, or a redirect",
+    ),
+    ("--v1-results", V1_RESULTS, DEFAULT.v1_results, "which API has the results of batch processing (v1 beta) items"),
 )
 
 
@@ -43,12 +68,9 @@ def parser() -> argparse.ArgumentParser:
     for name, kind, metavar, default, text in OPTIONS:
         help_text = f"{text} (default: %(default)s)"
         described.add_argument(name, type=kind, metavar=metavar, default=default, help=help_text)
-    described.add_argument(
-        "--last-page",
-        choices=LAST_PAGE_FORMS,
-        default=DEFAULT.last_page,
-        help="next_page_token on a last page: key absent, null or an empty string (default: %(default)s)",
-    )
+    for name, choices, default, text in CHOICES:
+        help_text = f"{text} (default: %(default)s)"
+        described.add_argument(name, choices=choices, default=default, help=help_text)
     return described
 
 
@@ -59,9 +81,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     described = parser()
     options = vars(described.parse_args(argv))
-    host, port = options.pop("host"), options.pop("port")
-    if not 0 <= port <= 65535:
-        described.error(f"port must be from 0 to 65535, not {port}")
+    host, port, files_port = options.pop("host"), options.pop("port"), options.pop("files_port")
+    for name, number in (("port", port), ("files port", files_port)):
+        if not 0 <= number <= 65535:
+            described.error(f"{name} must be from 0 to 65535, not {number}")
     try:
         app = create_app(Settings(**options))
     except ValueError as wrong:
@@ -70,9 +93,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     try:
-        server = Server(app, host, port, _tell)
+        server = Server(app, host, port, _tell, files_port)
     except OSError as error:
-        sys.exit(f"cannot listen on {host} port {port}: {error.strerror or error}")
+        sys.exit(f"cannot listen on {host} {error.__notes__[0]}: {error.strerror or error}")
     server.run()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,10 +11,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from airflow_batch_provider.sandbox import landing
+from airflow_batch_provider.sandbox.conversations import Conversations
 from airflow_batch_provider.sandbox.faults import Gate, Refused
 from airflow_batch_provider.sandbox.llamacloud import LlamaCloud
-from airflow_batch_provider.sandbox.playment import BIG, Playment
+from airflow_batch_provider.sandbox.llamacloud_directories import LlamaCloudDirectories
+from airflow_batch_provider.sandbox.llamacloud_items import LlamaCloudItems
+from airflow_batch_provider.sandbox.llamacloud_results import LlamaCloudResults
+from airflow_batch_provider.sandbox.playment import Playment
+from airflow_batch_provider.sandbox.playment_results import PlaymentResults
 from airflow_batch_provider.sandbox.settings import Settings
+from airflow_batch_provider.sandbox.storage import Storage
 from airflow_batch_provider.sandbox.talkifai import TalkifAI
 from airflow_batch_provider.sandbox.world import World
 
@@ -24,48 +30,40 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     """Build the sandbox; its time runs from now.
 
     ``app.state.how_to`` is the landing page, ``app.state.requests`` the latest API requests as texts such as
-    ``GET /path?query``.
+    ``GET /path?query``, ``app.state.storage`` the application that serves signed URLs, for a socket of its own.
 
     :param settings: what to serve and how to behave.
     :param clock: gives Unix seconds; tests pass one that they move by hand.
     """
     settings = settings or Settings()
     world, gate = World(settings, clock), Gate(settings)
-    playment, llamacloud, talkifai = Playment(world), LlamaCloud(world), TalkifAI(world)
-    how_to = _how_to(playment, llamacloud, talkifai)
+    storage = Storage(world)
+    playment, llamacloud, talkifai = Playment(world, storage), LlamaCloud(world), TalkifAI(world)
+    items = LlamaCloudItems(llamacloud, world)
+    vendors = (
+        *(playment, llamacloud, talkifai),
+        items,
+        LlamaCloudResults(llamacloud, world, storage, items),
+        LlamaCloudDirectories(llamacloud, world, storage),
+        PlaymentResults(playment, world, storage),
+        Conversations(talkifai, world, storage),
+    )
+    how_to = landing.how_to(world, playment, llamacloud, talkifai)
 
-    async def landing(request: Request) -> Response:
+    async def landing_page(request: Request) -> Response:
         return JSONResponse(how_to)
 
     app = Starlette(
         routes=[
-            Route("/", landing),
+            Route("/", landing_page),
             Route("/batch-calls/{batch_job_id}", talkifai.studio),
-            *(route for vendor in (playment, llamacloud, talkifai) for route in gate.routes(vendor)),
+            *(route for vendor in vendors for route in gate.routes(vendor)),
         ],
         exception_handlers={Refused: _refused, HTTPException: _not_served},
     )
     app.router.redirect_slashes = False
-    app.state.how_to, app.state.requests = how_to, gate.requests
+    app.state.how_to, app.state.requests, app.state.storage = how_to, gate.requests, storage
     return app
-
-
-def _how_to(playment: Playment, llamacloud: LlamaCloud, talkifai: TalkifAI) -> dict[str, Any]:
-    project, batch_id = f"/v1/projects/{playment.project_id}", playment.batch_ids[BIG]
-    return {
-        "about": "The batch APIs of Playment, LlamaCloud and TalkifAI with made-up data. Set this server's"
-        " URL as the host of an Airflow connection and a key from below as its password.",
-        "playment": {"api_key": playment.api_key, "project_id": playment.project_id, "batch_id": batch_id},
-        "llamacloud": {"api_key": llamacloud.api_key},
-        "talkifai": {"api_key": talkifai.api_key, "organization_id": talkifai.organization_id},
-        "listings": {
-            "playment.batches": f"{project}/details",
-            "playment.batch_jobs": f"{project}/batch/{batch_id}",
-            "llamacloud.batches": "/api/v2/batches",
-            "llamacloud.batch_processing_jobs": "/api/v1/beta/batch-processing",
-            "talkifai.batch_jobs": f"/batch/jobs?organizationId={talkifai.organization_id}",
-        },
-    }
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -34,7 +34,7 @@ class Vendor(Protocol):
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        """The GET endpoints by path."""
+        """The endpoints by path: GET, unless another method and a space stand before it."""
 
     def transient_fault(self, draw: float) -> Response:
         """Give an answer that says "try again"; ``draw``, 0 to 1, chooses where there are several forms."""
@@ -53,7 +53,11 @@ class Gate:
 
     def routes(self, vendor: Vendor) -> list[Route]:
         """Give a vendor's endpoints, each behind the gate."""
-        return [Route(path, self._behind(handler, vendor)) for path, handler in vendor.handlers.items()]
+        routes = []
+        for name, handler in vendor.handlers.items():
+            method, _, path = name.rpartition(" ")
+            routes.append(Route(path, self._behind(handler, vendor), methods=[method or "GET"]))
+        return routes
 
     def _behind(self, handler: Handler, vendor: Vendor) -> Handler:
         async def answer(request: Request) -> Response:

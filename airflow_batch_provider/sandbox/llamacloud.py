@@ -10,20 +10,24 @@ import base64
 import math
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from airflow_batch_provider.sandbox.content import exact_json
+from airflow_batch_provider.sandbox.documents import files_of
 from airflow_batch_provider.sandbox.faults import Handler, Refused
 from airflow_batch_provider.sandbox.query import Query
-from airflow_batch_provider.sandbox.world import Matches, Stage, World, utc
+from airflow_batch_provider.sandbox.world import Matches, Progress, Stage, World, utc
 
 BATCH_STATUSES = ("PENDING", "THROTTLED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
 JOB_STATUSES = ("pending", "running", "dispatched", "completed", "failed", "cancelled")
 JOB_TYPES = ("parse", "extract", "classify")
 DIRECTORIES = 4
 ODD_TOTALS = {20: 0, 13: 2**53 + 1}  # from none to more than a double can hold exactly
+CONFIGURATION = "cfg-PARSE_AGENTIC"
+PREFIXES = {"parse_v2": "pjb-", "extract_v2": "ext-"}
 ERROR = 'Worker lost: "Zeitüberschreitung" (東京)\nattempt 3 of 3'
 
 
@@ -46,6 +50,25 @@ def timestamp(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else utc(milliseconds) + "Z"
 
 
+class Counts(NamedTuple):
+    """The items of a batch processing job; those that failed or were skipped are among those processed."""
+
+    total: int
+    processed: int
+    failed: int
+    skipped: int
+
+
+def product_of(index: int) -> str:
+    """Return what a v2 batch does with its files."""
+    return "extract_v2" if index % 3 == 1 else "parse_v2"
+
+
+def unmapped(index: int, file: int) -> bool:
+    """Return whether a file of a v2 batch has no job: the first one of every third batch."""
+    return file == 0 and index % 3 == 0
+
+
 class LlamaCloud:
     """The endpoints of one project.
 
@@ -58,7 +81,7 @@ class LlamaCloud:
         self.api_key = f"llx-sandbox-{world.digest('llamacloud key')}"
         self.project_id = f"prj-{world.uuid('llamacloud project')}"
         self.organization_id = world.uuid("llamacloud organization")
-        self._directories = [f"dir-{world.uuid('llamacloud directory', n)}" for n in range(DIRECTORIES)]
+        self.directories = [f"dir-{world.uuid('llamacloud directory', n)}" for n in range(DIRECTORIES)]
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -76,7 +99,7 @@ class LlamaCloud:
 
     async def list_batches(self, request: Request) -> Response:
         """List v2 batches; page after page by token."""
-        query = self._admit(request)
+        query = self.admit(request)
         # Neither default nor maximum is documented; sibling listings of v2 say 1 to 100.
         size = query.integer("page_size", 50, 1, 100)
         status = query.choice("status", BATCH_STATUSES)
@@ -86,27 +109,27 @@ class LlamaCloud:
         position = position_of(query.text("page_token") or token_of(0), self._rows)
         if position is None:
             query.refuse("page_token", "value_error", "Invalid page token", None)
-        self._check(query)
+        self.check(query)
         elapsed = self._world.elapsed()
         span = self._world.created_between(self._rows, after, before)
         found = Matches.of(
             range(max(span.start, position or 0), max(span.stop, position or 0)),
             lambda index: (
                 status in (None, self._batch_status(index, self._world.stage(index, elapsed)))
-                and directory in (None, self._directories[index % DIRECTORIES])
+                and directory in (None, self.directories[index % DIRECTORIES])
             ),
         )
         # The token holds the next row, not how many to skip: rows that leave the filter shift nothing.
         rows = found.rows(0, size + 1)
         token = token_of(rows[size]) if len(rows) > size else None
-        return self._page([self._batch(index, elapsed) for index in rows[:size]], token)
+        return self.page([self._batch(index, elapsed) for index in rows[:size]], token)
 
     async def get_batch(self, request: Request) -> Response:
         """Give one v2 batch, with the results of its files if asked for."""
-        query = self._admit(request)
+        query = self.admit(request)
         expand = query.choice("expand", ("results",)) is not None
-        self._check(query)
-        index = self._find("bat-", "llamacloud batch", request)
+        self.check(query)
+        index = self.find("bat-", "llamacloud batch", request)
         return JSONResponse(self._batch(index, self._world.elapsed(), expand))
 
     async def list_jobs(self, request: Request) -> Response:
@@ -115,11 +138,11 @@ class LlamaCloud:
         ``total_size`` is filled "when requested", which no parameter does, and no parameter takes the
         ``next_page_token`` either; both are documented fields.
         """
-        query = self._admit(request)
+        query = self.admit(request)
         limit, offset = query.integer("limit", 50, 1, 1000), query.integer("offset", 0, 0)
         status, job_type = query.choice("status", JOB_STATUSES), query.choice("job_type", JOB_TYPES)
         directory = query.text("directory_id")
-        self._check(query)
+        self.check(query)
         elapsed = self._world.elapsed()
         found = Matches.of(
             range(self._rows),
@@ -130,16 +153,17 @@ class LlamaCloud:
             ),
         )
         token = token_of(offset + limit) if offset + limit < len(found) else None
-        return self._page([self._job(index, elapsed) for index in found.rows(offset, limit)], token)
+        return self.page([self._job(index, elapsed) for index in found.rows(offset, limit)], token)
 
     async def get_job(self, request: Request) -> Response:
         """Give one v1 batch processing job: nested, unlike in the list."""
-        self._check(self._admit(request))
-        index, elapsed = self._find("bjb-", "llamacloud job", request), self._world.elapsed()
+        self.check(self.admit(request))
+        index, elapsed = self.find("bjb-", "llamacloud job", request), self._world.elapsed()
         percentage = round(100 * self._world.progress(index, elapsed).done, 1)
         return JSONResponse({"job": self._job(index, elapsed), "progress_percentage": percentage})
 
-    def _admit(self, request: Request) -> Query:
+    def admit(self, request: Request) -> Query:
+        """Check the key, and the project if one is given."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or key.strip() != self.api_key:
             raise Refused(JSONResponse({"detail": "Invalid API Key"}, 401))
@@ -150,14 +174,17 @@ class LlamaCloud:
                 raise Refused(JSONResponse({"detail": f"The API key has no access to this {name}"}, 403))
         return query
 
-    def _check(self, query: Query) -> None:
+    def check(self, query: Query) -> None:
+        """Answer 422 if a parameter was wrong."""
         if query.problems:
             raise Refused(JSONResponse({"detail": query.problems}, 422))
 
-    def _page(self, items: list[dict[str, Any]], token: str | None) -> Response:
-        return JSONResponse({"items": items, **self._world.settings.next_page_token(token), "total_size": None})
+    def page(self, items: list[dict[str, Any]], token: str | None) -> Response:
+        """Return a page of a listing; no token: the last one."""
+        return exact_json({"items": items, **self._world.settings.next_page_token(token), "total_size": None})
 
-    def _find(self, prefix: str, kind: str, request: Request) -> int:
+    def find(self, prefix: str, kind: str, request: Request) -> int:
+        """Return the row of the batch or job in the path, or answer 404."""
         text = str(request.path_params["id"])
         index = self._world.find(kind, text.removeprefix(prefix), self._rows)
         if index is None or not text.startswith(prefix):
@@ -174,58 +201,78 @@ class LlamaCloud:
 
     def _job_directory(self, index: int) -> str | None:
         """Give a job's directory; every fourth job was made from a list of files and has none."""
-        return None if index % DIRECTORIES == 3 else self._directories[index % DIRECTORIES]
+        return None if index % DIRECTORIES == 3 else self.directories[index % DIRECTORIES]
 
     def _batch(self, index: int, elapsed: float, expand: bool = False) -> dict[str, Any]:
-        product = "extract_v2" if index % 3 == 1 else "parse_v2"
         progress = self._world.progress(index, elapsed)
         return {
-            "id": f"bat-{self._world.uuid('llamacloud batch', index)}",
-            "config": {"job": {"configuration_id": "cfg-PARSE_AGENTIC", "type": product}},
+            "id": self.batch_id(index),
+            "config": {"job": {"configuration_id": CONFIGURATION, "type": product_of(index)}},
             "project_id": self.project_id,
-            "source_directory_id": self._directories[index % DIRECTORIES],
+            "source_directory_id": self.directories[index % DIRECTORIES],
             "status": self._batch_status(index, progress.stage),
             "created_at": timestamp(self._world.created(index)),
             # Null unless asked for; a failed batch "cannot provide a reliable per-file result set".
-            "results": self._results(index, product) if expand and progress.stage == "completed" else None,
+            "results": self._results(index) if expand and progress.stage == "completed" else None,
             "updated_at": timestamp(progress.updated),
         }
 
-    def _results(self, index: int, product: str) -> list[dict[str, Any]]:
-        """Give up to four files; in every third batch the first one could not be mapped to a job."""
+    def _results(self, index: int) -> list[dict[str, Any]]:
         results: list[dict[str, Any]] = []
-        for file in range(index % 5):
-            lost = file == 0 and index % 3 == 0
-            job = {"id": f"pjb-{self._world.uuid(f'llamacloud file job/{index}', file)}", "type": product}
+        for file in range(files_of(index, self._world.settings.files)):
+            lost = unmapped(index, file)
+            job = {"id": self.job_id(index, file), "type": product_of(index)}
             results.append(
                 {
-                    "source_directory_file_id": f"dfl-{self._world.uuid(f'llamacloud file/{index}', file)}",
+                    "source_directory_file_id": self.file_id(index % DIRECTORIES, file),
                     "error_message": ERROR if lost else None,
                     "job_reference": None if lost else job,
                 }
             )
         return results
 
+    def batch_id(self, index: int) -> str:
+        """Return the id of a v2 batch."""
+        return f"bat-{self._world.uuid('llamacloud batch', index)}"
+
+    def processing_job_id(self, index: int) -> str:
+        """Return the id of a v1 batch processing job."""
+        return f"bjb-{self._world.uuid('llamacloud job', index)}"
+
+    def file_id(self, directory: int, file: int) -> str:
+        """Return the id of a file in a directory; a batch has the first files of its directory, as many as it found."""
+        return f"dfl-{self._world.item_uuid('llamacloud file', directory, file)}"
+
+    def job_id(self, index: int, file: int) -> str:
+        """Return the id of the job that a batch made for a file."""
+        return f"{PREFIXES[product_of(index)]}{self._world.item_uuid('llamacloud file job', index, file)}"
+
+    def counts(self, index: int, progress: Progress) -> Counts:
+        """Return how many items a job has, and how many of them are worked off, and how."""
+        total = ODD_TOTALS.get(index % 60, index % 60 * 3 + 1)
+        processed = progress.count(total)
+        failed, skipped = min(2, processed) if index % 5 == 2 else 0, min(1, processed) if index % 5 == 3 else 0
+        return Counts(total, processed, failed, skipped)
+
     def _job(self, index: int, elapsed: float) -> dict[str, Any]:
         progress, created = self._world.progress(index, elapsed), timestamp(self._world.created(index))
-        total = ODD_TOTALS.get(index % 60, index % 60 * 3 + 1)
-        processed, begun = progress.count(total), progress.started is not None
+        counts, begun = self.counts(index, progress), progress.started is not None
         return {
-            "id": f"bjb-{self._world.uuid('llamacloud job', index)}",
+            "id": self.processing_job_id(index),
             "job_type": JOB_TYPES[index % 3],
             "project_id": self.project_id,
             "status": self._job_status(index, progress.stage),
-            "total_items": total,
+            "total_items": counts.total,
             "completed_at": timestamp(progress.ended),
             "created_at": created,
             "directory_id": self._job_directory(index),
             "effective_at": created,
             "error_message": ERROR if progress.stage == "failed" else None,
             # A job with failed items is "completed" all the same.
-            "failed_items": min(2, processed) if index % 5 == 2 else 0,
+            "failed_items": counts.failed,
             "job_record_id": f"rec-{index}" if begun else None,
-            "processed_items": processed,
-            "skipped_items": min(1, processed) if index % 5 == 3 else 0,
+            "processed_items": counts.processed,
+            "skipped_items": counts.skipped,
             "started_at": timestamp(progress.started),
             "updated_at": timestamp(progress.updated),
             "workflow_id": f"wf-{index}" if begun else None,

@@ -13,7 +13,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from airflow_batch_provider.sandbox.annotation import PUBLIC, annotation_count, attachment_url
 from airflow_batch_provider.sandbox.faults import Handler, Refused
+from airflow_batch_provider.sandbox.storage import Storage
 from airflow_batch_provider.sandbox.world import PERIOD, Matches, World, utc
 
 PAGE_SIZE = 100  # fixed; no parameter changes it
@@ -43,6 +45,7 @@ BATCHES = (
     Batch("b2", 3, 0.3),
 )
 BIG = 1
+DONE = 3  # all its jobs are completed from the start
 
 
 def failure(code: str, message: str) -> JSONResponse:
@@ -54,10 +57,11 @@ class Playment:
     """The endpoints of one project with six batches.
 
     :param world: the seeded data.
+    :param storage: where results lie.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, storage: Storage) -> None:
+        self._world, self._storage = world, storage
         self.api_key = f"playment-sandbox-{world.digest('playment key')}"
         self.project_id = world.uuid("playment project")
         self.batch_ids = [world.uuid("playment batch", number) for number in range(len(BATCHES))]
@@ -108,32 +112,52 @@ class Playment:
         """Give one job with the address of its result, which is empty until the job is completed."""
         self._admit(request)
         job_id = self._path_id(request, "job_id")
-        for number, batch_id in enumerate(self.batch_ids):
+        found = self._find(job_id)
+        if found is None:
+            raise Refused(failure("FS_0006", "Job not found"))
+        job = self._job(*found, self._world.elapsed())
+        done, work_flow_id = job["status"] == "completed", self._world.uuid("playment work flow")
+        return self._success(
+            {
+                "project_id": self.project_id,
+                "reference_id": job["reference_id"],
+                "job_id": job_id,
+                "batch_id": self.batch_ids[found[0]],
+                "status": job["status"],
+                "work_flow_id": work_flow_id,
+                "priority_weight": 5,
+                "tag": work_flow_id,
+                "result": self._address(found[1], job_id, request) if done else "",
+            }
+        )
+
+    def is_completed(self, job_id: str) -> bool:
+        """Return whether a job is there and completed."""
+        found = self._find(job_id)
+        return found is not None and self._done(*found, self._world.elapsed())
+
+    def admit_key(self, request: Request) -> None:
+        """Check the key."""
+        if request.headers.get("x-api-key") != self.api_key:
+            raise Refused(failure("auth-failure", "Invalid API key"))
+
+    def _find(self, job_id: str) -> tuple[int, int] | None:
+        """Return a job's batch and its position there, or None."""
+        for number in range(len(BATCHES)):
             index = self._world.find(f"playment job/{number}", job_id, self._size(number))
             if index is not None:
-                job = self._job(number, index, self._world.elapsed())
-                done, work_flow_id = job["status"] == "completed", self._world.uuid("playment work flow")
-                return self._success(
-                    {
-                        "project_id": self.project_id,
-                        "reference_id": job["reference_id"],
-                        "job_id": job_id,
-                        "batch_id": batch_id,
-                        "status": job["status"],
-                        "work_flow_id": work_flow_id,
-                        "priority_weight": 5,
-                        "tag": work_flow_id,
-                        "result": f"https://results.playment.invalid/{job_id}.json" if done else "",
-                    }
-                )
-        raise Refused(failure("FS_0006", "Job not found"))
+                return number, index
+        return None
+
+    def _address(self, index: int, job_id: str, request: Request) -> str:
+        url = self._storage.url(request, f"playment/{job_id}.json")
+        return url if index % 10 == PUBLIC else attachment_url(self._storage.api_url(request), url)
 
     def _success(self, data: dict[str, Any]) -> Response:
         return JSONResponse({"data": data, "success": True})
 
     def _admit(self, request: Request) -> None:
-        if request.headers.get("x-api-key") != self.api_key:
-            raise Refused(failure("auth-failure", "Invalid API key"))
+        self.admit_key(request)
         if self._path_id(request, "project_id") != self.project_id:
             raise Refused(failure("unauthorized", "You do not have access to this project"))
 
@@ -168,9 +192,6 @@ class Playment:
         left = (share - at_start) * self._world.settings.duration
         return share <= at_start or elapsed * (1 - at_start) >= left
 
-    def _annotations(self, index: int) -> int:
-        return index % PERIOD % 13
-
     def _job(self, number: int, index: int, elapsed: float) -> dict[str, Any]:
         done = self._done(number, index, elapsed)
         # The reference is the customer's own text.
@@ -180,7 +201,7 @@ class Playment:
             "reference_id": odd or f"{index + 1:03d}",
             "status": "completed" if done else "pending",
             "frames": 1,
-            "annotations": self._annotations(index) if done else 0,
+            "annotations": annotation_count(index) if done else 0,
         }
 
     def _batch(self, number: int, elapsed: float) -> dict[str, Any]:
@@ -197,7 +218,7 @@ class Playment:
             "completed_jobs": len(done),
             "total_frames": total,
             "completed_frames": len(done),
-            "annotations": done.total(self._annotations),
+            "annotations": done.total(annotation_count),
             # As documented: Indian time, and no zero at the end of the fraction (Batch 1: .23401).
             "created_at": f"{local}.{fraction.rstrip('0')}+05:30",
             # Only "Complete" is documented. The default batch takes new jobs for ever: never complete.

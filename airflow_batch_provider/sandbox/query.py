@@ -47,6 +47,21 @@ class Query:
             return text
         return self.refuse(name, "enum", f"Input should be one of {', '.join(map(repr, allowed))}", None)
 
+    def texts(self, name: str) -> list[str]:
+        """Return the values of a parameter that may be repeated."""
+        return self._parameters.getlist(name)
+
+    def choices(self, name: str, allowed: tuple[str, ...]) -> set[str]:
+        """Return those of some words that a repeated parameter has."""
+        found = set(self.texts(name))
+        if found <= set(allowed):
+            return found
+        return self.refuse(name, "enum", f"Input should be one of {', '.join(map(repr, allowed))}", found)
+
+    def flag(self, name: str) -> bool:
+        """Return a yes or no, false by default."""
+        return self.choice(name, ("true", "false", "True", "False", "1", "0")) in ("true", "True", "1")
+
     def milliseconds(self, name: str, default: float) -> float:
         """Give a time as Unix milliseconds, or the default; a time without offset is taken as UTC."""
         if (text := self.text(name)) is None:

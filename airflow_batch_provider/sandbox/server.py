@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -13,36 +14,53 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_batch_provider.sandbox.app import create_app
+from airflow_batch_provider.sandbox.content import Cut
 from airflow_batch_provider.sandbox.settings import Settings
+from airflow_batch_provider.sandbox.storage import Storage
 
 SECONDS_TO_START = 30
 SECONDS_TO_END = 1  # for answers under way
 
 
 class Server(uvicorn.Server):
-    """A web server that has its port before it starts, and tells when it listens.
+    """A web server that has its ports before it starts, and tells when it listens.
+
+    It has two origins: the API, and on a port of its own the files behind signed URLs.
 
     :param app: what to serve.
     :param host: address to bind to.
-    :param port: 0 for a free one.
-    :param listening: called with the URL once requests are answered.
-    :raises OSError: if the address cannot be bound.
+    :param port: of the API; 0 for a free one.
+    :param listening: called with the API's URL once requests are answered.
+    :param files_port: of the files; 0 for a free one.
+    :raises OSError: if an address cannot be bound.
     """
 
-    def __init__(self, app: Starlette, host: str, port: int, listening: Callable[[str], None]) -> None:
-        # Logging is left as the process has it.
+    def __init__(
+        self, app: Starlette, host: str, port: int, listening: Callable[[str], None], files_port: int = 0
+    ) -> None:
+        # Logging is left as the process has it, but for answers that are cut on purpose.
+        logging.getLogger("uvicorn.error").addFilter(_is_no_cut)
         options: dict[str, Any] = {"log_config": None, "log_level": "error", "access_log": False}
-        super().__init__(uvicorn.Config(app, lifespan="off", timeout_graceful_shutdown=SECONDS_TO_END, **options))
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket, self._listening = socket.create_server((host, port), family=family), listening
+        storage: Storage = app.state.storage
+        both = _by_port(app, storage)
+        super().__init__(uvicorn.Config(both, lifespan="off", timeout_graceful_shutdown=SECONDS_TO_END, **options))
+        self._socket, self._listening = _bound(host, port), listening
+        try:
+            self._files_socket = _bound(host, files_port)
+        except OSError:
+            self._socket.close()
+            raise
+        storage.ports.api, storage.ports.files = (s.getsockname()[1] for s in (self._socket, self._files_socket))
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
+        self.url, self.files_url = (f"http://{shown}:{n}" for n in (storage.ports.api, storage.ports.files))
+        app.state.how_to["files_url"] = self.files_url
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until told to stop; the socket is bound already."""
-        super().run([self._socket])
+        """Serve until told to stop; the sockets are bound already."""
+        super().run([self._socket, self._files_socket])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
@@ -50,23 +68,46 @@ class Server(uvicorn.Server):
         self._listening(self.url)
 
 
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        error.add_note(f"port {port}")
+        raise
+
+
+def _by_port(api: ASGIApp, storage: Storage) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await (storage if scope["server"][1] == storage.ports.files else api)(scope, receive, send)
+
+    return answer
+
+
+def _is_no_cut(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], Cut))
+
+
 @dataclass(frozen=True)
 class Sandbox:
     """A running sandbox.
 
-    :param url: where it listens.
+    :param url: where the API listens.
     :param how_to: the landing page: keys and ids.
     :param requests: the latest API requests, as texts such as ``GET /path?query``.
+    :param files_url: where the files behind signed URLs are.
+    :param file_requests: the latest requests there, as texts such as ``GET /path`` and ``GET /path bytes=5-``.
     """
 
     url: str
     how_to: dict[str, Any]
     requests: deque[str]
+    files_url: str
+    file_requests: deque[str]
 
 
 @contextmanager
 def serve(settings: Settings | None = None, clock: Callable[[], float] = time.time) -> Iterator[Sandbox]:
-    """Run a sandbox in a daemon thread on a free port of 127.0.0.1, and stop it at the end of the block.
+    """Run a sandbox in a daemon thread on two free ports of 127.0.0.1, and stop it at the end of the block.
 
     :param settings: what to serve and how to behave.
     :param clock: gives Unix seconds; tests pass one that they move by hand.
@@ -79,7 +120,8 @@ def serve(settings: Settings | None = None, clock: Callable[[], float] = time.ti
     try:
         if not listening.wait(SECONDS_TO_START):
             raise TimeoutError(f"the sandbox did not start within {SECONDS_TO_START} seconds")
-        yield Sandbox(server.url, app.state.how_to, app.state.requests)
+        seen = app.state.requests, server.files_url, app.state.storage.requests
+        yield Sandbox(server.url, app.state.how_to, *seen)
     finally:
         server.should_exit = True
         thread.join()

@@ -8,7 +8,13 @@ from typing import Literal, get_args
 
 LastPage = Literal["absent", "null", "empty"]
 LAST_PAGE_FORMS: tuple[str, ...] = get_args(LastPage)
+FileFault = Literal["none", "cut", "no-range", "html", "length", "redirect"]
+FILE_FAULTS: tuple[str, ...] = get_args(FileFault)
+V1Results = Literal["v1", "v2", "neither"]
+V1_RESULTS: tuple[str, ...] = get_args(V1Results)
 MAX_JOBS = 1_000_000
+MAX_FILES = 1000  # of a LlamaCloud batch, as documented
+MAX_LARGE_BYTES = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,15 @@ class Settings:
     :param duration: seconds from the start of the sandbox until its last batch is finished.
     :param last_page: what stands for "no more pages" in ``next_page_token``. Playment does not document it,
         LlamaCloud documents an absent key; clients had better take all three.
+    :param files: files of LlamaCloud's biggest batches; the others have fewer.
+    :param late: seconds from the end of a batch until its late results exist; ``math.inf``: never.
+    :param large_bytes: size of the few large files: PDF, recording and video annotation.
+    :param url_seconds: how long a signed URL is valid.
+    :param url_uses: how often a signed URL can be used; 0: as often as you like.
+    :param file_fault: what goes wrong at the origin of signed URLs. ``cut``: the first answer with a file ends
+        in the middle of it; ``no-range``: ``Range`` is ignored; ``html``: a page with status 200 instead of the file;
+        ``length``: ``Content-Length`` is larger than the body; ``redirect``: to another signed URL.
+    :param v1_results: which API has the results of LlamaCloud's batch processing (v1 beta) items.
     :raises ValueError: if a value is out of its range; the message names it.
     """
 
@@ -32,20 +47,38 @@ class Settings:
     failure_rate: float = 0.0
     duration: float = 30.0
     last_page: LastPage = "absent"
+    files: int = 40
+    late: float = 2.0
+    large_bytes: int = 1_000_000
+    url_seconds: int = 60
+    url_uses: int = 0
+    file_fault: FileFault = "none"
+    v1_results: V1Results = "v1"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.jobs <= MAX_JOBS:
-            raise ValueError(f"jobs must be from 0 to {MAX_JOBS}, not {self.jobs}")
+        for name, most in (("jobs", MAX_JOBS), ("files", MAX_FILES), ("large_bytes", MAX_LARGE_BYTES)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{_words(name)} must be from 0 to {most}, not {getattr(self, name)}")
         if not 0 <= self.failure_rate <= 1:
             raise ValueError(f"failure rate must be from 0 to 1, not {self.failure_rate}")
-        for name, seconds in (("latency", self.latency), ("duration", self.duration)):
-            if not 0 <= seconds < math.inf:
-                raise ValueError(f"{name} must be a finite number of seconds, 0 or more, not {seconds}")
-        if self.last_page not in LAST_PAGE_FORMS:
-            raise ValueError(f"last page must be one of {', '.join(LAST_PAGE_FORMS)}, not {self.last_page}")
+        for name in ("latency", "duration"):
+            if not 0 <= getattr(self, name) < math.inf:
+                value = getattr(self, name)
+                raise ValueError(f"{name} must be a finite number of seconds, 0 or more, not {value}")
+        for name in ("late", "url_seconds", "url_uses"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{_words(name)} must be 0 or more, not {getattr(self, name)}")
+        forms = (("last_page", LAST_PAGE_FORMS), ("file_fault", FILE_FAULTS), ("v1_results", V1_RESULTS))
+        for name, known in forms:
+            if getattr(self, name) not in known:
+                raise ValueError(f"{_words(name)} must be one of {', '.join(known)}, not {getattr(self, name)}")
 
     def next_page_token(self, token: str | None) -> dict[str, str | None]:
         """Give the ``next_page_token`` part of a page; no token: the last page."""
         if token is None and self.last_page == "absent":
             return {}
         return {"next_page_token": "" if token is None and self.last_page == "empty" else token}
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

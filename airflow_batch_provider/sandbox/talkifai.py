@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,7 @@ REFUSALS = {
     "contactsPage": "Invalid contacts page number: must be >= 1",
     "contactsPageSize": "Invalid contacts page size: must be between 1 and 500",
 }
+ROOM = re.compile(r"outbound_agent_\d_\+1555\d{3}(\d{4})_(\d{1,7})")
 NAMES = {3: 'Büro "Süd", 更新', 5: "First line\nSecond line", 11: "O'Brien & Söhne, 50 % \\ résumé"}
 
 
@@ -49,6 +51,21 @@ def contacts_of(index: int) -> int:
 def failed_calls(index: int, processed: int) -> range:
     """Give the contacts whose calls failed; the job is "completed" all the same, as in the sample."""
     return range(4, processed, 9) if index % 2 else range(0)
+
+
+def contact_id(world: World, index: int, contact: int) -> str:
+    """Return the id of a contact of a job."""
+    return f"contact_{world.item_uuid('talkifai contact', index, contact)}"
+
+
+def phone_number(index: int, contact: int) -> str:
+    """Return a number to call; 555 is nobody's area code."""
+    return f"+1555{index % 1000:03d}{contact:04d}"
+
+
+def room_name(index: int, contact: int) -> str:
+    """Return the name of a call's room, which contains the number, as that of a single call does."""
+    return f"outbound_agent_{index % 4}_{phone_number(index, contact)}_{index}"
 
 
 class TalkifAI:
@@ -77,7 +94,7 @@ class TalkifAI:
 
     async def list_jobs(self, request: Request) -> Response:
         """List the batch jobs of an organization by page."""
-        query = self._admit(request)
+        query = self.admit(request)
         if not query.text("organizationId"):
             raise refused(400, "organizationId is required")
         status, page = query.choice("status", STATUSES), query.integer("page", 1, 1)
@@ -92,7 +109,7 @@ class TalkifAI:
 
     async def get_job(self, request: Request) -> Response:
         """Give one batch job and a page of its contacts."""
-        query = self._admit(request)
+        query = self.admit(request)
         status, page = query.choice("contactStatus", CONTACT_STATUSES), query.integer("contactsPage", 1, 1)
         size = query.integer("contactsPageSize", 50, 1, 500)
         self._check(query)
@@ -120,6 +137,17 @@ class TalkifAI:
             }
         )
 
+    def contact_of_room(self, room: str) -> dict[str, Any] | None:
+        """Return the contact of a call that is over, or None."""
+        if not (found := ROOM.fullmatch(room)):
+            return None
+        contact, index = int(found[1]), int(found[2])
+        if index >= self._rows or contact >= contacts_of(index) or room != room_name(index, contact):
+            return None
+        progress = self._world.progress(index, self._world.elapsed())
+        status = self._contact_status(index, contact, progress)
+        return self._contact(index, contact, status, timestamp(progress.updated))
+
     async def studio(self, request: Request) -> Response:
         """Stand in for Studio's page of a job, at the path that the page "Batch Calling" gives; without its log-in."""
         index = self._index(request)
@@ -133,7 +161,8 @@ class TalkifAI:
         text = str(request.path_params["batch_job_id"])
         return self._world.find("talkifai job", text[6:], self._rows) if text.startswith("batch_") else None
 
-    def _admit(self, request: Request) -> Query:
+    def admit(self, request: Request) -> Query:
+        """Check the key."""
         # The endpoint pages say Bearer, the authentication page says x-api-key.
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         key = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")
@@ -186,9 +215,10 @@ class TalkifAI:
     def _contact(self, index: int, contact: int, status: str, last: str | None) -> dict[str, Any]:
         final, failed = status in ("completed", "failed"), status == "failed"
         return {
-            "id": f"contact_{self._world.uuid(f'talkifai contact/{index}', contact)}",
-            "phoneNumber": f"+1555{index % 1000:03d}{contact:04d}",  # 555 is nobody's area code
-            "contactData": {"name": f"Contact {contact + 1}"},
+            "id": contact_id(self._world, index, contact),
+            "phoneNumber": phone_number(index, contact),
+            # The row as it was submitted, with columns of the customer's own.
+            "contactData": {"name": f"Contact {contact + 1}", "plan": 'Süd "plus"', "row": str(contact)},
             "status": status,
             "errorCode": "480" if failed else None,
             "attemptCount": 3 if failed else int(final or status == "dialing"),
@@ -196,7 +226,7 @@ class TalkifAI:
             "lastAttemptAt": last if final else None,
             "nextRetryAt": None,
             "completedAt": last if final else None,
-            "roomName": f"room-{index}-{contact}" if final else None,
+            "roomName": room_name(index, contact) if final else None,
             "failureReason": "Temporarily unavailable" if failed else None,
             "callDuration": 30 + contact % 90 if status == "completed" else None,
         }

@@ -21,6 +21,7 @@ from airflow_batch_provider.sandbox.settings import Settings
 Stage = Literal["waiting", "running", "completed", "failed", "cancelled"]
 
 PERIOD = 60
+ROWS_OF_ITEMS = 1 << 20  # more than the settings allow
 MILLISECONDS_BETWEEN_ROWS = 600_000
 MINUTES = tuple(f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(24 * 60))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -108,6 +109,14 @@ class World:
         self._clock = clock
         self.started = int(clock() * 1000)
 
+    def now(self) -> float:
+        """Return the time in Unix seconds."""
+        return self._clock()
+
+    def is_early(self, ended: int | None) -> bool:
+        """Return whether late results of what ended then, in Unix milliseconds, are not there yet; None: goes on."""
+        return ended is None or self._clock() < ended / 1000 + self.settings.late
+
     def elapsed(self) -> float:
         """Give the seconds since the sandbox started."""
         return self._clock() - self.started / 1000
@@ -128,10 +137,23 @@ class World:
     def find(self, kind: str, uuid: str, count: int) -> int | None:
         """Give the index of the row with an id among the first ``count``, or None."""
         try:
-            index = int(uuid[-12:], 16)
+            index = number_of(uuid)
         except ValueError:
             return None
         return index if 0 <= index < count and self.uuid(kind, index) == uuid else None
+
+    def item_uuid(self, kind: str, index: int, item: int) -> str:
+        """Return the id of an item of a row; both numbers can be read from it, the item's may be of any size."""
+        return self.uuid(kind, item * ROWS_OF_ITEMS + index)
+
+    def find_item(self, kind: str, uuid: str) -> tuple[int, int] | None:
+        """Return row and item of an id, or None; whether there are that many is the caller's to check."""
+        try:
+            number = number_of(uuid)
+        except ValueError:
+            return None
+        item, index = divmod(number, ROWS_OF_ITEMS)
+        return (index, item) if number >= 0 and self.uuid(kind, number) == uuid else None
 
     def created(self, index: int) -> int:
         """Give when a row was created, in Unix milliseconds; listings are newest first."""
@@ -168,6 +190,20 @@ class World:
             return Progress(stage, done, begun, None, self.started + int(elapsed * 1000))
         ended = begun + 120_000 if life.ends is None else self.moment(life.ends)
         return Progress(stage, limit, begun, ended, ended)
+
+
+def number_of(uuid: str) -> int:
+    """Return the number in the last group of an id.
+
+    :raises ValueError: if there is none.
+    """
+    return int(uuid.rpartition("-")[2], 16)
+
+
+def item_of(uuid: str) -> tuple[int, int]:
+    """Return row and item of an item's id: what it contains follows from them, see ``documents``."""
+    item, index = divmod(number_of(uuid), ROWS_OF_ITEMS)
+    return index, item
 
 
 @lru_cache(maxsize=1024)

@@ -102,14 +102,15 @@ class LocalStore(Store):
     def _size(self, name: str) -> int:
         return os.path.getsize(self._path(name))
 
-    def _names_below(self, folder: str) -> dict[str, float]:
+    def _found_below(self, folder: str) -> dict[str, tuple[float, int]]:
         now = time.time()
         found = {}
         for current, _, names in os.walk(self._path(folder).rstrip("/"), onerror=_fail_unless_gone):
             for name in names:
                 path = os.path.join(current, name)
                 with contextlib.suppress(FileNotFoundError):  # a concurrent cleaner may be at work
-                    found[path.removeprefix(f"{self.root}/")] = now - os.lstat(path).st_mtime
+                    status = os.lstat(path)
+                    found[path.removeprefix(f"{self.root}/")] = now - status.st_mtime, status.st_size
         return found
 
     def _remove(self, name: str) -> None:
@@ -120,10 +121,8 @@ class LocalStore(Store):
 
     def remove_empty_folders(self, folder: str) -> None:
         for current, _, _ in os.walk(self._path(folder), topdown=False):
-            try:
+            with contextlib.suppress(OSError):  # another export is at work in it
                 os.rmdir(current)
-            except OSError:
-                return  # another export is at work in it
 
     @contextlib.contextmanager
     def _beside(self, name: str) -> Iterator[str]:
@@ -192,6 +191,8 @@ def _in_folder(path: str, make: Callable[[], Made], needs: str | None = None) ->
     :param make: makes it
     :param needs: another file that must be there
     """
+    with contextlib.suppress(FileNotFoundError):
+        return make()  # the folder is there already for all files but the first
     for attempts_left in reversed(range(_MOST_RACES)):
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)

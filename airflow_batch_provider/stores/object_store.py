@@ -135,13 +135,13 @@ class ObjectStore(Store):
         else:
             super()._put_if(name, content, version)
 
-    def _names_below(self, folder: str) -> dict[str, float]:
+    def _found_below(self, folder: str) -> dict[str, tuple[float, int]]:
         self.fs.invalidate_cache()
         top = self._path(folder).rstrip("/")
         found: dict[str, dict[str, Any]] = self._call("find", top, detail=True, seconds=SECONDS_PER_LONG_CALL)
         now = datetime.now(UTC)
         return {
-            path.removeprefix(f"{self.root}/"): _age(info, now)
+            path.removeprefix(f"{self.root}/"): (_age(info, now), int(info.get("size") or 0))
             for path, info in found.items()
             if info.get("type") == "file" and path.startswith(f"{top}/")
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -68,6 +69,17 @@ def attempt(operation: Callable[[], Result], what: str, destination: Destination
     :raises DestinationError: a repetition would fail again
     :raises TransientError: the store failed for too long, or is full
     """
+    began = time.monotonic()
+    try:
+        return run_once(operation, what, destination)  # without tenacity, which costs ten times what a rename does
+    except TransientError as error:
+        first = [error]
+
+    def again() -> Result:
+        if first:
+            raise first.pop()
+        return run_once(operation, what, destination)
+
     retrying = backoff.retrying(
         attempts=MOST_ATTEMPTS,
         may_pass=_may_pass,
@@ -75,9 +87,9 @@ def attempt(operation: Callable[[], Result], what: str, destination: Destination
         log=lambda number, seconds, error: log.warning(
             "%s Trying again in %.1f s (attempt %d)", error, seconds, number + 1
         ),
-        seconds=SECONDS_OF_ATTEMPTS,
+        seconds=SECONDS_OF_ATTEMPTS - (time.monotonic() - began),
     )
-    result: Result = retrying(run_once, operation, what, destination)
+    result: Result = retrying(again)
     return result
 
 

@@ -139,7 +139,15 @@ class Store(ABC):
     def names_below(self, folder: str = "") -> dict[str, float]:
         """Return the files in a folder and below it, by name, with their age in seconds."""
         with contextlib.suppress(FileNotFoundError):
-            return attempt(lambda: self._names_below(folder), f"list {folder or 'the files'}", self.name)
+            found = attempt(lambda: self._found_below(folder), f"list {folder or 'the files'}", self.name)
+            return {name: age for name, (age, _) in found.items()}
+        return {}
+
+    def sizes_below(self, folder: str) -> dict[str, int]:
+        """Return the files in a folder and below it, by name, with their sizes."""
+        with contextlib.suppress(FileNotFoundError):
+            found = attempt(lambda: self._found_below(folder), f"list {folder}", self.name)
+            return {name: size for name, (_, size) in found.items()}
         return {}
 
     def remove(self, name: str) -> None:
@@ -185,7 +193,9 @@ class Store(ABC):
         self._put(name, content)
 
     @abstractmethod
-    def _names_below(self, folder: str) -> dict[str, float]: ...
+    def _found_below(self, folder: str) -> dict[str, tuple[float, int]]:
+        """Return the files in a folder and below it, by name, with their age in seconds and their size."""
+        ...
 
     @abstractmethod
     def _remove(self, name: str) -> None: ...

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.apis.vendor import Vendor
-from airflow_batch_provider.vendors import llamacloud, playment, talkifai
+from airflow_batch_provider.vendors import llamacloud, llamacloud_results, playment, talkifai
 
 VENDORS: tuple[Vendor, ...] = (playment.VENDOR, llamacloud.VENDOR, talkifai.VENDOR)
 """The vendors of this package."""
@@ -19,4 +20,18 @@ LISTINGS: dict[str, Listing] = {
         talkifai.BATCH_JOBS,
     )
 }
-"""The listings of this package, by the name that manifests have."""
+"""The listings of batches and jobs, by the name that manifests have."""
+
+RESULTS: dict[str, Results] = {
+    results.name: results
+    for results in (
+        playment.JOB_RESULTS,
+        llamacloud_results.RESULTS,
+        llamacloud_results.PROCESSING_JOB_RESULTS,
+        talkifai.CONVERSATIONS,
+    )
+}
+"""What batches produced, likewise."""
+
+EXPORTS: dict[str, Listing | Results] = {**LISTINGS, talkifai.CONTACTS.name: talkifai.CONTACTS, **RESULTS}
+"""All that there are operators for."""

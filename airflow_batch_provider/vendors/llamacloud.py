@@ -15,8 +15,8 @@ from airflow_batch_provider.apis.body import Body
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf, columns, struct
 from airflow_batch_provider.apis.endpoint import Listing, Resource
 from airflow_batch_provider.apis.extra import Extra
-from airflow_batch_provider.apis.paging import CursorPaging
-from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter, Timestamp
+from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Timestamp
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import OffsetPaging
 
@@ -61,8 +61,8 @@ BATCH_PROCESSING_OUTCOMES = {
 # In lower case on the wire, although the vendor's description prints them in upper case.
 JOB_TYPES = ("parse", "extract", "classify")
 
-_PROJECT = Parameter("project_id", Identifier(), "project_id")
-_ORGANIZATION = Parameter("organization_id", Identifier(), "organization_id")
+PROJECT = Parameter("project_id", Identifier(), "project_id")
+ORGANIZATION = Parameter("organization_id", Identifier(), "organization_id")
 
 
 # No maximum of page_size is declared; its siblings in the same API declare 1 to 100.
@@ -76,8 +76,8 @@ BATCHES = Listing(
         Parameter("source_directory_id", Identifier(), "source_directory_id"),
         Parameter("created_at_on_or_after", Timestamp(), "created_at_on_or_after"),
         Parameter("created_at_on_or_before", Timestamp(), "created_at_on_or_before"),
-        _PROJECT,
-        _ORGANIZATION,
+        PROJECT,
+        ORGANIZATION,
     ),
     bodies=(Body(rows="items", next_token="next_page_token", total="total_size"),),
     paging=CursorPaging("page_token"),
@@ -105,8 +105,8 @@ BATCH_PROCESSING_JOBS = Listing(
         Parameter("directory_id", Identifier(), "directory_id"),
         Parameter("job_type", Choice(JOB_TYPES), "job_type"),
         Parameter("status", Choice(tuple(BATCH_PROCESSING_OUTCOMES)), "status"),
-        _PROJECT,
-        _ORGANIZATION,
+        PROJECT,
+        ORGANIZATION,
     ),
     # There is a next_page_token too, but no parameter that takes it.
     bodies=(Body(rows="items", total="total_size"),),
@@ -141,8 +141,8 @@ BATCH = Resource(
     parameters=(
         Parameter("batch_id", Identifier(), required=True),
         Parameter("expand", Choice(("results",)), "expand"),
-        _PROJECT,
-        _ORGANIZATION,
+        PROJECT,
+        ORGANIZATION,
     ),
 )
 
@@ -150,7 +150,7 @@ BATCH_PROCESSING_JOB = Resource(
     vendor=VENDOR,
     name="llamacloud.batch_processing_job",
     path="/api/v1/beta/batch-processing/{job_id}",
-    parameters=(Parameter("job_id", Identifier(), required=True), _PROJECT, _ORGANIZATION),
+    parameters=(Parameter("job_id", Identifier(), required=True), PROJECT, ORGANIZATION),
     id="job.id",  # nested beside progress_percentage, unlike the list and the answer to a creation
 )
 
@@ -205,4 +205,132 @@ BATCH_PROCESSING_JOB_KIND = BatchKind(
     single=BATCH_PROCESSING_JOB,
     id_parameter="job_id",
     state=_job_state,
+)
+
+
+_PAGE = Parameter("page_size", Integer(1, 100), "page_size", default=100)
+_IDS = Parameter("job_ids", Identifier(), "job_ids", repeated=True)
+
+DIRECTORY_FILES = Listing(
+    vendor=VENDOR,
+    name="llamacloud.directory_files",
+    path="/api/v1/beta/directories/{directory_id}/files",
+    parameters=(
+        Parameter("directory_id", Identifier(), required=True),
+        Parameter("include_deleted", Boolean(), "include_deleted"),
+        _PAGE,
+        PROJECT,
+        ORGANIZATION,
+    ),
+    bodies=(Body(rows="items", next_token="next_page_token", total="total_size"),),
+    paging=CursorPaging("page_token"),
+)
+
+BATCH_FILES = Listing(
+    vendor=VENDOR,
+    name="llamacloud.batch_files",
+    path="/api/v2/batches/{batch_id}",
+    parameters=(
+        Parameter("batch_id", Identifier(), required=True),
+        Parameter("expand", Choice(("results",)), "expand", default="results"),
+        PROJECT,
+        ORGANIZATION,
+    ),
+    bodies=(Body(rows="results", id="source_directory_file_id", null_is_empty=True),),
+    paging=WholePaging(),
+)
+
+PARSE_JOBS = Listing(
+    vendor=VENDOR,
+    name="llamacloud.parse_jobs",
+    path="/api/v2/parse",
+    parameters=(_IDS, _PAGE, PROJECT, ORGANIZATION),
+    bodies=(Body(rows="items", next_token="next_page_token", total="total_size"),),
+    paging=CursorPaging("page_token"),
+)
+
+EXTRACT_JOBS = Listing(
+    vendor=VENDOR,
+    name="llamacloud.extract_jobs",
+    path="/api/v2/extract",
+    parameters=(
+        _IDS,
+        Parameter("expand", Choice(("extract_metadata", "usage")), "expand", repeated=True),
+        _PAGE,
+        PROJECT,
+        ORGANIZATION,
+    ),
+    bodies=(Body(rows="items", next_token="next_page_token", total="total_size"),),
+    paging=CursorPaging("page_token"),
+)
+
+_EXPAND = Parameter("expand", Identifier(), "expand", repeated=True)
+
+PARSE_JOB = Resource(
+    vendor=VENDOR,
+    name="llamacloud.parse_job",
+    path="/api/v2/parse/{job_id}",
+    parameters=(
+        Parameter("job_id", Identifier(), required=True),
+        _EXPAND,
+        Parameter("image_filenames", Identifier(), "image_filenames"),
+        PROJECT,
+        ORGANIZATION,
+    ),
+    id="job.id",
+)
+
+EXTRACT_JOB = Resource(
+    vendor=VENDOR,
+    name="llamacloud.extract_job",
+    path="/api/v2/extract/{job_id}",
+    parameters=(Parameter("job_id", Identifier(), required=True), _EXPAND, PROJECT, ORGANIZATION),
+)
+
+BATCH_PROCESSING_ITEMS = Listing(
+    vendor=VENDOR,
+    name="llamacloud.batch_processing_items",
+    path="/api/v1/beta/batch-processing/{job_id}/items",
+    parameters=(
+        Parameter("job_id", Identifier(), required=True),
+        Parameter("limit", Integer(1, 1000), "limit", default=1000),
+        Parameter("offset", Integer(0), "offset", default=0),
+        PROJECT,
+        ORGANIZATION,
+    ),
+    bodies=(Body(rows="items", id="item_id", total="total_size"),),
+    paging=OffsetPaging("offset", "limit"),
+    columns=columns(
+        item_id=TEXT,
+        item_name=TEXT,
+        status=TEXT,
+        job_id=TEXT,
+        job_record_id=TEXT,
+        error_message=TEXT,
+        skip_reason=TEXT,
+        started_at=TIMESTAMP,
+        completed_at=TIMESTAMP,
+        effective_at=TIMESTAMP,
+    ),
+)
+
+PROCESSING_RESULTS = Resource(
+    vendor=VENDOR,
+    name="llamacloud.processing_results",
+    path="/api/v1/beta/batch-processing/items/{item_id}/processing-results",
+    parameters=(Parameter("item_id", Identifier(), required=True), PROJECT, ORGANIZATION),
+    id="item_id",
+)
+
+PARSING_RESULT = Resource(
+    vendor=VENDOR,
+    name="llamacloud.parsing_result",
+    path="/api/v1/parsing/job/{job_id}/result/{result_type}",
+    parameters=(
+        Parameter("job_id", Identifier(), required=True),
+        Parameter("result_type", Choice(("markdown", "text", "json", "xlsx", "pdf")), required=True),
+        PROJECT,
+        ORGANIZATION,
+    ),
+    id=None,
 )

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
+from dev.bench import batch
+from dev.bench.batch import Batch
 from dev.bench.measured import Figures
 from dev.bench.server import CURSOR, NUMBERED, Listing
 
@@ -34,7 +36,7 @@ class Entry(NamedTuple):
 
     peer: Peer
     file_format: str = "jsonl"
-    factor: int = 1  # how many times the case's jobs it exports
+    factor: float = 1  # how many times the case's jobs it exports
 
     @property
     def title(self) -> str:
@@ -49,12 +51,14 @@ class Case(NamedTuple):
     entries: Sequence[Entry]
     jobs: int
     latency: int = 0  # milliseconds that the server adds to each answer
-    listing: Listing = CURSOR
+    listing: Listing | Batch = CURSOR
     connections: int = 1
 
     def runs(self, peer: Peer, number: int) -> int:
         """Return how often a peer exports in a round; if latency decides and not chance, one round is enough."""
-        return 2 if peer.twice else int(number < (1 if self.latency else peer.rounds))
+        if peer.twice:
+            return 1 if self.listing.kind else 2  # results take long enough as it is
+        return int(number < (1 if self.latency else peer.rounds))
 
 
 def entries(*peers: Peer, file_format: str = "jsonl") -> list[Entry]:
@@ -64,12 +68,16 @@ def entries(*peers: Peer, file_format: str = "jsonl") -> list[Entry]:
 GROWTH = [*(Entry(OURS, "jsonl", factor) for factor in (1, 10, 100)), *(Entry(OURS, "parquet", n) for n in (10, 40))]
 PARQUET = [Entry(LIMIT), *entries(LIBRARIES, OURS, DLT, file_format="parquet")]
 NUMBERS = entries(LIMIT, OURS, HTTP_OPERATOR, SCRIPT, DLT)
+ONE_BY_ONE = Entry(SCRIPT, factor=0.1)  # it takes eight times as long
+RESULTS = [*entries(LIMIT, OURS), ONE_BY_ONE, Entry(SDK)]
 CASES: Mapping[str, Case] = {
     "cursor": Case("to JSON lines", entries(LIMIT, LIBRARIES, OURS, HTTP_OPERATOR, SCRIPT, SDK, DLT), 100_000),
     "parquet": Case("cursor, to Parquet", PARQUET, 100_000),
     "growth": Case("cursor, to JSON lines and to Parquet", GROWTH, 10_000),
     "cursor-50ms": Case("to JSON lines", entries(LIMIT, OURS, HTTP_OPERATOR, SCRIPT, SDK, DLT), 20_000, 50),
     "pages-50ms": Case("numbered pages, to JSON lines", NUMBERS, 20_000, 50, NUMBERED, 8),
+    "results-50ms": Case("what a batch produced, to JSON lines", RESULTS, 5_000, 50, batch.MARKDOWN, 8),
+    "results-1gb": Case("a file of 1 GB", [Entry(OURS)], 1, 0, batch.PDF, 8),
 }
 QUICK: Mapping[str, Case] = {
     "cursor": Case("to JSON lines", entries(LIMIT, LIBRARIES, OURS, HTTP_OPERATOR), 20_000),

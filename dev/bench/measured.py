@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout, suppress
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +36,7 @@ class Export(NamedTuple):
     folder: str  # where to export to; it does not exist
     file_format: str
     connections: int  # how many may be open
+    kind: str = ""  # of the files beside the rows; none if empty
 
     @property
     def numbered(self) -> bool:
@@ -65,9 +66,25 @@ class Figures(NamedTuple):
 
 def write_json_lines(folder: str, rows: Iterable[Any]) -> None:
     """Write rows as one compressed file of JSON lines, for peers that write none."""
-    Path(folder).mkdir(parents=True)
+    Path(folder).mkdir(parents=True, exist_ok=True)
     with gzip.open(Path(folder, "rows.jsonl.gz"), "wt", compresslevel=GZIP_LEVEL) as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def write_with_files(folder: str, results: Iterable[tuple[str, Any, bytes]]) -> None:
+    """Write results as :func:`write_json_lines` does, and a file beside it for each, for peers that write none.
+
+    :param results: the id of each row, what else it contains, and the content of its file
+    """
+    beside = Path(folder, "files")
+    beside.mkdir(parents=True)
+
+    def rows() -> Iterator[Any]:
+        for identifier, result, content in results:
+            (beside / f"{identifier}.md").write_bytes(content)
+            yield {"id": identifier, "result": result, "files": [{"path": f"files/{identifier}.md"}]}
+
+    write_json_lines(folder, rows())
 
 
 def exported_ids(folder: str, files: str) -> Iterator[str]:
@@ -79,7 +96,15 @@ def exported_ids(folder: str, files: str) -> Iterator[str]:
         elif ".jsonl" in path.name:
             compressed = path.read_bytes()[:2] == b"\x1f\x8b"
             with gzip.open(path) if compressed else path.open("rb") as lines:
-                yield from (json.loads(line)["id"] for line in lines)
+                yield from (_id_of(folder, json.loads(line)) for line in lines)
+
+
+def _id_of(folder: str, row: Any) -> str:
+    """Return the id of a row; if it has a file, with the digest of that."""
+    if not row.get("files"):
+        return str(row["id"])
+    with Path(folder, row["files"][0]["path"]).open("rb") as file:
+        return f"{row['id']} {file_digest(file, 'sha256').hexdigest()}"
 
 
 def digest_of(ids: Iterable[str]) -> tuple[int, str]:

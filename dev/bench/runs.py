@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 from urllib.request import urlopen
 
+from dev.bench.batch import Batch
 from dev.bench.cases import LIMIT, Case, Entry, Outcome, Outcomes
 from dev.bench.measured import Export, Figures, digest_of
 from dev.bench.server import Listing
@@ -50,17 +51,17 @@ def imports() -> float:
 
 
 @lru_cache
-def expected(listing: Listing, jobs: int) -> tuple[int, str]:
+def expected(listing: Listing | Batch, jobs: int) -> tuple[int, str]:
     return digest_of(listing.ids(jobs))
 
 
 def run(url: str, case: Case, entry: Entry) -> Outcome:
     """Make one export and check its rows."""
-    jobs, peer, listing = case.jobs * entry.factor, entry.peer, case.listing
+    jobs, peer, listing = int(case.jobs * entry.factor), entry.peer, case.listing
     python = ROOT / ".venv-bench" / peer.environment / "bin" / "python" if peer.environment else Path(sys.executable)
     if not python.exists():
         return Outcome(jobs, [], f"its environment {peer.environment} is not installed")
-    name, path, how = listing.name, listing.path, (entry.file_format, case.connections)
+    name, path, how = listing.name, listing.path, (entry.file_format, case.connections, listing.kind)
     with tempfile.TemporaryDirectory() as home:
         warm_up = Export(f"{url}/{WARM_UP_JOBS}/0", name, path, WARM_UP_JOBS, f"{home}/warm-up", *how)
         export = Export(f"{url}/{jobs}/{case.latency}", name, path, jobs, f"{home}/exported", *how)
@@ -82,7 +83,7 @@ def measure(url: str, cases: Mapping[str, Case], rounds: int) -> dict[str, Outco
     results: dict[str, Outcomes] = {}
     for key, case in cases.items():
         print(f"{key}: {case.title}, {case.jobs:,} jobs", flush=True)
-        most = case.jobs * max(entry.factor for entry in case.entries)
+        most = int(case.jobs * max(entry.factor for entry in case.entries))
         with urlopen(f"{url}/{most}/0{case.listing.path}") as page:  # noqa: S310 - our server
             page.read()  # once it answers, it has rendered all rows
         outcomes: dict[Entry, Outcome] = {}

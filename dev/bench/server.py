@@ -1,7 +1,7 @@
 """A server that costs next to nothing: pages are slices of made-up rows that were rendered before.
 
 The rows have the size and shape that the vendors document. ``/20000/50/api/v2/batches`` is a listing of 20,000 rows
-with 50 ms of latency, so one server serves all cases.
+with 50 ms of latency, so one server serves all cases; it serves what a batch produced, too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+from dev.bench import batch
 from dev.processes import read_line, running_module
 
 NEWEST = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -105,6 +106,8 @@ class Listing(NamedTuple):
     path: str
     row: Callable[[int], Any]  # makes the row with a number
     page: Callable[[Query, int], Page]  # makes the page that a query asks for, of so many rows
+    described: str = "100 jobs per page"
+    kind: str = ""  # of files beside the rows: none
 
     def ids(self, jobs: int) -> Iterable[str]:
         """Return the id of every row."""
@@ -148,6 +151,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
         self._received = b""
+        self._blocks: Iterator[memoryview] = iter(())
+        self._is_paused = False
         self._transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -155,22 +160,50 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's do not inherit from it
         self._transport.set_write_buffer_limits(high=16 * 1024 * 1024)
 
+    def pause_writing(self) -> None:
+        """Send no more of a file for now."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """Send what is left of a file."""
+        self._is_paused = False
+        self._write_blocks()
+
     def data_received(self, data: bytes) -> None:
         """Answer each request that is complete."""
         self._received += data
         while b"\r\n\r\n" in self._received:
             head, _, self._received = self._received.partition(b"\r\n\r\n")
-            path, _, query = head.split(b" ", 2)[1].decode().partition("?")
-            _, jobs, latency, path = path.split("/", 3)
-            pieces = self._pages.body(f"/{path}", query, int(jobs))
-            status, pieces = ("200 OK", pieces) if pieces else ("404 Not Found", (b"{}",))
-            size = sum(map(len, pieces))
-            start = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
-            asyncio.get_running_loop().call_later(int(latency) / 1000, self._write, [start.encode(), *pieces])
+            target = head.split(b" ", 2)[1].decode()
+            _, jobs, latency, path = target.split("/", 3)
+            asyncio.get_running_loop().call_later(int(latency) / 1000, self._answer, f"/{path}", jobs, latency)
 
-    def _write(self, lines: list[bytes | memoryview]) -> None:
+    def _answer(self, target: str, jobs: str, latency: str) -> None:
+        path, _, query = target.partition("?")
+        pieces: Any = self._pages.body(path, query, int(jobs))
+        if pieces is None:
+            host, port = self._transport.get_extra_info("sockname")
+            answer = batch.answer(path, query, int(jobs), f"http://{host}:{port}/{jobs}/{latency}")
+            pieces = answer if answer is None or isinstance(answer, batch.File) else (answer,)
+        if isinstance(pieces, batch.File):
+            self._write(("200 OK", "application/pdf"), pieces.size, ())
+            self._blocks = iter(pieces.blocks)
+            self._write_blocks()
+            return
+        status, pieces = ("200 OK", pieces) if pieces else ("404 Not Found", (b"{}",))
+        self._write((status, "application/json"), sum(map(len, pieces)), pieces)
+
+    def _write(self, head: tuple[str, str], size: int, pieces: Sequence[bytes | memoryview]) -> None:
+        start = f"HTTP/1.1 {head[0]}\r\nContent-Type: {head[1]}\r\nContent-Length: {size}\r\n\r\n"
         if not self._transport.is_closing():
-            self._transport.writelines(lines)
+            self._transport.writelines([start.encode(), *pieces])
+
+    def _write_blocks(self) -> None:
+        while not self._is_paused and not self._transport.is_closing():
+            block = next(self._blocks, None)
+            if block is None:
+                return
+            self._transport.write(block)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +15,20 @@ import pytest
 
 from dev.chaos.attempts import ForkServer, fork_server
 from dev.chaos.fixtures import FORMATS, LISTINGS, REPLACED, Destination, Vendor, local, on_server, small_disk, vendor
-from dev.chaos.steps import KILL, PHASES
-from dev.chaos.trials import AWAY, FAULTS, FULL, KILL_IN_TRANSFER, UNTARGETED, ZOMBIE, Outcome, Trial, Undisturbed
+from dev.chaos.results import results_vendor, trial_of_results
+from dev.chaos.steps import ERROR, KILL, PHASES, TIMEOUT
+from dev.chaos.trials import (
+    AWAY,
+    FAULTS,
+    FULL,
+    KILL_AT_ANY_TIME,
+    KILL_IN_TRANSFER,
+    UNTARGETED,
+    ZOMBIE,
+    Outcome,
+    Trial,
+    Undisturbed,
+)
 from dev.chaos.writers import Loop, loop
 from tests.integration.object_servers import SERVERS, ObjectServer
 
@@ -26,6 +38,10 @@ _DISK_KILOBYTES = 8192
 _MOST_PIECES = 150
 _SHARE_OF_LOOPS = 0.1
 """Of the time of the trials, for three writers on each store."""
+_SHARE_OF_RESULTS = 0.5
+"""Of the time of the trials, for results on top of it."""
+FAULTS_OF_RESULTS = {KILL: 6, KILL_AT_ANY_TIME: 3, KILL_IN_TRANSFER: 1, TIMEOUT: 1, ERROR: 1, ZOMBIE: 1}
+FORMATS_OF_RESULTS = ("jsonl", "parquet")
 # Kills are what the promise is about; ten seconds away cost ten seconds.
 _WEIGHTS = {KILL: 8, ZOMBIE: 3, AWAY: 1}
 
@@ -50,6 +66,9 @@ class Sum:
     usual: int = 0
     missing: int = 0
     twice: int = 0
+    again: int = 0
+    most_again: int = 0
+    torn: int = 0
     left_over: int = 0
     left_for_good: int = 0
     blocked: int = 0
@@ -69,6 +88,9 @@ class Sum:
             self.usual += usual.requests
         self.missing += outcome.missing
         self.twice += outcome.twice
+        self.again += outcome.again
+        self.most_again = max(self.most_again, outcome.again)
+        self.torn += outcome.torn
         self.left_over += len(outcome.left_over)
         self.left_for_good += len(outcome.left_for_good)
         self.blocked += outcome.blocked
@@ -89,6 +111,9 @@ class Results:
     :param stores: that were there
     :param not_struck: trials whose attempt ended before the fault came; in no row
     :param loops: three writers at once, by store
+    :param items: the rows of trials with results, by fault, phase and store
+    :param seconds: that the trials with listings took
+    :param seconds_of_items: that those with results took
     """
 
     seed: int
@@ -99,6 +124,8 @@ class Results:
     not_struck: int = 0
     loops: list[Loop] = field(default_factory=list)
     seconds: float = 0.0
+    items: dict[Cell, Sum] = field(default_factory=dict)
+    seconds_of_items: float = 0.0
 
 
 class Experiment:
@@ -131,11 +158,35 @@ class Experiment:
                 done = sum(cell.trials for cell in self.results.cells.values())
                 print(f"\r{done} trials, {self.results.findings.total()} findings ", end="", flush=True)
             self.results.seconds = time.monotonic() - began
+            self._try_results(stack, attempts, servers, _SHARE_OF_RESULTS * minutes, most)
             for place in (None, *servers):
                 make = partial(on_server, place) if place else partial(local, self._folder)
                 self.results.loops.append(loop(attempts, make, _SHARE_OF_LOOPS * 60 * minutes))
         print()
         return self.results
+
+    def _try_results(
+        self,
+        stack: contextlib.ExitStack,
+        attempts: ForkServer,
+        servers: list[ObjectServer],
+        minutes: float,
+        most: int | None,
+    ) -> None:
+        """Make trials with results until the time is up, or there were enough."""
+        source = stack.enter_context(results_vendor())
+        began, done = time.monotonic(), 0
+        while time.monotonic() - began < 60 * minutes and not (most is not None and done >= most):
+            drawn = self._drawn
+            server = drawn.choice([None, None, None, *servers])  # a trial takes ten times as long on a server
+            faults = [fault for fault in FAULTS_OF_RESULTS if server or fault != KILL_IN_TRANSFER]
+            fault = drawn.choices(faults, [FAULTS_OF_RESULTS[fault] for fault in faults])[0]
+            destination = on_server(server) if server else local(self._folder)
+            trial = trial_of_results(attempts, source, destination, drawn.choice(FORMATS_OF_RESULTS))
+            self._run(trial, fault, server, self.results.items)
+            done = sum(cell.trials for cell in self.results.items.values())
+            print(f"\r{done} trials with results, {self.results.findings.total()} findings ", end="", flush=True)
+        self.results.seconds_of_items = time.monotonic() - began
 
     def _is_enough(self, most: int | None) -> bool:
         return most is not None and sum(cell.trials for cell in self.results.cells.values()) >= most
@@ -166,6 +217,12 @@ class Experiment:
         small = disk if fault == FULL else None
         destination = on_server(server) if server else local(small or self._folder)
         trial = Trial(attempts, vendors[name], destination, file_format, small)
+        if self._run(trial, fault, server, self.results.cells):
+            self.results.combinations[name, file_format] += 1
+
+    def _run(self, trial: Trial, fault: str, server: ObjectServer | None, cells: dict[Cell, Sum]) -> bool:
+        """Run a trial with a fault at a random step; return whether it struck."""
+        drawn, destination = self._drawn, trial.destination
         usual, seconds = self._undisturbed(trial, server)
         phase = ANY if fault in UNTARGETED else drawn.choice([phase for phase in PHASES if usual.steps.get(phase)])
         nth = drawn.randrange(_MOST_PIECES if phase == ANY else usual.steps[phase])
@@ -173,23 +230,22 @@ class Experiment:
             outcome = trial.run(fault, phase, nth, usual, drawn.random() * seconds)
         except AssertionError as error:
             self.results.findings[f"{fault}, {phase}, {destination.kind}: {str(error).partition(':')[0]}"] += 1
-            return
+            return False
         with contextlib.suppress(FileNotFoundError):
             self._forget(trial.destination)
         if not outcome.struck:
             self.results.not_struck += 1
-            return
-        cell = Cell(fault, phase, destination.kind)
-        self.results.cells.setdefault(cell, Sum()).add(outcome, usual)
-        self.results.combinations[name, file_format] += 1
+            return False
+        cells.setdefault(Cell(fault, phase, destination.kind), Sum()).add(outcome, usual)
         for finding in _findings(outcome):
             self.results.findings[f"{fault}, {phase}, {destination.kind}: {finding}"] += 1
+        return True
 
     def _undisturbed(self, trial: Trial, server: ObjectServer | None) -> tuple[Undisturbed, float]:
         key = (server is None, trial.vendor.name)
         if key not in self._usual:
             where = on_server(server) if server else local(self._folder)
-            other = Trial(trial.server, trial.vendor, where, trial.file_format)
+            other = replace(trial, destination=where, disk=None)
             self._usual[key] = other.undisturbed()
             began = time.monotonic()
             trial.server.run(other.attempt())
@@ -209,6 +265,8 @@ def _findings(outcome: Outcome) -> Iterator[str]:
     """Yield what must not be, without the names and numbers that differ each time."""
     if outcome.missing or outcome.twice:
         yield f"{outcome.missing} rows missing, {outcome.twice} twice"
+    if outcome.torn:
+        yield f"{outcome.torn} files beside the rows are not the vendor's"
     for what in outcome.saw:
         kind = what.partition(":")[0]
         if kind not in {"whole", REPLACED}:

@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from unittest import mock
 
@@ -43,6 +43,7 @@ SCOPES: Mapping[str, Mapping[str, Any]] = {
     "talkifai.batch_jobs": {"organization_id": "o", "page_size": PAGE},
 }
 LISTINGS = tuple(SCOPES)
+RESULTS = "llamacloud.batch_results"
 FORMATS = ("jsonl", "csv", "parquet")
 
 
@@ -80,10 +81,28 @@ class Vendor:
         """Count from zero."""
         self._server.asked.clear()
 
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self._server.url
+
+    def ids(self, count: int, name: str) -> list[str]:
+        """Return the ids of what is exported after ``hold(rows(count, name))``."""
+        return ids(count, name)
+
+    @property
+    def again(self) -> int:
+        """How many requests for items repeated another one since :meth:`hold`: a listing has none."""
+        return 0
+
+    def torn(self, destination: Destination) -> int:
+        """Return how many files beside the rows are not the vendor's: a listing has none."""
+        return 0
+
     def connections(self) -> dict[str, str]:
         """Return the environment variables that lead there."""
         kinds = ("playment", "llamacloud", "talkifai")
-        facts = {"host": self._server.url, "password": API_KEY}
+        facts = {"host": self.url, "password": API_KEY}
         return {f"AIRFLOW_CONN_{kind.upper()}_DEFAULT": json.dumps({"conn_type": kind, **facts}) for kind in kinds}
 
 
@@ -125,6 +144,9 @@ class Destination:
         """Return what lies there and belongs to no export."""
         manifest = verify_export(self.reader_uri)
         found = self.files() - {"_MANIFEST.json", *(part.path for part in manifest.parts)}
+        if manifest.files.count:
+            named = {file["path"] for row in read_export(self.reader_uri) for file in row["files"]}
+            found -= named | {folder.as_posix() for name in named for folder in PurePosixPath(name).parents}
         if self.server and self.server.unfinished_uploads():
             found.add("an unfinished upload")
         return found

@@ -26,16 +26,19 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 import airflow_batch_provider.client.client
 import airflow_batch_provider.export.export
 import airflow_batch_provider.export.publishing
+import airflow_batch_provider.listing.results
 import airflow_batch_provider.stores.destination  # noqa: F401
+from airflow_batch_provider.export import journal
 from airflow_batch_provider.operators.llamacloud import (
     LlamaCloudExportBatchesOperator,
     LlamaCloudExportBatchProcessingJobsOperator,
+    LlamaCloudExportBatchResultsOperator,
 )
 from airflow_batch_provider.operators.playment import PlaymentExportBatchesOperator, PlaymentExportBatchJobsOperator
 from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
 from dev.chaos.steps import Fault, Steps
 
-OPERATORS = {
+OPERATORS: dict[str, Any] = {
     operator.listing.name: operator
     for operator in (
         PlaymentExportBatchesOperator,
@@ -44,7 +47,7 @@ OPERATORS = {
         LlamaCloudExportBatchProcessingJobsOperator,
         TalkifAIExportBatchJobsOperator,
     )
-}
+} | {LlamaCloudExportBatchResultsOperator.results.name: LlamaCloudExportBatchResultsOperator}
 
 
 def main(folder: Path) -> None:
@@ -77,6 +80,8 @@ def _run(one: Mapping[str, Any]) -> dict[str, Any]:
     signal.signal(signal.SIGALRM, _time_out)
     steps = Steps(Fault(**one["fault"]) if one["fault"] else None)
     steps.watch()
+    if seconds := os.environ.get("SECONDS_BETWEEN_CHECKPOINTS"):
+        journal.SECONDS_BETWEEN_CHECKPOINTS = float(seconds)
     result: dict[str, Any] = {}
     try:
         operator = OPERATORS[one["listing"]](task_id="export", **one["parameters"])

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from dev.chaos.experiment import Results, Sum
 from dev.chaos.fixtures import ROWS, ROWS_BEFORE, ROWS_PER_PART
 from dev.chaos.listings import RUNS, Case, Moving
+from dev.chaos.results import ITEMS, ITEMS_BEFORE, SECONDS_BETWEEN_CHECKPOINTS, SECONDS_FOR_AN_ANSWER
 from dev.chaos.steps import PHASES
 from dev.chaos.trials import FAULTS
 from dev.markdown import table, versions
@@ -60,7 +61,14 @@ def render(results: Results, listings: Sequence[Moving]) -> str:
     for cell in results.cells.values():
         for one in fields(Sum):
             setattr(total, one.name, getattr(total, one.name) + getattr(cell, one.name))
-    sections = [INTRODUCTION, _summary(results, total), _cells(results), _findings(results), _loops(results)]
+    sections = [
+        INTRODUCTION,
+        _summary(results, total),
+        _cells(results),
+        _items(results),
+        _findings(results),
+        _loops(results),
+    ]
     sections.append(_moving(listings))
     return "\n".join(sections)
 
@@ -111,6 +119,57 @@ def _cells(results: Results) -> str:
         for cell, one in cells
     )
     return f"## Faults\n\n{table(head, lines, texts=3)}\n"
+
+
+def _items(results: Results) -> str:
+    head = (
+        "fault | phase | store | trials | succeeded all the same | next try resumed | requests for items again, mean "
+        "| most | items missing | items twice | files torn | left over | ... for good | looks | without an export"
+    )
+    order = {name: place for place, name in enumerate((*FAULTS, *PHASES, *_STORES))}
+    cells = sorted(results.items.items(), key=lambda item: [order.get(name, -1) for name in vars(item[0]).values()])
+    lines = (
+        (
+            cell.fault,
+            cell.phase,
+            _STORES[cell.store],
+            one.trials,
+            one.survived,
+            one.resumed,
+            f"{one.again / one.trials:.1f}",
+            one.most_again,
+            one.missing,
+            one.twice,
+            one.torn,
+            one.left_over,
+            one.left_for_good,
+            one.looks,
+            one.without_export,
+        )
+        for cell, one in cells
+    )
+    sums = list(results.items.values())
+    trials, again = sum(one.trials for one in sums), sum(one.again for one in sums)
+    mean = f"{again / trials:.1f}" if trials else "no"
+    answer = 1000 * SECONDS_FOR_AN_ANSWER
+    most = max((one.most_again for one in sums), default=0)
+    return f"""\
+## Results of a batch
+
+A results export sends requests for each item and stores files beside the rows. Here it exports {ITEMS} items, with two
+requests and two files each, in place of an export of {ITEMS_BEFORE}. Each answer takes {answer:.0f} ms, and a
+checkpoint is due every {SECONDS_BETWEEN_CHECKPOINTS} s instead of every 30 s, so that faults fall between them. In the
+end every file is compared with the vendor's. {results.seconds_of_items / 60:.1f} minutes.
+
+* **{trials} trials**: {sum(one.missing for one in sums)} items missing, {sum(one.twice for one in sums)} twice,
+  {sum(one.torn for one in sums)} files torn, {sum(one.left_for_good for one in sums)} foreign files left for good.
+* A reader looked {sum(one.looks for one in sums)} times: {sum(one.without_export for one in sums)} times there was no
+  whole export; {sum(one.false_alarms for one in sums)} times every row was there but `verify_export` found damage.
+* A fault cost {mean} requests for items that were sent again, {most} at most, of {2 * ITEMS}: what was under way, and
+  what had come since the last checkpoint.
+
+{table(head, lines, texts=3)}
+"""
 
 
 def _findings(results: Results) -> str:

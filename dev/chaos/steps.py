@@ -28,7 +28,11 @@ TIMEOUT = "task timeout"
 ERROR = "exception of the store"
 
 _OPERATIONS = ("create", "open", "read", "version", "put", "put_if", "publish", "size", "names_below", "remove")
-_PUTS = {"-begun": STARTING, ".ids": CHECKPOINT, ".checkpoint.json": CHECKPOINT}
+_PUTS = {
+    "-begun": STARTING,
+    **dict.fromkeys((".ids", ".rows", ".files", ".checkpoint.json"), CHECKPOINT),
+    "-published": MANIFEST,
+}
 _OF_OPERATION = {"create": WRITING, "publish": PARTS, "put_if": MANIFEST}
 
 
@@ -82,6 +86,7 @@ class Steps:
     def watch(self) -> None:
         """Put the steps into the package's code and into this process's file operations."""
         from airflow_batch_provider.client.client import Client
+        from airflow_batch_provider.client.file_transport import FileTransport
         from airflow_batch_provider.stores.local import LocalStore
         from airflow_batch_provider.stores.new_file import NewFile
         from airflow_batch_provider.stores.object_store import ObjectStore
@@ -92,6 +97,7 @@ class Steps:
                 if name in vars(owner):
                     self._around(owner, name, self._phase_of_operation(name))
         self._around(Client, "send", lambda arguments: READING if self.counts[FIRST_PAGE] > 1 else FIRST_PAGE)
+        self._around(FileTransport, "open", lambda arguments: READING)
         self._around(NewFile, "write", lambda arguments: WRITING)
         self._around(NewFile, "close", lambda arguments: FINISHING)
         self._around(ObjectStore, "_upload", lambda arguments: FINISHING)

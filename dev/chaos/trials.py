@@ -25,7 +25,6 @@ from dev.chaos.fixtures import (
     Destination,
     Reader,
     Vendor,
-    ids,
     readable,
     rows,
     rows_of,
@@ -73,6 +72,8 @@ class Outcome:
     :param saved: requests that the attempt after the struck one did not need
     :param missing: rows that are not there in the end
     :param twice: rows that are there twice
+    :param again: requests for items, of results, that repeated one of an earlier attempt
+    :param torn: files beside the rows that are not the vendor's
     :param left_over: files of no export that are there in the end
     :param left_for_good: ... and after the next run, which cleans up after this one
     :param blocked: whether the next attempt was blocked while the stopped one was there
@@ -87,6 +88,8 @@ class Outcome:
     saved: int = 0
     missing: int = 0
     twice: int = 0
+    again: int = 0
+    torn: int = 0
     left_over: set[str] = field(default_factory=set)
     left_for_good: set[str] = field(default_factory=set)
     blocked: bool = False
@@ -114,6 +117,8 @@ class Trial:
     :param file_format: how
     :param disk: the small disk of the destination, or of the temporary files
     :param parameters: of the operator, beside these
+    :param rows: how many the export has
+    :param rows_before: how many the one has that it replaces
     """
 
     server: ForkServer
@@ -122,6 +127,8 @@ class Trial:
     file_format: str = "jsonl"
     disk: Path | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    rows: int = ROWS
+    rows_before: int = ROWS_BEFORE
 
     def attempt(self, fault: Fault | None = None, task_run: Mapping[str, Any] | None = None) -> Attempt:
         """Return an attempt."""
@@ -132,7 +139,7 @@ class Trial:
             "destination": self.destination.uri,
             "file_format": self.file_format,
             "rows_per_part": ROWS_PER_PART,
-            **SCOPES[self.vendor.name],
+            **SCOPES.get(self.vendor.name, {}),
             **self.parameters,
         }
         return Attempt(
@@ -151,10 +158,10 @@ class Trial:
         return Undisturbed(self.vendor.requests, end.result["steps"])
 
     def _publish_yesterdays(self) -> None:
-        self.vendor.hold(rows(ROWS_BEFORE, "before"))
+        self.vendor.hold(rows(self.rows_before, "before"))
         end = self.server.run(self.attempt(task_run=_YESTERDAY))
         assert end.succeeded, end
-        self.vendor.hold(rows(ROWS, "now"))
+        self.vendor.hold(rows(self.rows, "now"))
 
     def run(self, name: str, phase: str, nth: int, usual: Undisturbed, seconds: float = 0.0) -> Outcome:
         """Let a fault strike and return the outcome.
@@ -168,7 +175,9 @@ class Trial:
         outcome = Outcome()
         with readable(self.destination):
             self._publish_yesterdays()
-            with Reader(self.destination, [ids(ROWS_BEFORE, "before"), ids(ROWS, "now")]) as reader:
+            with Reader(
+                self.destination, [self.vendor.ids(self.rows_before, "before"), self.vendor.ids(self.rows, "now")]
+            ) as reader:
                 end = self._strike(name, phase, nth, seconds, usual, outcome)
                 outcome.survived = end.succeeded
                 while not end.succeeded:
@@ -180,9 +189,10 @@ class Trial:
                     end = self.server.run(self.attempt())
                     self._note_resuming(outcome, usual)
             outcome.saw = reader.saw
-            found, expected = rows_of(self.destination), ids(ROWS, "now")
+            found, expected = rows_of(self.destination), self.vendor.ids(self.rows, "now")
             outcome.missing = len(set(expected) - set(found))
             outcome.twice = len(found) - len(set(found))
+            outcome.again, outcome.torn = self.vendor.again, self.vendor.torn(self.destination)
             outcome.left_over = outcome.left_for_good = self.destination.left_over()
             if outcome.left_over:
                 outcome.left_for_good = self._left_after_next_run()

@@ -1,4 +1,4 @@
-"""The cluster of docker-compose.yaml, run natively: a project is exported while one of two workers is killed."""
+"""The cluster of docker-compose.yaml, run natively: exports, one of them shared by tasks, while a worker is killed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.sandbox import Settings
 from airflow_batch_provider.testing import sandbox
+from dev.chaos.results import ResultsVendor, results_vendor
 from dev.cluster.airflow_api import AirflowApi
 from dev.cluster.native import Cluster, running
 from dev.cluster.settings import settings
@@ -40,6 +41,10 @@ HOSTILE: dict[str, dict[str, Any]] = {
 }
 """How the jobs end."""
 
+SHARDED_DAG_ID, EXPORT_SHARD, SHARDS = "sharded", "export", 4
+ITEMS, SECONDS_FOR_AN_ITEM = 2400, 0.25
+"""With eight connections for each of four shards, each takes about twenty seconds."""
+
 BUCKET = "raw"
 JOBS = 250_000
 SETTINGS = {
@@ -52,6 +57,7 @@ SETTINGS = {
 }
 # Written after each part but the last, which only the big batch has.
 CHECKPOINT = re.compile(r"/(?P<number>\d{3})/_staging/\w+/\w+-\d{5}\.checkpoint\.json$")
+SHARD_CHECKPOINT = re.compile(r"/sharded/(?P<number>\d+)/_staging/\w+/\w+-\d{5}\.checkpoint\.json$")
 SECONDS_FOR_THE_RUN = 600
 began = time.monotonic()
 
@@ -92,14 +98,22 @@ def hostile() -> Iterator[FakeVendor]:
 
 
 @pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest, hostile: FakeVendor) -> Iterator[Cluster]:
+def results() -> Iterator[ResultsVendor]:
+    """A vendor with what a batch produced."""
+    with results_vendor(SECONDS_FOR_AN_ITEM) as vendor:
+        vendor.hold([""] * ITEMS)
+        yield vendor
+
+
+@pytest.fixture(scope="module")
+def cluster(request: pytest.FixtureRequest, hostile: FakeVendor, results: ResultsVendor) -> Iterator[Cluster]:
     # Not pytest's own folder: the database's user must be let through to its files.
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
     folder.chmod(0o755)
     failed_before = request.session.testsfailed
     try:
         with running(folder, settings() | SETTINGS, report) as started:
-            _add_hostile_dag(started, folder / "dags", hostile.server.url)
+            _add_dags(started, folder / "dags", {"hostile": hostile.server.url, "sharded": results.url})
             started.up(without={"sandbox"})
             wait_for("the workers", lambda: all("ready." in started.log(name).read_text() for name in WORKERS), 600)
             # Its clock starts when the workers can wait for its batches.
@@ -114,11 +128,14 @@ def cluster(request: pytest.FixtureRequest, hostile: FakeVendor) -> Iterator[Clu
         shutil.rmtree(folder)
 
 
-def _add_hostile_dag(cluster: Cluster, dags: Path, url: str) -> None:
+def _add_dags(cluster: Cluster, dags: Path, urls: dict[str, str]) -> None:
+    """Add the DAGs that are no examples, with the connections that they name."""
     shutil.copytree(ROOT / "dags", dags)
-    shutil.copy(Path(__file__).with_name("hostile_dag.py"), dags)
-    connection = json.dumps({"conn_type": "llamacloud", "host": url, "password": "the-secret-key"})
-    more = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags), "AIRFLOW_CONN_HOSTILE": connection}
+    more = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
+    for name, url in urls.items():
+        shutil.copy(Path(__file__).with_name(f"{name}_dag.py"), dags)
+        connection = {"conn_type": "llamacloud", "host": url, "password": "the-secret-key"}
+        more[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)
     for name, service in cluster.services.items():
         if "AIRFLOW__CORE__DAGS_FOLDER" in service.environment:
             cluster.services[name] = replace(service, environment={**service.environment, **more})
@@ -287,6 +304,67 @@ def test_every_export_was_checked_by_its_own_task(api: AirflowApi, run: Run) -> 
 
 def test_nothing_is_left_of_the_killed_try(keys: Callable[[], list[str]], run: Run, manifest: Manifest) -> None:
     assert [key for key in keys() if "_staging" in key] == []
+
+
+@pytest.fixture(scope="module")
+def sharded(cluster: Cluster, api: AirflowApi, keys: Callable[[], list[str]]) -> Run:
+    """Export one batch by four tasks on two workers, and kill one of these in the middle."""
+    for name in WORKERS:
+        if not cluster.is_healthy(name):  # the one that was killed before
+            cluster.start(name)
+            wait_for(f"{name} to be back", lambda name=name: cluster.is_healthy(name), 300)
+    wait_for("Airflow to read the DAGs", lambda: SHARDED_DAG_ID in api.dag_ids())
+    api.unpause(SHARDED_DAG_ID)
+    run = Run(api.start(SHARDED_DAG_ID), "")
+
+    def at_work() -> dict[int, str]:
+        instances = api.task_instances(SHARDED_DAG_ID, run.run_id)
+        return {one["map_index"]: one["hostname"] for one in instances if one["state"] == "running"}
+
+    def checkpoints() -> set[int]:
+        return {int(found["number"]) for key in keys() if (found := SHARD_CHECKPOINT.search(key))}
+
+    def in_the_middle() -> list[int]:
+        both = at_work()
+        return sorted(checkpoints() & both.keys()) if set(both.values()) == set(WORKERS) else []
+
+    run.map_index = wait_for("a checkpoint of a shard", in_the_middle, SECONDS_FOR_THE_RUN)[0]
+    run.victim = at_work()[run.map_index]
+    cluster.kill(run.victim)
+    run.killed_at = datetime.now(UTC)
+    report(f"killed {run.victim}, which was at shard {run.map_index}")
+
+    def ended() -> bool:
+        run.state = api.runs(SHARDED_DAG_ID)[0]["state"]
+        return run.state in ("success", "failed")
+
+    wait_for("the end of the shards", ended, SECONDS_FOR_THE_RUN)
+    return run
+
+
+def test_shards_of_a_batch_are_together_the_batch_although_a_worker_is_killed(
+    cluster: Cluster, api: AirflowApi, results: ResultsVendor, sharded: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sharded.state == "success"
+    attempts = {number: api.attempts(SHARDED_DAG_ID, sharded.run_id, EXPORT_SHARD, number) for number in range(SHARDS)}
+    first, *_, last = attempts[sharded.map_index]
+    assert (first["hostname"], last["state"]) == (sharded.victim, "success")
+    assert last["hostname"] != sharded.victim
+    environment = cluster.environment("worker-1")
+    for name, value in environment.items():
+        if name.startswith("AIRFLOW_CONN_"):
+            monkeypatch.setenv(name, value)
+    folder = f"{environment['AIRFLOW_VAR_EXPORTS']}/sharded"
+    manifests = [verify_export(f"{folder}/{number}") for number in range(SHARDS)]
+    assert [manifest.params["shard"] for manifest in manifests] == [
+        f"{number + 1}/{SHARDS}" for number in range(SHARDS)
+    ]
+    assert manifests[sharded.map_index].resumed
+    assert sum(manifest.outcomes["ok"] for manifest in manifests) == ITEMS
+    ids = Counter(row["id"] for number in range(SHARDS) for row in read_export(f"{folder}/{number}"))
+    assert ids == Counter(results.ids(ITEMS, ""))
+    report(f"{results.again} of {ITEMS} items were fetched again")
+    assert results.again < ITEMS / SHARDS
 
 
 def test_no_secret_is_in_a_log(cluster: Cluster, run: Run) -> None:

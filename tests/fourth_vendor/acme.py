@@ -13,12 +13,13 @@ VENDOR = kit.Vendor(
     read_error=lambda body: (body["fault"]["text"], body["fault"]["word"]),
     kinds_by_code={"no_minutes_left": kit.ProblemKind.PAYMENT, "warming_up": kit.ProblemKind.TRANSIENT},
 )
+TEAM = kit.Parameter("team_id", kit.Identifier(), required=True)
 OUTCOMES = {"queued": kit.PENDING, "typing": kit.RUNNING, "typed": kit.SUCCEEDED, "garbled": kit.FAILED}
 JOBS = kit.Listing(
     vendor=VENDOR,
     name="acme.jobs",
     path="/teams/{team_id}/jobs",
-    parameters=(kit.Parameter("team_id", kit.Identifier(), required=True),),
+    parameters=(TEAM,),
     bodies=(kit.Body(rows="jobs", next_token="after"),),
     paging=kit.CursorPaging("after"),
     columns=kit.columns(id=kit.TEXT, status=kit.TEXT, minutes=kit.INTEGER, uploaded_at=kit.TIMESTAMP),

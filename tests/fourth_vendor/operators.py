@@ -1,9 +1,10 @@
-"""Acme Transcription in Airflow: hook, sensor and export operator."""
+"""Acme Transcription in Airflow: hook, sensor and export operators."""
 
 from typing import Any
 
 from airflow_batch_provider import vendor_kit as kit
 from tests.fourth_vendor.acme import JOB, JOBS, VENDOR
+from tests.fourth_vendor.results import TRANSCRIPTS
 
 CONN_ID = "acme_default"
 
@@ -49,5 +50,19 @@ class AcmeExportJobsOperator(kit.ListingExportOperator):
 
     def __init__(self, *, team_id: str | None = None, acme_conn_id: str = CONN_ID, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.team_id = team_id
+        self.acme_conn_id = acme_conn_id
+
+
+class AcmeExportTranscriptsOperator(kit.ResultsExportOperator):
+    """Exports the transcripts of a job, a row for each recording."""
+
+    results = TRANSCRIPTS
+    hook_class = AcmeHook
+    template_fields = (*kit.ResultsExportOperator.template_fields, "job_id", "team_id", "acme_conn_id")
+
+    def __init__(self, *, job_id: str, team_id: str | None = None, acme_conn_id: str = CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_id = job_id
         self.team_id = team_id
         self.acme_conn_id = acme_conn_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ import pytest
 from tests.vendor_server import Answer, VendorServer, serve
 
 KEY = "acme-secret-key"
+SIGNATURE = "signed-by-acme"
+RECORDINGS = 7
+GARBLED, GONE = "recording 2", "recording 4"
 PAGE_SIZE = 40
 
 
@@ -28,18 +32,27 @@ class Acme:
     :param jobs: Acme's objects by id
     :param answers: what is answered first, instead of jobs
     :param typed_at: the number of the request from which on every job is typed
+    :param expired: how many of the next signed URLs have expired when they are used
     """
 
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     typed_at: int | None = None
+    expired: int = 0
     server: VendorServer = field(init=False)
 
     def __call__(self, method: str, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
+        if path.startswith("/texts/"):
+            return self.text(path, query, headers)
         if headers.get("X-Acme-Key") != KEY:
             return fault(401, "unknown_key")
         if self.answers:
             return self.answers.pop(0)
+        if found := re.fullmatch(r"/recordings/recording%20(\d+)/transcript", path):
+            return self.transcript(int(found[1]))
+        if found := re.fullmatch(r"/teams/t%2F1/jobs/job%20(\d+)(/recordings)?", path):
+            one = {**self.jobs[f"job {found[1]}"], "recordings": RECORDINGS}
+            return Answer(body=json.dumps({"recordings": recordings(), "after": None} if found[2] else one).encode())
         if (method, path) != ("GET", "/teams/t%2F1/jobs"):
             return fault(404, "no_such_team")
         if self.typed_at is not None and len(self.server.asked) >= self.typed_at:
@@ -49,6 +62,38 @@ class Acme:
         page = ids[start : start + PAGE_SIZE]
         after = page[-1] if start + PAGE_SIZE < len(ids) else None
         return Answer(body=json.dumps({"jobs": [self.jobs[job_id] for job_id in page], "after": after}).encode())
+
+    def transcript(self, number: int) -> Answer:
+        """Answer with what became of a recording, and a signed URL of its text."""
+        if f"recording {number}" == GONE:
+            return fault(404, "deleted")
+        url = f"{self.server.url}/texts/{number}?signature={SIGNATURE}"
+        return Answer(body=json.dumps({"words": words(number), "language": "de", "text_url": url}).encode())
+
+    def text(self, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
+        """Answer with a text, as a storage does: by the signature, and never to a request with a key."""
+        if "X-Acme-Key" in headers or query.get("signature") != SIGNATURE or self.expired:
+            self.expired = max(0, self.expired - 1)
+            return Answer(403, b"<Error><Code>AccessDenied</Code></Error>")
+        return Answer(body=text_of(int(path.rpartition("/")[2])), headers={"Content-Type": "text/plain"})
+
+
+def recordings() -> list[dict[str, Any]]:
+    """Return the recordings of a job."""
+    return [
+        {"id": f"recording {n}", "status": "garbled" if f"recording {n}" == GARBLED else "typed", "minutes": n}
+        for n in range(RECORDINGS)
+    ]
+
+
+def words(number: int) -> int:
+    """Return how many words a recording has: more than fit into a double."""
+    return 2**53 + number
+
+
+def text_of(number: int) -> bytes:
+    """Return the text of a recording."""
+    return f"Grüß Gott, this is recording {number}.\n".encode()
 
 
 def job(number: int, status: str) -> dict[str, Any]:

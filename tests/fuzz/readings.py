@@ -116,49 +116,83 @@ def csv_holds(cell: str | None, value: Any, column_type: ColumnType) -> bool:
     return isinstance(value, dict if isinstance(column_type, Struct) else list) and typed(parse(cell)) == typed(value)
 
 
-def parquet_holds(cell: Any, value: Any, column_type: ColumnType) -> bool:
-    """Whether a value of Parquet is all of a value of JSON."""
+NOTHING = object()
+"""Stands for what ``_extra`` has of a value that its column is all of."""
+
+
+def parquet_holds(cell: Any, extra: Any, value: Any, column_type: ColumnType) -> bool:
+    """Whether a cell of Parquet and what ``_extra`` has beside it are a value of JSON, each in the right place."""
+    if isinstance(column_type, Struct) and isinstance(value, dict):
+        beside = {} if extra is NOTHING else extra
+        types = {field.name: field.type for field in column_type.fields}
+        return (
+            isinstance(cell, dict)
+            and cell.keys() == types.keys()
+            and extra != {}
+            and all(
+                typed(beside.get(name, NOTHING)) == typed(value.get(name, NOTHING))
+                for name in (value.keys() | beside.keys()) - types.keys()
+            )
+            and all(
+                parquet_holds(cell[name], beside.get(name, NOTHING), value.get(name), its_type)
+                for name, its_type in types.items()
+            )
+        )
+    if isinstance(column_type, ListOf) and isinstance(value, list):
+        element = column_type.element
+        if extra is NOTHING:
+            return (
+                isinstance(cell, list)
+                and len(cell) == len(value)
+                and all(parquet_holds(one, NOTHING, other, element) for one, other in zip(cell, value, strict=True))
+            )
+        is_whole = isinstance(cell, list) and parquet_holds(cell, NOTHING, value, column_type)
+        return typed(extra) == typed(value) and not is_whole
+    is_in_column = scalar_holds(cell, value, column_type)
+    return is_in_column if extra is NOTHING else cell is None and not is_in_column and typed(extra) == typed(value)
+
+
+def scalar_holds(cell: Any, value: Any, column_type: ColumnType) -> bool:
+    """Whether a cell of Parquet is all of a value of JSON that contains no columns."""
     if value is None or cell is None:
         return value is None and cell is None
     match column_type:
-        case Struct(fields=fields):
-            known = {field.name: field.type for field in fields}
-            return (
-                isinstance(value, dict)
-                and value.keys() <= known.keys()
-                and cell.keys() == known.keys()
-                and all(parquet_holds(cell[name], value.get(name), known[name]) for name in known)
-            )
-        case ListOf(element=element):
-            return (
-                isinstance(value, list)
-                and len(cell) == len(value)
-                and all(parquet_holds(one, other, element) for one, other in zip(cell, value, strict=True))
-            )
         case Scalar.INTEGER:
             return isinstance(value, Number) and type(cell) is int and cell == value.whole
         case Scalar.BOOLEAN:
             return isinstance(value, bool) and cell is value
+        case Struct() | ListOf():
+            return False
     if not isinstance(value, str) or isinstance(value, Number) or not is_text(value):
         return False
     return cell == (time_of(value) if column_type is Scalar.TIMESTAMP else value)
 
 
-def is_right(cells: dict[str, Any], row: dict[str, Any], columns: tuple[Column, ...], holds: Any) -> None:
-    """Assert that a record holds a row: in its columns, or in ``_extra``, and nothing else there.
-
-    :param holds: whether a cell is all of a value
-    """
-    assert list(cells) == [*(column.name for column in columns), EXTRA]
-    extra = parse(cells[EXTRA]) if cells[EXTRA] is not None else {}
-    documented = {column.name for column in columns}
-    assert {name: typed(value) for name, value in extra.items() if name not in documented} == {
-        name: typed(value) for name, value in row.items() if name not in documented
-    }
+def csv_is_right(cells: dict[str, Any], row: dict[str, Any], columns: tuple[Column, ...]) -> None:
+    """Assert that a record is a row: each value in its column, or in ``_extra``, and nothing else there."""
+    extra = _extra_of(cells, row, columns)
     for column in columns:
         value, cell = row.get(column.name), cells[column.name]
         if column.name in extra:
             assert typed(extra[column.name]) == typed(value), column
-            assert not holds(cell, value, column.type), column
+            assert not csv_holds(cell, value, column.type), column
         else:
-            assert holds(cell, value, column.type), (column, cell, value)
+            assert csv_holds(cell, value, column.type), (column, cell, value)
+
+
+def parquet_is_right(cells: dict[str, Any], row: dict[str, Any], columns: tuple[Column, ...]) -> None:
+    """Assert that a record is a row: of a struct, some fields may be in its column and others in ``_extra``."""
+    extra = _extra_of(cells, row, columns)
+    for column in columns:
+        cell, beside, value = cells[column.name], extra.get(column.name, NOTHING), row.get(column.name)
+        assert parquet_holds(cell, beside, value, column.type), (column, cell, beside, value)
+
+
+def _extra_of(cells: dict[str, Any], row: dict[str, Any], columns: tuple[Column, ...]) -> dict[str, Any]:
+    assert list(cells) == [*(column.name for column in columns), EXTRA]
+    extra: dict[str, Any] = parse(cells[EXTRA]) if cells[EXTRA] is not None else {}
+    documented = {column.name for column in columns}
+    assert {name: typed(value) for name, value in extra.items() if name not in documented} == {
+        name: typed(value) for name, value in row.items() if name not in documented
+    }
+    return extra

@@ -37,10 +37,9 @@ from airflow_batch_provider.stores.destination import open_store
 from tests.fuzz.mutations import pages
 from tests.fuzz.readings import (
     Number,
-    csv_holds,
+    csv_is_right,
     csv_rows,
-    is_right,
-    parquet_holds,
+    parquet_is_right,
     parquet_rows,
     parse,
     rows_in,
@@ -82,9 +81,9 @@ def assert_right(listing: Listing, lines: list[bytes], rows: list[dict[str, Any]
     content = encode(Format("jsonl", None, columns), lines)
     assert [typed(parse(line)) for line in content.decode().split("\n")[:-1]] == [typed(row) for row in rows]
     for record, row in zip(csv_rows(encode(Format("csv", None, columns), lines)), rows, strict=True):
-        is_right(record, row, columns, csv_holds)
+        csv_is_right(record, row, columns)
     for record, row in zip(parquet_rows(encode(Format("parquet", "zstd", columns), lines)), rows, strict=True):
-        is_right(record, row, columns, parquet_holds)
+        parquet_is_right(record, row, columns)
 
 
 @EACH

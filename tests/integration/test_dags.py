@@ -14,12 +14,13 @@ import pytest
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from pytest_mock import MockerFixture
 
+from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.operators.verify import VerifyExportOperator
-from airflow_batch_provider.sandbox import Sandbox, Settings, serve
-from airflow_batch_provider.testing import connections
+from airflow_batch_provider.sandbox import Sandbox, Settings, annotation, conversations, documents, serve
+from airflow_batch_provider.testing import connections, no_backoff, sandbox
 from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
@@ -64,13 +65,57 @@ def exported_rows(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-WAITING = {
-    "playment_wait_and_export": "playment/waited_for",
-    "playment_project_wait_and_export": "playment/project_waited_for",
-    "playment_pipeline": "playment/pipeline",
-    "llamacloud_wait_and_export": "llamacloud/completed",
-    "talkifai_wait_and_export": "talkifai/completed",
+def job_id_of(row: dict[str, Any]) -> str:
+    """Return the parse job of a row of LlamaCloud's v2 or v1 results."""
+    item = row["item"]
+    return str(item["job_id"] if "job_id" in item else item["job_reference"]["id"])
+
+
+def annotations(row: dict[str, Any], running: Sandbox) -> object:
+    size = Settings().large_bytes
+    content = annotation.result_file(row["id"], running.url, running.files_url, size)
+    return json.loads(b"".join(content.read()))
+
+
+def batch_files(batch_id: str) -> list[str]:
+    results = LlamaCloudHook().get_batch(batch_id, expand_results=True)["results"]
+    return [result["source_directory_file_id"] for result in results]
+
+
+RESULTS: dict[str, tuple[str, Any, Any, Any, set[str]]] = {
+    "playment_wait_and_export": (
+        "playment/results",
+        lambda how: {"batch_id": how["playment.batch_jobs"]["batch_id"]},
+        lambda batch_id: [job["id"] for job in PlaymentHook().iter_batch_jobs(None, batch_id)],
+        lambda row, content, running: json.loads(content) == annotations(row, running),
+        {"ok", "partial", "missing"},
+    ),
+    "llamacloud_wait_and_export": (
+        "llamacloud/results",
+        lambda how: {"batch_id": how["llamacloud.batches (parse)"]["batch_id"]},
+        batch_files,
+        lambda row, content, running: content.decode() == documents.markdown_of(job_id_of(row)),
+        {"ok", "partial", "failed", "missing"},
+    ),
+    "llamacloud_batch_processing_wait_and_export": (
+        "llamacloud/processing_results",
+        lambda how: {"job_id": how["llamacloud.batch_processing_jobs"]["id"]},
+        lambda job_id: [item["item_id"] for item in LlamaCloudHook().iter_batch_processing_items(job_id)],
+        lambda row, content, running: content.decode() == documents.markdown_of(job_id_of(row)),
+        {"ok", "partial", "failed"},
+    ),
+    "talkifai_wait_and_export": (
+        "talkifai/conversations",
+        lambda how: {"job_id": how["talkifai.batch_jobs"]["batch_job_id"]},
+        lambda job_id: [contact["id"] for contact in TalkifAIHook().iter_contacts(job_id)],
+        lambda row, content, running: json.loads(content) == conversations.transcript_of(row["id"]),
+        {"ok", "failed", "missing"},
+    ),
 }
+"""For each DAG that exports results: its folder, its parameters by the landing page, the ids of the batch's items,
+whether the content of an item's first file is what the sandbox has, and the outcomes that there are."""
+
+WAITING = {*RESULTS, "playment_project_wait_and_export", "playment_pipeline"}
 ON_ASSETS = {"playment_on_finished_batch", "talkifai_on_export"}
 
 
@@ -115,11 +160,66 @@ def test_the_mapped_dag_exports_every_batch_of_the_project(
 
 def unfinished(dag_id: str) -> dict[str, str]:
     """Return parameters that name a batch which is at work and will be completed."""
+    if dag_id == "playment_wait_and_export":
+        return {"batch_id": max(PlaymentHook().iter_batches(), key=lambda batch: batch["total_jobs"])["id"]}
     if dag_id == "llamacloud_wait_and_export":
         return {"batch_id": list(LlamaCloudHook().iter_batches(status="RUNNING"))[3]["id"]}
+    if dag_id == "llamacloud_batch_processing_wait_and_export":
+        return {"job_id": list(LlamaCloudHook().iter_batch_processing_jobs(status="running"))[3]["id"]}
     if dag_id == "talkifai_wait_and_export":
         return {"job_id": list(TalkifAIHook().iter_batch_jobs(status="running"))[3]["id"]}
     return {}
+
+
+def results_in(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of results, once each file of theirs is known to be whole."""
+    manifest = verify_export(folder.as_uri())
+    rows = list(read_export(folder.as_uri()))
+    assert sum(manifest.outcomes.values()) == len(rows) == manifest.rows
+    assert {file["path"] for row in rows for file in row["files"]} == {
+        path.relative_to(folder).as_posix() for path in folder.glob("files/*/*")
+    }
+    return rows
+
+
+@pytest.mark.parametrize("dag_id", RESULTS)
+def test_the_results_of_a_finished_batch_are_those_of_the_vendor(
+    dag_id: str, dags: dict[str, Any], exports: Path
+) -> None:
+    place, params, ids, is_right, outcomes = RESULTS[dag_id]
+    with sandbox(Settings(duration=0)) as running, no_backoff():
+        conf = params(running.how_to["results"])
+        assert dags[dag_id].test(logical_date=DAY, run_conf=conf).state == "success"
+        folder = exports / place / "2026-03-01"
+        rows = results_in(folder)
+        assert [row["id"] for row in rows] == ids(*conf.values())
+        assert {row["outcome"] for row in rows} == outcomes
+        for row in rows:
+            assert row["outcome"] in (("ok", "partial") if row["files"] else outcomes - {"ok"})
+            for file in row["files"][:1]:
+                assert is_right(row, (folder / file["path"]).read_bytes(), running)
+
+
+def test_the_contacts_are_exported_beside_their_conversations(dags: dict[str, Any], exports: Path) -> None:
+    with sandbox(Settings(duration=0)) as running, no_backoff():
+        job_id = running.how_to["results"]["talkifai.batch_jobs"]["batch_job_id"]
+        dags["talkifai_wait_and_export"].test(logical_date=DAY, run_conf={"job_id": job_id})
+        contacts = exported_rows(exports / "talkifai/contacts/2026-03-01")
+        assert contacts == list(TalkifAIHook().iter_contacts(job_id))
+    assert [row["item"] for row in results_in(exports / "talkifai/conversations/2026-03-01")] == contacts
+
+
+def test_the_mapped_dag_exports_the_results_of_every_batch_but_the_default_one(
+    dags: dict[str, Any], exports: Path
+) -> None:
+    with sandbox(Settings(duration=0, jobs=120)):
+        assert dags["playment_project_wait_and_export"].test(logical_date=DAY).state == "success"
+        folders = sorted((exports / "playment/project_results/2026-03-01").iterdir())
+        hook = PlaymentHook()
+        batches = [batch["id"] for batch in hook.iter_batches() if not batch["is_default"]]
+        for folder, batch_id in zip(folders, batches, strict=True):
+            expected = [job["id"] for job in hook.iter_batch_jobs(None, batch_id)]
+            assert [row["id"] for row in results_in(folder)] == expected
 
 
 def poll_often(task: Any) -> None:
@@ -129,12 +229,12 @@ def poll_often(task: Any) -> None:
         task.poke_interval = 0.2
 
 
-@pytest.mark.parametrize("dag_id", WAITING)
+@pytest.mark.parametrize("dag_id", sorted(WAITING))
 def test_a_deferred_wait_ends_in_an_export(
     dag_id: str, dags: dict[str, Any], exports: Path, mocker: MockerFixture
 ) -> None:
     deferred = mocker.spy(BatchStatusTrigger, "run")
-    poll_often(dags[dag_id].get_task("wait"))
+    poll_often(dags[dag_id].get_task("batch.wait" if dag_id == "playment_project_wait_and_export" else "wait"))
     began = time.time()
     settings = Settings(duration=1000)
 
@@ -142,14 +242,13 @@ def test_a_deferred_wait_ends_in_an_export(
         """Stand still until the wait is in the triggerer; then all is over."""
         return began + (2 * settings.duration if deferred.call_count else 0.0)
 
-    with serve(settings, clock) as running, pytest.MonkeyPatch.context() as patch:
+    with serve(settings, clock) as running, pytest.MonkeyPatch.context() as patch, no_backoff():
         for name, connection in connections(running).items():
             patch.setenv(name, connection)
         assert dags[dag_id].test(logical_date=DAY, run_conf=unfinished(dag_id)).state == "success"
     assert deferred.call_count >= 1
-    manifests = [json.loads(path.read_text()) for path in exports.rglob("2026-03-01/**/_MANIFEST.json")]
-    assert manifests
-    assert {status for manifest in manifests for status in manifest["status_counts"]} <= {"completed", "COMPLETED"}
+    manifests = [verify_export(path.parent.as_uri()) for path in exports.rglob("2026-03-01/**/_MANIFEST.json")]
+    assert sum(manifest.rows for manifest in manifests) > 0
 
 
 def test_the_dag_on_finished_batches_exports_nothing_where_it_is_run_by_hand(

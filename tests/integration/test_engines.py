@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_batch_provider.apis.columns import FLOAT, JSON, TEXT, TIMESTAMP, columns, result_columns, struct
 from airflow_batch_provider.export import export_uris, read_table
+from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.formats.registry import FORMATS
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
@@ -103,6 +107,67 @@ def test_an_engine_finds_the_columns_of_an_export_without_rows(
     with sandbox(Settings(jobs=0)):
         export(tmp_path, file_format)
     assert read(engine, code, tmp_path, request) == (COLUMNS, [])
+
+
+RESULTS = result_columns(
+    columns(id=TEXT, created_at=TIMESTAMP), struct(usage=struct(credits=FLOAT), extract_result=JSON)
+)
+RESULT_LINES = [
+    b'{"id": "a", "item": {"id": "a", "created_at": "2026-01-31T12:30:05Z", "new": 1},'
+    b' "result": {"usage": {"credits": 1.5}, "extract_result": {"total": 9007199254740993}},'
+    b' "files": [{"kind": "markdown", "bytes": 8123}]}',
+    b'{"id": "b", "item": {"id": "b"}, "result": null, "files": []}',
+]
+MOMENT = datetime(2026, 1, 31, 12, 30, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    def write(name: str) -> str:
+        encoder = Format(name, FORMATS[name].compressions[-1], RESULTS).new_part()
+        path = tmp_path / f"part.{name}"
+        path.write_bytes(encoder.add(RESULT_LINES) + encoder.finish())
+        return str(path)
+
+    return write
+
+
+def test_duckdb_finds_the_fields_of_results(results: Callable[[str], str]) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    duckdb.sql("SET TimeZone = 'UTC'")
+    found = duckdb.read_parquet(results("parquet")).query(
+        "results",
+        "SELECT item.id, epoch_us(item.created_at), result.usage.credits, files[1].bytes, result.extract_result,"
+        " CAST(CAST(result.extract_result AS JSON) ->> 'total' AS BIGINT), _extra FROM results",
+    )
+    text = '{"total": 9007199254740993}'
+    assert found.fetchall() == [
+        ("a", int(MOMENT.timestamp()) * 1_000_000, 1.5, 8123, text, 9007199254740993, '{"item":{"new":1}}'),
+        ("b", *[None] * 6),
+    ]
+    found = duckdb.read_csv(results("csv"), header=True, all_varchar=True).query(
+        "results", "SELECT item ->> 'id', CAST(result ->> '$.extract_result.total' AS BIGINT) FROM results"
+    )
+    assert found.fetchall() == [("a", 9007199254740993), ("b", None)]
+
+
+def test_polars_finds_the_fields_of_results(results: Callable[[str], str]) -> None:
+    polars = pytest.importorskip("polars")
+    table = polars.read_parquet(results("parquet"))
+    result = table["result"].struct
+    assert table["item"].struct.field("created_at").to_list() == [MOMENT, None]
+    assert result.field("usage").struct.field("credits").to_list() == [1.5, None]
+    decoded = result.field("extract_result").str.json_decode(polars.Struct({"total": polars.Int64}))
+    assert decoded.to_list() == [{"total": 9007199254740993}, None]
+    assert table["files"].list.len().to_list() == [1, 0]
+
+
+def test_pandas_finds_the_fields_of_results(results: Callable[[str], str]) -> None:
+    pandas = pytest.importorskip("pandas")
+    first, second = pandas.read_parquet(results("parquet")).to_dict("records")
+    assert json.loads(first["result"]["extract_result"]) == {"total": 9007199254740993}
+    assert first["item"]["created_at"] == MOMENT
+    assert second["result"] is None
 
 
 def test_the_page_names_the_versions_that_are_tested() -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {"batches.py": "acme.py", "operators.py": "operators.py", "provider_info.py": "provider_info.py"}
+SOURCES = {"batches.py": "acme.py"} | {name: name for name in ("results.py", "operators.py", "provider_info.py")}
 INFO = "acme_airflow_provider-1.0.0.dist-info"
 
 
 def _wheel(folder: Path) -> Path:
-    """Build the wheel of a package that has Acme's three files and names its provider info."""
+    """Build the wheel of a package that has Acme's files and names its provider info."""
     path = folder / "acme_airflow_provider-1.0.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("acme_airflow/__init__.py", "")

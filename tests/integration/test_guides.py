@@ -15,10 +15,8 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
-from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.sandbox import Sandbox, Settings
-from airflow_batch_provider.testing import connections, sandbox
+from airflow_batch_provider.testing import connections, no_backoff, sandbox
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
@@ -60,28 +58,21 @@ SHELL = [block for vendor in VENDORS for block in blocks(f"docs/guides/{vendor}.
 @pytest.fixture
 def finished_vendors() -> Iterator[Sandbox]:
     """The three vendors' APIs, with every batch finished: no wait takes longer than a look."""
-    with sandbox(Settings(jobs=120, duration=0)) as running:
+    with sandbox(Settings(jobs=120, duration=0)) as running, no_backoff():
         yield running
 
 
 def asked_for(dag: Any, running: Sandbox) -> dict[str, str]:
     """Return what a person would type who triggers a DAG by hand."""
-    completed = {
-        "PlaymentBatchSensor": lambda: running.how_to["playment"]["batch_id"],
-        "LlamaCloudBatchSensor": lambda: completed_batch_without_failures(),
-        "TalkifAIBatchJobSensor": lambda: next(TalkifAIHook().iter_batch_jobs(status="completed"))["id"],
+    results = running.how_to["results"]
+    known = {
+        "parsed": results["llamacloud.batches (parse)"]["batch_id"],
+        "playment_batch_when_complete": running.how_to["playment"]["batch_id"],
+        "llamacloud_when_completed": results["llamacloud.batches (parse)"]["batch_id"],
+        "llamacloud_extracted_invoices": results["llamacloud.batches (extract)"]["batch_id"],
+        "talkifai_when_completed": results["talkifai.batch_jobs"]["batch_job_id"],
     }
-    sensors = [completed[task.task_type] for task in dag.tasks if task.task_type in completed]
-    return {name: sensors[0]() for name in dag.params}
-
-
-def completed_batch_without_failures() -> str:
-    hook = LlamaCloudHook()
-    return next(
-        str(batch["id"])
-        for batch in hook.iter_batches(status="COMPLETED")
-        if not any(result.get("error_message") for result in hook.get_batch(batch["id"], True)["results"])
-    )
+    return dict.fromkeys(dag.params, known.get(dag.dag_id, ""))
 
 
 def run_dag(dag: Any, running: Sandbox) -> None:

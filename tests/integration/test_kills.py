@@ -14,6 +14,7 @@ import pytest
 from dev.chaos import trials
 from dev.chaos.attempts import ForkServer, fork_server
 from dev.chaos.fixtures import ROWS, Destination, Vendor, local, on_server, readable, rows, rows_of, small_disk, vendor
+from dev.chaos.results import ITEMS, ResultsVendor, results_vendor, trial_of_results
 from dev.chaos.steps import (
     CHECKPOINT,
     CLEANING,
@@ -218,3 +219,49 @@ def test_a_task_that_is_stopped_while_it_writes_does_not_stop_its_successor(
     one = trial(local(tmp_path))
     expected = undisturbed(usual, one, one.destination)
     assert not one.run(trials.ZOMBIE, PHASES[0], expected.steps[PHASES[0]] // 2, expected).blocked
+
+
+@pytest.fixture(scope="module")
+def results() -> Iterator[ResultsVendor]:
+    with results_vendor() as running:
+        yield running
+
+
+@pytest.fixture(params=["local", "s3"])
+def trial_with_results(
+    request: pytest.FixtureRequest, attempts: ForkServer, results: ResultsVendor, tmp_path: Path
+) -> Trial:
+    where = local(tmp_path) if request.param == "local" else on_server(request.getfixturevalue("server"))
+    return trial_of_results(attempts, results, where)
+
+
+@pytest.mark.parametrize(
+    ("phase", "share"),
+    [(READING, 0.5), (WRITING, 0.7), (CHECKPOINT, 0.6), (PARTS, 0.5), (MANIFEST, 0.9), (CLEANING, 0.5)],
+)
+def test_a_kill_loses_no_item_of_results_and_tears_no_file(
+    trial_with_results: Trial, usual: dict[str, Undisturbed], phase: str, share: float
+) -> None:
+    one = trial_with_results
+    key = f"results on {one.destination.kind}"
+    if key not in usual:
+        usual[key] = one.undisturbed()
+    outcome = one.run(KILL, phase, int(usual[key].steps[phase] * share), usual[key])
+    assert outcome.struck
+    expect_nothing_lost(outcome)
+    assert (outcome.torn, outcome.false_alarms) == (0, 0), outcome
+    if phase in (PARTS, MANIFEST, CLEANING):
+        assert outcome.again == 0, outcome
+    else:
+        assert outcome.again < 1.5 * ITEMS, outcome  # of twice as many; a slow disk delays checkpoints
+
+
+def test_a_cleared_task_exports_results_again(trial_with_results: Trial) -> None:
+    one = trial_with_results
+    one.undisturbed()
+    one.vendor.hold(rows(one.rows_before, "now"))
+    end = one.server.run(one.attempt())
+    assert (end.result["summary"]["rows"], one.vendor.again) == (one.rows_before, 0)
+    with readable(one.destination):
+        assert rows_of(one.destination) == one.vendor.ids(one.rows_before, "now")
+        assert one.destination.left_over() == set()

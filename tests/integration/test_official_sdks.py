@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.hooks.playment import PlaymentHook
-from airflow_batch_provider.sandbox import Sandbox, Settings, serve
+from airflow_batch_provider.sandbox import Sandbox, Settings, annotation, documents, serve
+from airflow_batch_provider.sandbox.llamacloud_directories import display_name
 from airflow_batch_provider.testing import connections
 
 JOBS = 250
@@ -68,6 +70,13 @@ def llamacloud_client(sandbox: Sandbox) -> Iterator[Any]:
         yield client
 
 
+def fetch(url: str, headers: dict[str, str] | None = None) -> requests.Response:
+    """Gets an address without following it, and without whatever proxy the machine has."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(url, headers=headers, allow_redirects=False, timeout=10)
+
+
 def test_playment_lists_batches_and_jobs(
     sandbox: Sandbox, playment_client: Any, expected_ids: Callable[[str], list[str]]
 ) -> None:
@@ -86,6 +95,16 @@ def test_playment_lists_batches_and_jobs(
     done = next(job for job in jobs if job.status == "completed")
     result = playment_client.get_job_result(project_id, done.id)
     assert (result.job_id, result.batch_id, bool(result.result)) == (done.id, batch_id, True)
+
+
+def test_playment_reads_a_result_whose_attachment_leads_to_the_file(sandbox: Sandbox, playment_client: Any) -> None:
+    page = sandbox.how_to["results"]["playment.batch_jobs"]
+    for shape in ("image", "video", "segmentation"):
+        result = playment_client.get_job_result(sandbox.how_to["playment"]["project_id"], page["job_ids"][shape])
+        key = {"x-api-key": sandbox.how_to["playment"]["api_key"]}
+        hop = fetch(result.result, key)
+        urls = sandbox.url, sandbox.files_url
+        assert fetch(hop.headers["Location"]).json() == annotation.result_of(result.job_id, *urls)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +147,76 @@ def test_llamacloud_filters_v2_batches_by_time(llamacloud_client: Any) -> None:
         )
     )
     assert some == batches[80:121]
+
+
+def test_llamacloud_reads_what_a_parse_batch_produced(sandbox: Sandbox, llamacloud_client: Any) -> None:
+    page = sandbox.how_to["results"]["llamacloud.batches (parse)"]
+    batch = llamacloud_client.batches.get(page["batch_id"], expand=["results"])
+    jobs = [result.job_reference.id for result in batch.results if result.job_reference]
+    there = [job for job in jobs if documents.kind_of(job) != "expired"]
+    assert [job.id for job in llamacloud_client.parsing.list(job_ids=jobs, page_size=7)] == there
+    files = llamacloud_client.beta.directories.files.list(batch.source_directory_id, include_deleted=True, page_size=15)
+    names = {file.id: file.display_name for file in files}
+    assert [names[result.source_directory_file_id] for result in batch.results] == [
+        display_name(file) for file in range(len(batch.results))
+    ]
+
+    expand = ["markdown", "markdown_full", "text", "text_full", "items", "metadata", "forms"]
+    kinds = [f"{name}_content_metadata" for name in ("markdown", "xlsx", "output_pdf", "images")]
+    for job_id in there:
+        parsed = llamacloud_client.parsing.get(job_id, expand=expand + kinds)
+        if parsed.job.status != "COMPLETED":
+            assert parsed.markdown is None
+            continue
+        assert (parsed.markdown_full, parsed.text_full) == (documents.markdown_of(job_id), documents.text_of(job_id))
+        failed = [page.page_number for page in parsed.markdown.pages if not page.success]
+        assert failed == ([documents.FAILED_PAGE] if documents.kind_of(job_id) == "failed_pages" else [])
+        assert [page.text for page in parsed.text.pages] == [
+            documents.text_page(job_id, number) for number in documents.page_numbers(job_id)
+        ]
+        url = parsed.result_content_metadata["markdown"].presigned_url
+        assert fetch(url).content.decode() == documents.markdown_of(job_id)
+        images = [image.filename for image in parsed.images_content_metadata.images]
+        assert images == documents.image_names(job_id)
+
+
+def test_llamacloud_reads_what_an_extract_batch_produced(sandbox: Sandbox, llamacloud_client: Any) -> None:
+    page = sandbox.how_to["results"]["llamacloud.batches (extract)"]["job_ids"]
+    job = llamacloud_client.extract.get(page["plain"], expand=["extract_metadata"])
+    assert job.status == "COMPLETED"
+    # The reason why this project reads results without the SDK: it reads each number as a float.
+    rows = job.extract_result if isinstance(job.extract_result, list) else [job.extract_result]
+    assert rows[0]["account"] == 9007199254740992.0
+    raw = llamacloud_client.extract.with_raw_response.get(page["plain"])
+    assert '"account":9007199254740993' in raw.http_response.text
+    listed = {job.id: job for job in llamacloud_client.extract.list(job_ids=list(page.values()))}
+    assert set(page.values()) - set(listed) == {page["expired"]}
+    assert listed[page["unlisted"]].extract_result is None
+    assert listed[page["failed"]].error_message
+
+
+def test_llamacloud_reads_that_results_expired(sandbox: Sandbox, llamacloud_client: Any) -> None:
+    llama_cloud = pytest.importorskip("llama_cloud")
+    results = sandbox.how_to["results"]
+    with pytest.raises(llama_cloud.NotFoundError):
+        llamacloud_client.parsing.get(results["llamacloud.batches (parse)"]["job_ids"]["expired"])
+    with pytest.raises(llama_cloud.NotFoundError):
+        llamacloud_client.extract.get(results["llamacloud.batches (extract)"]["job_ids"]["expired"])
+    batch = llamacloud_client.batches.get(results["llamacloud.batches (parse)"]["batch_id_without_directory"])
+    with pytest.raises(llama_cloud.NotFoundError):
+        llamacloud_client.beta.directories.files.list(batch.source_directory_id)
+
+
+def test_llamacloud_reads_the_items_of_v1_jobs(sandbox: Sandbox, llamacloud_client: Any) -> None:
+    if not hasattr(llamacloud_client.beta, "batch"):
+        pytest.skip("this llama_cloud has no v1 batch processing")
+    page = sandbox.how_to["results"]["llamacloud.batch_processing_jobs"]
+    items = llamacloud_client.beta.batch.job_items.list(page["id"], limit=1000).items
+    status = llamacloud_client.beta.batch.get_status(page["id"])
+    assert len(items) == status.job.total_items
+    item = next(item for item in items if item.job_id == page["job_ids"]["plain"])
+    runs = llamacloud_client.beta.batch.job_items.get_processing_results(item.item_id)
+    assert [run.job_type for run in runs.processing_results] == ["parse", "parse", "classify"]
 
 
 def test_llamacloud_reads_the_failures(sandbox: Sandbox, llamacloud_client: Any) -> None:

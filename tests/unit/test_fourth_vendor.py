@@ -25,6 +25,7 @@ from airflow_batch_provider.exceptions import (
     AuthenticationError,
     BatchFailedError,
     BatchProviderError,
+    BatchUnfinishedError,
     ConnectionSettingsError,
     InvalidParameterError,
     NotFoundError,
@@ -36,16 +37,34 @@ from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger
 from tests.airflow_versions import hooks_from_the_task_sdk
 from tests.fourth_vendor.acme import JOB
-from tests.fourth_vendor.operators import AcmeExportJobsOperator, AcmeHook, AcmeJobSensor
+from tests.fourth_vendor.operators import (
+    AcmeExportJobsOperator,
+    AcmeExportTranscriptsOperator,
+    AcmeHook,
+    AcmeJobSensor,
+)
 from tests.fourth_vendor.provider_info import get_provider_info
-from tests.fourth_vendor.server import Acme, connection, fault, job, serving
+from tests.fourth_vendor.server import (
+    GARBLED,
+    GONE,
+    KEY,
+    RECORDINGS,
+    SIGNATURE,
+    Acme,
+    connection,
+    fault,
+    job,
+    serving,
+    text_of,
+    words,
+)
 from tests.unit.export.exported import manifest_of
 from tests.unit.test_imports import AIRFLOW, HEAVY, OWN, modules_after
 from tests.vendor_server import Answer
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests/fourth_vendor"
-FILES = [FOLDER / name for name in ("acme.py", "operators.py", "provider_info.py")]
+FILES = [FOLDER / name for name in ("acme.py", "results.py", "operators.py", "provider_info.py")]
 
 
 @pytest.fixture
@@ -54,9 +73,8 @@ def acme() -> Iterator[Acme]:
         yield running
 
 
-def test_it_takes_fewer_than_80_lines() -> None:
-    declarations, operators, _ = FILES
-    assert len(f"{declarations.read_text()}{operators.read_text()}".splitlines()) < 80
+def test_it_takes_fewer_than_180_lines() -> None:
+    assert sum(len(path.read_text().splitlines()) for path in FILES[:3]) < 180
 
 
 GUIDE = (ROOT / "docs/add-a-vendor.md").read_text()
@@ -221,7 +239,9 @@ def test_a_triggerer_finds_its_kind_by_import_path_alone(acme: Acme, tmp_path: P
     (tmp_path / "acme_airflow").mkdir()
     operators = (FOLDER / "operators.py").read_text().replace("tests.fourth_vendor.acme", "acme_airflow.batches")
     declarations = (FOLDER / "acme.py").read_text().replace("tests.fourth_vendor", "acme_airflow")
-    (tmp_path / "acme_airflow/operators.py").write_text(operators)
+    results = (FOLDER / "results.py").read_text().replace("tests.fourth_vendor.acme", "acme_airflow.batches")
+    (tmp_path / "acme_airflow/operators.py").write_text(operators.replace("tests.fourth_vendor", "acme_airflow"))
+    (tmp_path / "acme_airflow/results.py").write_text(results)
     (tmp_path / "acme_airflow/batches.py").write_text(declarations)
     path, kwargs = deferred(AcmeJobSensor(task_id="wait", job_id="job 7", deferrable=True, poke_interval=0.01))
     assert path == "airflow_batch_provider.triggers.batch.BatchStatusTrigger"
@@ -281,3 +301,64 @@ def test_a_parquet_export_has_its_columns(acme: Acme, tmp_path: Path) -> None:
     assert table["id"].to_pylist() == list(acme.jobs)
     assert table["minutes"].to_pylist() == list(range(100))
     assert json.loads(table["_extra"][0].as_py()) == {"speakers": job(0, "typing")["speakers"]}
+
+
+def export_transcripts(folder: Path, **parameters: Any) -> dict[str, Any]:
+    operator = AcmeExportTranscriptsOperator(
+        task_id="export", job_id="job 7", destination=folder.as_uri(), **parameters
+    )
+    return operator.execute({})
+
+
+@pytest.fixture
+def typed(acme: Acme) -> Acme:
+    acme.jobs["job 7"]["status"] = "typed"
+    return acme
+
+
+def test_the_results_of_a_job_have_a_row_for_each_recording_and_its_text_as_a_file(typed: Acme, tmp_path: Path) -> None:
+    summary = export_transcripts(tmp_path)
+    assert summary["outcomes"] == {"ok": RECORDINGS - 2, "failed": 1, "missing": 1}
+    assert verify_export(tmp_path.as_uri()).files.count == RECORDINGS - 2
+    rows = {row["id"]: row for row in read_export(tmp_path.as_uri())}
+    assert list(rows) == [f"recording {number}" for number in range(RECORDINGS)]
+    for number, row in enumerate(rows.values()):
+        if row["outcome"] == "ok":
+            (file,) = row["files"]
+            assert (tmp_path / file["path"]).read_bytes() == text_of(number)
+            assert row["result"] == {"words": words(number), "language": "de", "text_url": None}
+    assert rows[GARBLED]["error"] == "Acme could not hear a word"
+    assert rows[GONE]["outcome"] == "missing"
+
+
+def test_the_key_goes_to_no_signed_url_and_the_signature_into_no_export(typed: Acme, tmp_path: Path) -> None:
+    export_transcripts(tmp_path, compression=None)
+    texts = [asked for asked in typed.server.asked if asked.path.startswith("/texts/")]
+    assert len(texts) == RECORDINGS - 2
+    assert not any(KEY in asked.headers.values() for asked in texts)
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert SIGNATURE.encode() not in written
+
+
+def test_a_signed_url_that_has_expired_is_asked_for_again(typed: Acme, tmp_path: Path) -> None:
+    typed.expired = 1
+    assert export_transcripts(tmp_path)["outcomes"]["ok"] == RECORDINGS - 2
+
+
+def test_the_results_of_a_job_that_is_not_finished_are_not_exported(acme: Acme, tmp_path: Path) -> None:
+    with pytest.raises(BatchUnfinishedError, match="typing"):
+        export_transcripts(tmp_path)
+
+
+def test_a_kind_of_file_that_it_does_not_have_is_refused_at_parse(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError, match="files='video' is not allowed; allowed is one of 'text'"):
+        AcmeExportTranscriptsOperator(task_id="t", job_id="job 7", destination=tmp_path.as_uri(), files="video")
+
+
+def test_results_in_parquet_have_typed_structs(typed: Acme, tmp_path: Path) -> None:
+    export_transcripts(tmp_path, file_format="parquet")
+    (part,) = manifest_of(tmp_path)["parts"]
+    table = pyarrow.parquet.read_table(tmp_path / part["path"])
+    assert str(table.schema.field("item").type) == "struct<id: string, status: string, minutes: int64>"
+    assert table["result"][0].as_py() == {"words": words(0), "language": "de"}
+    assert table["result"][2].as_py() is None

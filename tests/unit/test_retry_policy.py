@@ -26,6 +26,7 @@ RETRIED = {
     exceptions.RateLimitedError,
     exceptions.AmbiguousRequestError,
     exceptions.IncompleteListingError,
+    exceptions.BatchUnfinishedError,
     exceptions.ExportReplacedError,
 }
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -8,7 +8,7 @@ import base64
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +24,10 @@ from airflow.triggers.base import TriggerEvent
 import airflow_batch_provider
 from airflow_batch_provider.exceptions import BatchProviderError
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
-from airflow_batch_provider.operators.llamacloud import LlamaCloudExportBatchProcessingJobsOperator
+from airflow_batch_provider.operators.llamacloud import (
+    LlamaCloudExportBatchProcessingJobsOperator,
+    LlamaCloudExportBatchProcessingResultsOperator,
+)
 from airflow_batch_provider.sensors.batch import BatchSensor
 from airflow_batch_provider.testing import no_backoff
 from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger, BatchStatusTrigger
@@ -163,6 +166,29 @@ def _summary_of_an_export(text: str, vendor: FakeVendor, folder: Path) -> Left:
     yield json.loads((folder / "_MANIFEST.json").read_bytes())
 
 
+def _summary_of_an_export_of_results(text: str, vendor: FakeVendor, folder: Path) -> Left:
+    vendor.finish("a", total_items=2, job_type=text)
+    items = [{"item_id": "i", "status": text}, {"item_id": "k", "status": "failed", "error_message": text}]
+
+    def page(path: str, query: Mapping[str, str]) -> Answer | None:
+        listed = items[int(query.get("offset", "0")) :]
+        body = json.dumps({"items": listed, "total_size": 2}).encode()
+        return Answer(body=body) if path.endswith("/items") else None
+
+    vendor.fault = page
+    task = LlamaCloudExportBatchProcessingResultsOperator(task_id="t", destination=folder.as_uri(), job_id="a")
+    yield task.execute({})
+    yield json.loads((folder / "_MANIFEST.json").read_bytes())
+
+
+def _exception_of_a_batch_that_is_not_finished(text: str, vendor: FakeVendor, folder: Path) -> Left:
+    vendor.batches["a"] |= {"status": text}
+    task = LlamaCloudExportBatchProcessingResultsOperator(task_id="t", destination=folder.as_uri(), job_id="a")
+    with pytest.raises(BatchProviderError) as failure:
+        task.execute({})
+    yield str(failure.value)
+
+
 def _summary_of_an_export_of_an_earlier_release(text: str, vendor: FakeVendor, folder: Path) -> Left:
     LlamaCloudExportBatchProcessingJobsOperator(task_id="t", destination=folder.as_uri()).execute({})
     manifest = json.loads((folder / "_MANIFEST.json").read_bytes())
@@ -188,6 +214,8 @@ EXITS: dict[str, Callable[[str, FakeVendor], Left]] = {
     "an exception of a redirect": _exception_of_a_redirect,
     "the test of a connection": _connection_test,
     "summary, asset event and manifest of an export": _summary_of_an_export,
+    "summary and manifest of an export of results": _summary_of_an_export_of_results,
+    "an exception about a batch that is not finished": _exception_of_a_batch_that_is_not_finished,
     "the summary of an export of an earlier release": _summary_of_an_export_of_an_earlier_release,
 }
 
@@ -237,11 +265,15 @@ HANDLERS = {
     "client.errors": "shows it in exceptions",
     "client.session": "makes answers",
     "export.export": "writes rows",
+    "export.journal": "writes rows",
     "export.parts": "writes rows",
     "export.stats": "shows it as counts",
+    "listing.gathered": "keeps rows for plans",
     "listing.pages": "yields rows",
     "listing.passes": "counts rows",
+    "listing.plans": "passes rows on to plans, and shows what was refused as the errors of rows",
     "listing.prefetch": "passes pages on",
+    "listing.results": "yields rows, and shows why a batch is refused in exceptions",
     "waiting.forgiving": "repairs answers",
     "waiting.reader": "shows it as states",
 }

@@ -8,7 +8,11 @@ import os
 from typing import Any
 
 from airflow_batch_provider.export import export as _export  # noqa: F401 - the operator imports it when it runs
-from airflow_batch_provider.operators.llamacloud import LlamaCloudExportBatchesOperator
+from airflow_batch_provider.listing import results as _results  # noqa: F401 - likewise
+from airflow_batch_provider.operators.llamacloud import (
+    LlamaCloudExportBatchesOperator,
+    LlamaCloudExportBatchResultsOperator,
+)
 from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
 from dev.bench.measured import Export
 
@@ -21,5 +25,9 @@ def run(export: Export) -> None:
     connection = {"conn_type": vendor, "host": export.url, "password": "benchmark", "extra": extra}
     os.environ[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"] = json.dumps(connection)
     operator: Any = TalkifAIExportBatchJobsOperator if export.numbered else LlamaCloudExportBatchesOperator
+    options: dict[str, Any] = {}
+    if export.kind:
+        operator = LlamaCloudExportBatchResultsOperator
+        options = {"batch_id": export.path.rpartition("/")[2], "files": [export.kind]}
     destination = f"file://{export.folder}"
-    operator(task_id="export", destination=destination, file_format=export.file_format).execute({})
+    operator(task_id="export", destination=destination, file_format=export.file_format, **options).execute({})

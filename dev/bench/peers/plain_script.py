@@ -7,7 +7,8 @@ from typing import Any
 
 import requests
 
-from dev.bench.measured import Export, write_json_lines
+from dev.bench import batch
+from dev.bench.measured import Export, write_json_lines, write_with_files
 
 
 def read(export: Export) -> Iterator[Any]:
@@ -22,5 +23,22 @@ def read(export: Export) -> Iterator[Any]:
             more = bool(page[export.rows] if export.numbered else query["page_token"])
 
 
+def read_results(export: Export) -> Iterator[tuple[str, Any, bytes]]:
+    with requests.Session() as session:
+
+        def get(path: str, **query: Any) -> Any:
+            response = session.get(export.url + path, params=query, timeout=60)
+            response.raise_for_status()
+            return response.json()
+
+        for result in get(export.path, expand="results")["results"]:
+            parsed = get(f"{batch.JOBS}/{result['job_reference']['id']}", expand="markdown_full")
+            content = parsed.pop("markdown_full").encode()
+            yield result["source_directory_file_id"], parsed, content
+
+
 def run(export: Export) -> None:
+    if export.kind:
+        write_with_files(export.folder, read_results(export))
+        return
     write_json_lines(export.folder, read(export))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -12,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev.bench import runs
+from dev.bench import batch, runs
 from dev.bench.cases import HTTP_OPERATOR, LIBRARIES, LIMIT, OURS, SCRIPT, SDK, Case, Entry
-from dev.bench.measured import digest_of
+from dev.bench.measured import digest_of, exported_ids, write_with_files
 from dev.bench.server import CURSOR, NUMBERED, Listing, Pages, server
 
 JOBS = 1234
@@ -87,7 +89,41 @@ def test_a_lost_or_repeated_id_changes_the_digest() -> None:
     assert len({digest_of(ids) for ids in (["a", "b"], ["a"], ["a", "a"], ["a", "a", "b"])}) == 4
 
 
+@given(number=st.integers(0, 10**6))
+def test_the_number_of_a_file_can_be_read_from_its_id(number: int) -> None:
+    assert batch.number_of(batch.identifier("pjb", number)) == number
+
+
+def test_the_directory_of_a_batch_has_every_file_once() -> None:
+    found: list[str] = []
+    token: str | None = "0"
+    while token is not None:
+        answer = batch.answer(batch.DIRECTORY, f"page_size=100&page_token={token}", 250, "")
+        assert isinstance(answer, bytes)
+        found += ids(json.loads(answer)["items"])
+        token = json.loads(answer)["next_page_token"]
+    assert found == [batch.identifier("dfl", number) for number in range(250)]
+
+
+def test_a_file_of_the_server_has_the_size_and_the_bytes_that_are_expected(url: str) -> None:
+    with urlopen(f"{url}/3/0{batch.FILES}{batch.identifier('pjb', 0)}.pdf") as answer:
+        content = answer.read()
+    assert len(content) == batch.SMALL
+    assert content == b"".join(batch.pdf(3).blocks)
+    assert {one.split()[1] for one in batch.PDF.ids(3)} == {sha256(content).hexdigest()}
+    assert sum(map(len, batch.pdf(1).blocks)) == batch.LARGE
+
+
+def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
+    write_with_files(str(tmp_path), [("a", {}, b"one"), ("b", {}, b"two")])
+    before = digest_of(exported_ids(str(tmp_path), "*"))
+    (tmp_path / "files" / "b.md").write_bytes(b"tw")
+    assert digest_of(exported_ids(str(tmp_path), "*")) != before
+    assert before[0] == 2
+
+
 CURSOR_CASE, NUMBERED_CASE = Case("cursor", [], 350), Case("numbers", [], 350, 0, NUMBERED, 2)
+MARKDOWN_CASE, PDF_CASE = Case("results", [], 130, 0, batch.MARKDOWN, 4), Case("files", [], 5, 0, batch.PDF, 4)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +132,8 @@ CURSOR_CASE, NUMBERED_CASE = Case("cursor", [], 350), Case("numbers", [], 350, 0
         *((CURSOR_CASE, Entry(peer)) for peer in (OURS, LIBRARIES, HTTP_OPERATOR, SCRIPT, SDK, LIMIT)),
         *((CURSOR_CASE, Entry(peer, "parquet")) for peer in (OURS, LIBRARIES)),
         *((NUMBERED_CASE, Entry(peer)) for peer in (OURS, HTTP_OPERATOR, SCRIPT, LIMIT)),
+        *((MARKDOWN_CASE, Entry(peer)) for peer in (OURS, SCRIPT, SDK, LIMIT)),
+        (PDF_CASE, Entry(OURS)),
     ],
     ids=lambda value: value.title if isinstance(value, Entry | Case) else None,
 )

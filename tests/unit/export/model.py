@@ -18,6 +18,7 @@ from enum import Enum
 from types import SimpleNamespace
 from typing import Any, cast
 
+from airflow_batch_provider.export.manifest import place_of
 from airflow_batch_provider.stores.new_file import NewFile
 from airflow_batch_provider.stores.retry import ConflictError
 from airflow_batch_provider.stores.store import Store, content_version
@@ -96,8 +97,8 @@ class ModelStore(Store):
         else:
             super()._put_if(name, content, version)
 
-    def _names_below(self, folder: str) -> dict[str, float]:
-        return dict.fromkeys(self._ask("names", folder), 0.0)
+    def _found_below(self, folder: str) -> dict[str, tuple[float, int]]:
+        return {name: (0.0, size) for name, size in self._ask("names", folder)}
 
     def _remove(self, name: str) -> None:
         self._ask("remove", name)
@@ -121,7 +122,7 @@ def take_effect(files: Files, operation: Operation) -> tuple[Files, Any]:
     kind, name, *rest = operation
     if kind == "names":
         prefix = f"{name}/" if name else ""
-        return files, tuple(sorted(file for file in files if file.startswith(prefix)))
+        return files, tuple(sorted((file, len(files[file])) for file in files if file.startswith(prefix)))
     if kind == "put" or (kind == "put_if" and rest[1] == (content_version(files[name]) if name in files else None)):
         return {**files, name: rest[0]}, None
     if kind == "put_if":
@@ -244,7 +245,7 @@ class Explorer:
                 after, answer = take_effect(files, operation)
                 if after is not files:
                     check_whole(after)
-                if operation[0] == "names":
+                if operation[0] == "names" and not str(operation[1]).startswith("files/"):
                     answer = self._noticed(which, answer, files)
                 moved = (*numbers[:which], processes[which].after(numbers[which], answer), *numbers[which + 1 :])
                 bound = (which, switches + is_switch) if self.most_switches is not None else (-1, 0)
@@ -265,7 +266,7 @@ class Explorer:
         is_staged = name.startswith(f"_staging/{mine}") and operation[0] != "copy"
         return is_staged and self.export_ids.count(mine) == 1 and None not in self.export_ids
 
-    def _noticed(self, which: int, names: Sequence[str], files: Files) -> tuple[str, ...]:
+    def _noticed(self, which: int, names: Sequence[tuple[str, int]], files: Files) -> tuple[tuple[str, int], ...]:
         """Return the files of a list that a process takes notice of.
 
         It passes over what is staged for others, while that is young, and over parts that neither the manifest that it
@@ -274,15 +275,20 @@ class Explorer:
         mine = self.export_ids[which]
         if mine is None:
             return tuple(names)
-        named = {part["path"] for part in json.loads(files[MANIFEST])["parts"]} if MANIFEST in files else set()
-        named |= set(json.loads(files[MANIFEST])["replaces"]) if MANIFEST in files else set()
+        manifest = json.loads(files[MANIFEST]) if MANIFEST in files else {}
+        named = {part["path"] for part in manifest.get("parts", ())} | set(manifest.get("replaces", ()))
+        named |= {manifest.get("files", {}).get("path"), *self._own_folders(which)}
         is_first = not any(name.startswith(f"_staging/{mine}") for name in self.files)
         alone = self.is_conditional and self.export_ids.count(mine) == 1 and is_first
         return tuple(
-            name
-            for name in names
-            if (name.split("/")[1] == mine if name.startswith("_staging/") else not alone or name in named)
+            (name, size)
+            for name, size in names
+            if (name.split("/")[1] == mine if name.startswith("_staging/") else not alone or place_of(name) in named)
         )
+
+    def _own_folders(self, which: int) -> set[str]:
+        """Return the folder that a process puts files into; its number is at the front of its tokens."""
+        return {f"files/{which + 1:02x}{1:010x}"}
 
 
 def check_whole(files: Mapping[str, bytes]) -> None:
@@ -292,3 +298,7 @@ def check_whole(files: Mapping[str, bytes]) -> None:
     for part in json.loads(files[MANIFEST])["parts"]:
         assert part["path"] in files, f"{part['path']} is named and is not there"
         assert hashlib.sha256(files[part["path"]]).hexdigest() == part["sha256"], f"{part['path']} has another content"
+        for line in files[part["path"]].splitlines():
+            for file in json.loads(line).get("files", ()):
+                assert file["path"] in files, f"{file['path']} is named and is not there"
+                assert hashlib.sha256(files[file["path"]]).hexdigest() == file["sha256"]

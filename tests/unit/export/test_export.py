@@ -96,13 +96,24 @@ def test_the_manifest_has_the_documented_keys_in_order(tmp_path: Path) -> None:
     manifest = manifest_of(tmp_path)
     assert list(manifest) == [
         *("version", "export_id", "listing", "params", "format", "compression", "rows", "bytes", "parts"),
-        *("status_counts", "pages", "duplicates_dropped", "passes", "reported_total", "resumed", "replaces"),
+        *(
+            "files",
+            "outcomes",
+            "status_counts",
+            "pages",
+            "duplicates_dropped",
+            "passes",
+            "reported_total",
+            "resumed",
+            "replaces",
+        ),
         *("started_at", "finished_at", "dag_id", "task_id", "run_id", "logical_date"),
         *("drift", "unexpected_values", "map_index"),
     ]
     assert list(manifest["parts"][0]) == ["path", "rows", "bytes", "sha256"]
     assert re.fullmatch(r"part-00000-[0-9a-f]{12}\.jsonl\.gz", manifest["parts"][0]["path"])
     assert manifest["params"] == {"batch_id": "b"}
+    assert (manifest["files"], manifest["outcomes"]) == ({"count": 0, "bytes": 0}, {})
     assert manifest["status_counts"] == {"done": 3}
     assert (manifest["dag_id"], manifest["logical_date"]) == ("dag", "2026-03-01T00:00:00+00:00")
     assert manifest["started_at"].endswith("Z")

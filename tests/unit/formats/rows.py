@@ -9,8 +9,51 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.columns import Column, ColumnType, ListOf, Scalar, Struct
+from airflow_batch_provider.apis.columns import (
+    BOOLEAN,
+    FLOAT,
+    INTEGER,
+    JSON,
+    TEXT,
+    TIMESTAMP,
+    UNIX_MILLISECONDS,
+    UNIX_SECONDS,
+    Column,
+    ColumnType,
+    ListOf,
+    Scalar,
+    Struct,
+    columns,
+    result_columns,
+    struct,
+)
 from airflow_batch_provider.formats.format import Format
+from tests.listings import LISTINGS
+
+RESULTS = result_columns(
+    item=columns(
+        id=TEXT,
+        priority=INTEGER,
+        is_test=BOOLEAN,
+        created_at=TIMESTAMP,
+        started=UNIX_SECONDS,
+        attempts=ListOf(struct(at=TIMESTAMP, ended=UNIX_MILLISECONDS, times=ListOf(TIMESTAMP), words=ListOf(TEXT))),
+    ),
+    result=struct(
+        id=TEXT,
+        usage=struct(credits=FLOAT, pages=INTEGER),
+        extract_result=JSON,
+        fields=ListOf(struct(page=INTEGER, confidence=FLOAT, value=JSON, seen_at=TIMESTAMP)),
+        scores=ListOf(FLOAT),
+        others=ListOf(JSON),
+    ),
+)
+SCHEMAS = {
+    **{name: listing.columns for name, listing in LISTINGS.items()},
+    "results": RESULTS,
+    "results of any shape": result_columns(columns(id=TEXT, at=TIMESTAMP), JSON),
+}
+"""The columns of every listing, and of results."""
 
 # Good texts first; surrogates only if a test asks for them.
 TEXTS = st.one_of(
@@ -35,6 +78,19 @@ BROKEN_TIMES = st.sampled_from(
     ]
 )
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
+FLOATS = st.one_of(
+    st.integers(-(2**53), 2**53),
+    st.floats(-1e15, 1e15).filter(lambda number: number == 0 or abs(number) > 1e-300),
+    st.sampled_from([0.1, 1.5, 0.30000000000000004, 1e-7, -0.0]),
+)
+UNIX_TIMES = st.integers(-(10**9), 2 * 10**9)
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.just(10**30), st.floats(allow_nan=False), TEXTS).filter(
+        lambda value: value not in (float("inf"), float("-inf"))
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
 
 
 def values(column_type: ColumnType) -> st.SearchStrategy[Any]:
@@ -45,7 +101,16 @@ def values(column_type: ColumnType) -> st.SearchStrategy[Any]:
             return st.none() | st.fixed_dictionaries({}, optional=fields)
         case ListOf():
             return st.none() | st.lists(values(column_type.element), max_size=3)
-    scalars = {Scalar.TEXT: TEXTS, Scalar.TIMESTAMP: TIMES, Scalar.INTEGER: INTEGERS, Scalar.BOOLEAN: st.booleans()}
+    scalars = {
+        Scalar.TEXT: TEXTS,
+        Scalar.INTEGER: INTEGERS,
+        Scalar.FLOAT: FLOATS,
+        Scalar.BOOLEAN: st.booleans(),
+        Scalar.TIMESTAMP: TIMES,
+        Scalar.UNIX_SECONDS: UNIX_TIMES,
+        Scalar.UNIX_MILLISECONDS: UNIX_TIMES,
+        Scalar.JSON: JSON_VALUES,
+    }
     return st.none() | scalars[column_type]
 
 
@@ -71,15 +136,25 @@ ANYTHING = st.recursive(
 )
 
 
+def foreign_values(column_type: ColumnType) -> st.SearchStrategy[Any]:
+    """Give values of which some are not as documented, at any depth."""
+    match column_type:
+        case Struct(fields=fields):
+            known = st.fixed_dictionaries({}, optional={field.name: foreign_values(field.type) for field in fields})
+            added = st.dictionaries(FOREIGN_TEXTS, ANYTHING, max_size=1)
+            return values(column_type) | ANYTHING | st.builds(lambda one, other: {**one, **other}, known, added)
+        case ListOf(element=element):
+            return values(column_type) | ANYTHING | st.lists(foreign_values(element), max_size=3)
+    return values(column_type) | ANYTHING
+
+
 @st.composite
 def foreign(draw: st.DrawFn, columns: Sequence[Column]) -> dict[str, Any]:
     """Give rows of which some fields are not as documented, in any order."""
     row = draw(documented(columns))
-    names = st.sampled_from([column.name for column in columns])
-    row.update(draw(st.dictionaries(st.one_of(names, FOREIGN_TEXTS, st.just("_extra")), ANYTHING, max_size=3)))
-    for name, value in row.items():
-        if isinstance(value, dict) and draw(st.booleans()):
-            row[name] = {**value, "added": draw(ANYTHING)}
+    for column in draw(st.lists(st.sampled_from(list(columns)), max_size=3)):
+        row[column.name] = draw(foreign_values(column.type))
+    row.update(draw(st.dictionaries(st.one_of(FOREIGN_TEXTS, st.just("_extra")), ANYTHING, max_size=2)))
     return dict(draw(st.permutations(list(row.items()))))
 
 

@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.columns import ColumnType, ListOf, Scalar, Struct
+from airflow_batch_provider.apis.columns import Column, ColumnType, ListOf, Scalar, Struct
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.vendors import playment, talkifai
-from tests.listings import LISTINGS
-from tests.unit.formats.rows import documented, encode, foreign, is_text, lines_of
+from tests.unit.formats.rows import SCHEMAS, documented, encode, foreign, is_text, lines_of
 
 _FIELD = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)')
 
@@ -51,8 +50,14 @@ def expected(value: Any, column_type: ColumnType) -> tuple[str | None, bool]:
             return value, True
         case Scalar.INTEGER if isinstance(value, int) and not isinstance(value, bool):
             return str(value), True
+        case Scalar.UNIX_SECONDS | Scalar.UNIX_MILLISECONDS if isinstance(value, int) and not isinstance(value, bool):
+            return str(value), True
+        case Scalar.FLOAT if isinstance(value, int | float) and not isinstance(value, bool):
+            return json.dumps(value), True
         case Scalar.BOOLEAN if isinstance(value, bool):
             return str(value).lower(), True
+        case Scalar.JSON:
+            return json.dumps(value), True
         case Struct() if isinstance(value, dict):
             return json.dumps(value), True
         case ListOf() if isinstance(value, list):
@@ -60,30 +65,26 @@ def expected(value: Any, column_type: ColumnType) -> tuple[str | None, bool]:
     return None, False
 
 
-@pytest.mark.parametrize("name", LISTINGS)
+@pytest.mark.parametrize("columns", SCHEMAS.values(), ids=SCHEMAS)
 @given(data=st.data())
-def test_what_is_written_is_read_by_any_reader_of_csv(name: str, data: st.DataObject) -> None:
-    listing = LISTINGS[name]
-    rows = data.draw(st.lists(documented(listing.columns), max_size=4))
-    content = csv_of(listing, lines_of(rows))
+def test_what_is_written_is_read_by_any_reader_of_csv(columns: tuple[Column, ...], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(documented(columns), max_size=4))
+    content = encode(Format("csv", None, columns), lines_of(rows))
     header, *read = list(csv.reader(io.StringIO(content.decode(), newline="")))
-    assert header == [*(column.name for column in listing.columns), "_extra"]
-    assert read == [
-        [*(expected(row.get(column.name), column.type)[0] or "" for column in listing.columns), ""] for row in rows
-    ]
+    assert header == [*(column.name for column in columns), "_extra"]
+    assert read == [[*(expected(row.get(column.name), column.type)[0] or "" for column in columns), ""] for row in rows]
 
 
-@pytest.mark.parametrize("name", LISTINGS)
+@pytest.mark.parametrize("columns", SCHEMAS.values(), ids=SCHEMAS)
 @given(data=st.data())
-def test_no_value_is_lost_however_foreign(name: str, data: st.DataObject) -> None:
-    listing = LISTINGS[name]
-    rows = data.draw(st.lists(foreign(listing.columns), max_size=4))
-    encoder = Format("csv", None, listing.columns).new_part()
+def test_no_value_is_lost_however_foreign(columns: tuple[Column, ...], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(foreign(columns), max_size=4))
+    encoder = Format("csv", None, columns).new_part()
     content = encoder.add(lines_of(rows)) + encoder.finish()
     mismatches = 0
     for row, (*cells, extra) in zip(rows, records(content)[1:], strict=True):
-        left = {key: value for key, value in row.items() if key not in {column.name for column in listing.columns}}
-        for column, cell in zip(listing.columns, cells, strict=True):
+        left = {key: value for key, value in row.items() if key not in {column.name for column in columns}}
+        for column, cell in zip(columns, cells, strict=True):
             wanted, fits = expected(row.get(column.name), column.type)
             assert cell == wanted
             if not fits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_batch_provider.formats import jsonl
 from airflow_batch_provider.formats.format import Format
 from tests.unit.formats.rows import ANYTHING, FOREIGN_TEXTS, encode, lines_of
 
@@ -40,3 +42,8 @@ def test_no_column_is_too_narrow() -> None:
     encoder = Format("jsonl").new_part()
     encoder.add(ODD)
     assert not encoder.mismatches
+
+
+def test_an_integer_of_any_length_is_read_back() -> None:
+    content = encode(Format("jsonl", None), [b'{"n":' + b"7" * 5_000 + b"}"])
+    assert [*jsonl.iter_rows(io.BytesIO(content))] == [{"n": (10**5_000 - 1) // 9 * 7}]

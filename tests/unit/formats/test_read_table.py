@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_batch_provider.apis.columns import INTEGER, TEXT, columns, struct
+from airflow_batch_provider.apis.columns import FLOAT, INTEGER, JSON, TEXT, columns, struct
 from airflow_batch_provider.formats import arrow
 from airflow_batch_provider.formats.fields import Mismatches
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.formats.reader import read_table
 from airflow_batch_provider.formats.registry import FORMATS
-from tests.listings import LISTINGS
-from tests.unit.formats.rows import documented, encode, foreign, lines_of
+from tests.unit.formats.rows import RESULTS, SCHEMAS, documented, encode, foreign, lines_of
 
 COMBINATIONS = [(name, compression) for name, known in FORMATS.items() for compression in known.compressions]
 
@@ -37,23 +36,26 @@ def comparable(table: pa.Table) -> list[dict[str, Any]]:
     return [row | {"_extra": row["_extra"] and json.loads(row["_extra"])} for row in table.to_pylist()]
 
 
-@pytest.mark.parametrize("listing", LISTINGS.values(), ids=lambda listing: listing.name)
+@pytest.mark.parametrize("known", SCHEMAS.values(), ids=SCHEMAS)
 @pytest.mark.parametrize("name", FORMATS)
 @given(data=st.data())
 @settings(max_examples=30)
-def test_any_rows_give_the_table_of_the_documented_types(name: str, listing: Any, data: st.DataObject) -> None:
-    rows = data.draw(st.lists(documented(listing.columns) | foreign(listing.columns), max_size=4))
+def test_any_rows_give_the_table_of_the_documented_types(name: str, known: Any, data: st.DataObject) -> None:
+    rows = data.draw(st.lists(documented(known) | foreign(known), max_size=4))
     lines = lines_of(rows)
-    compression = FORMATS[name].compressions[0]
-    table, expected = table_of(name, compression, listing.columns, lines), direct(listing.columns, lines)
+    table, expected = table_of(name, FORMATS[name].compressions[0], known, lines), direct(known, lines)
     assert table.schema.equals(expected.schema)
     assert comparable(table) == comparable(expected)
 
 
-@pytest.mark.parametrize("rows", [[], [{}], [{"id": None}, {}], [{"other": 1}]], ids=str)
+@pytest.mark.parametrize(
+    "rows",
+    [[], [{}], [{"id": None, "any": None, "result": None}, {}], [{"other": 1}], [{"result": {}, "item": {}}]],
+    ids=str,
+)
 @pytest.mark.parametrize(("name", "compression"), COMBINATIONS)
 def test_columns_of_nulls_have_their_types(name: str, compression: str | None, rows: list[dict[str, Any]]) -> None:
-    known = columns(id=TEXT, count=INTEGER, nested=struct(a=INTEGER))
+    known = (*columns(id=TEXT, count=INTEGER, nested=struct(a=INTEGER), any=JSON, part=FLOAT), *RESULTS[4:])
     table = table_of(name, compression, known, lines_of(rows))
     assert table.schema.equals(arrow.schema_of(known))
     assert table.num_rows == len(rows)

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_batch_provider.apis.columns import TEXT, UNIX_MILLISECONDS, UNIX_SECONDS, columns
+from airflow_batch_provider.apis.columns import TEXT, UNIX_MILLISECONDS, UNIX_SECONDS, ListOf, columns, struct
 from airflow_batch_provider.formats.format import Format
 from tests.unit.formats.rows import encode
 
@@ -41,6 +41,16 @@ def test_what_is_no_such_time_is_kept_beside(value: Any) -> None:
     assert odd["seconds"] is None
     assert json.loads(odd["_extra"]) == {"seconds": value}
     assert odd["millis"] == MOMENT
+
+
+def test_nested_ones_are_timestamps_too() -> None:
+    known = columns(at=ListOf(UNIX_SECONDS), call=struct(ended=UNIX_MILLISECONDS))
+    lines = [b'{"at": [1769862605, null], "call": {"ended": 1769862605000}}', b'{"at": null, "call": null}', b"{}"]
+    table = pq.read_table(io.BytesIO(encode(Format("parquet", columns=known), lines)))
+    assert table.to_pylist() == [
+        {"at": [MOMENT, None], "call": {"ended": MOMENT}, "_extra": None},
+        *[{"at": None, "call": None, "_extra": None}] * 2,
+    ]
 
 
 def test_csv_has_the_numbers() -> None:

@@ -8,8 +8,9 @@ from typing import IO, Any
 
 from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.page import Line
+from airflow_batch_provider.apis.raw_json import raw_fields
 from airflow_batch_provider.formats.encoder import Encoder
-from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra, raw_fields
+from airflow_batch_provider.formats.fields import EXTRA, NULL, Mismatches, extra
 
 
 class TsvEncoder:

@@ -166,6 +166,10 @@ def test_a_page_of_a_huge_listing_computes_only_its_own_rows(start: Any) -> None
     "wrong",
     [
         *({"jobs": n} for n in (-1, 1_000_001)),
+        *({"files": n} for n in (-1, 1001)),
+        {"large_bytes": -1},
+        *({name: -1} for name in ("late", "url_seconds", "url_uses")),
+        *({name: "all"} for name in ("file_fault", "v1_results")),
         *({"failure_rate": share} for share in (-0.1, 1.1, float("nan"))),
         *({name: s} for name in ("latency", "duration") for s in (-1.0, float("inf"), float("nan"))),
         {"last_page": "none"},
@@ -188,3 +192,38 @@ def test_the_sandbox_imports_nothing_of_the_provider_and_nothing_of_airflow() ->
                     path,
                     name,
                 )
+
+
+def test_the_landing_page_has_one_item_of_each_kind(caller: Any) -> None:
+    results = caller.session.get(caller.sandbox.url).json()["results"]
+    jobs = results["playment.batch_jobs"]["job_ids"]
+    assert set(jobs) == {"image", "video", "segmentation", "file_itself", "missing", "large"}
+    for job in jobs.values():
+        body = caller.data("playment", f"{caller.project}/jobs/{job}")["data"]
+        assert (body["status"], body["batch_id"]) == ("completed", results["playment.batch_jobs"]["batch_id"])
+        assert body["result"]
+    odd = {"plain", "failed", "failed_pages", "cancelled", "expired", "large", "unlisted", "late"}
+    for product in ("parse", "extract"):
+        page = results[f"llamacloud.batches ({product})"]
+        assert set(page["job_ids"]) == odd
+        mapped = caller.data("llamacloud", f"{V2}/{page['batch_id']}", expand="results")["results"]
+        assert set(page["job_ids"].values()) <= {r["job_reference"]["id"] for r in mapped if r["job_reference"]}
+        nameless = caller.data("llamacloud", f"{V2}/{page['batch_id_without_directory']}")
+        path = f"api/v1/beta/directories/{nameless['source_directory_id']}/files"
+        assert caller.get("llamacloud", path).status_code == 404
+    page = results["llamacloud.batch_processing_jobs"]
+    items = caller.data("llamacloud", f"{V1}/{page['id']}/items", limit=1000)["items"]
+    assert set(page["job_ids"]) == {"plain", "failed_pages", "expired", "large"}
+    assert set(page["job_ids"].values()) <= {item["job_id"] for item in items}
+    for name, word in (("id_with_skipped_item", "skipped"), ("id_with_failed_items", "failed")):
+        assert caller.data("llamacloud", f"{V1}/{page[name]}/items", status=word)["items"]
+    page = results["talkifai.batch_jobs"]
+    contacts = caller.data("talkifai", f"batch/jobs/{page['batch_job_id']}", contactsPageSize=500)["contacts"]
+    assert set(page["room_names"]) == {"plain", "no_recording", "late", "no_transcript", "gone", "large", "failed"}
+    assert set(page["room_names"].values()) <= {contact["roomName"] for contact in contacts}
+
+
+@pytest.mark.parametrize(("jobs", "kinds"), [(0, 0), (1, 0), (5, 2), (14, 6)])
+def test_the_landing_page_of_few_jobs_has_what_there_is(jobs: int, kinds: int) -> None:
+    how_to = create_app(Settings(jobs=jobs)).state.how_to
+    assert len(how_to["results"]["playment.batch_jobs"]["job_ids"]) == kinds

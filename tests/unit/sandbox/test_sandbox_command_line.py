@@ -37,6 +37,7 @@ def test_it_says_where_it_listens_and_ends_at_a_signal(number: signal.Signals) -
             key = {"Authorization": f"Bearer {how_to['llamacloud']['api_key']}"}
             page = session.get(f"{url}/api/v1/beta/batch-processing?offset=99999", headers=key).json()
             assert len(page["items"]) == 1
+            assert session.get(how_to["files_url"]).status_code == 403
             process.send_signal(number)
             out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "", "")
@@ -50,6 +51,10 @@ def test_it_says_where_it_listens_and_ends_at_a_signal(number: signal.Signals) -
         (["--failure-rate", "1.5"], "failure rate must be from 0 to 1, not 1.5"),
         (["--latency", "nan"], "latency must be a finite number of seconds"),
         (["--duration", "-2"], "duration must be a finite number of seconds"),
+        (["--files-port", "-1"], "files port must be from 0 to 65535, not -1"),
+        (["--files", "1001"], "files must be from 0 to 1000, not 1001"),
+        (["--late", "nan"], "late must be 0 or more, not nan"),
+        (["--file-fault", "all"], "argument --file-fault: invalid choice"),
         (["--port", "70000"], "port must be from 0 to 65535, not 70000"),
         (["--last-page", "none"], "argument --last-page: invalid choice"),
     ],
@@ -61,10 +66,11 @@ def test_wrong_options_are_refused_by_name(arguments: list[str], said: str) -> N
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_in_use_is_told_in_one_line() -> None:
+@pytest.mark.parametrize("option", ["--port", "--files-port"])
+def test_a_port_in_use_is_told_in_one_line(option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*COMMAND, "--port", "0", option, port], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith(f"cannot listen on 127.0.0.1 port {port}: ")
     assert len(done.stderr.splitlines()) == 1
@@ -72,6 +78,10 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
 
 def test_help_documents_every_option() -> None:
     done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=60, check=True)
-    for option in ("host", "port", "jobs", "latency", "seed", "failure-rate", "duration", "last-page"):
+    options = [
+        *("host", "port", "files-port", "jobs", "latency", "seed", "failure-rate", "duration", "last-page"),
+        *("files", "late", "large-bytes", "url-seconds", "url-uses", "file-fault", "v1-results"),
+    ]
+    for option in options:
         assert re.search(rf"^  --{option} .*", done.stdout, re.MULTILINE)
-    assert done.stdout.count("(default:") + done.stdout.count("(default:\n") == 8
+    assert done.stdout.count("(default:") == len(options)

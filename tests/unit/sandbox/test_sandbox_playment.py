@@ -137,4 +137,4 @@ def test_a_job_result_is_empty_until_the_job_is_completed(start: Any, clock: Any
     clock.now += 100
     late = caller.data("playment", f"{caller.project}/jobs/{jobs['pending']['id']}")["data"]
     assert late["status"] == "completed"
-    assert late["result"].startswith("https://")
+    assert late["result"].startswith(f"{caller.sandbox.url}/v1/attachments?url=")

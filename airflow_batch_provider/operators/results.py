@@ -1,0 +1,142 @@
+"""What the operators share that export what a batch produced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain
+from airflow_batch_provider.apis.results import Results
+from airflow_batch_provider.apis.shard import Shards, read_shard
+from airflow_batch_provider.operators.export import ON_DRIFT, ExportOperator
+
+if TYPE_CHECKING:
+    from airflow_batch_provider.export.export import ResultsSource
+    from airflow_batch_provider.hooks.base import BatchApiHook
+
+UNFINISHED = Choice(("fail", "export"))
+FAIL_ON_ITEM_FAILURES = Boolean()
+SHARD = Shards()
+
+
+class ResultsExportOperator(ExportOperator):
+    """Exports what a batch produced: a row for each of its items, and files beside the table.
+
+    A row has seven keys: ``id``, ``status``, ``outcome``, ``error``, ``item`` (the item as the batch lists it),
+    ``result`` (the vendor's result object, or null) and ``files``. The outcome is ``ok``, ``partial`` (pages failed,
+    or a file that was asked for is not there), ``failed`` (the vendor says so), ``missing`` (it should be there and is
+    not) or ``skipped`` (the vendor skipped it). No item is left out: the outcomes in the manifest add up to what the
+    batch lists. Files are named by their content, ``files/<12 digits>/<SHA-256>.<extension>``, and stored once.
+
+    Subclasses name the results. Takes the parameters of
+    :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
+
+    :param files: the kinds of files to fetch, as a list or with commas between them; those of the vendor's default if
+        left out, none for an empty list
+    :param unfinished: what to do about a batch that is not finished: ``fail`` (default), or ``export`` what is there
+    :param fail_on_item_failures: whether to publish nothing, and fail, if an item is ``failed``, ``partial`` or
+        ``missing``
+    :param shard: which share of the items to export, such as ``3/16``: mapped tasks share a batch, each with a
+        destination of its own
+    :raises BatchUnfinishedError: the batch is not finished; Airflow's retries apply
+    :raises BatchItemsFailedError: items failed, and ``fail_on_item_failures`` is set
+    """
+
+    results: ClassVar[Results]
+    template_fields: Sequence[str] = (
+        *ExportOperator.template_fields,
+        "files",
+        "unfinished",
+        "fail_on_item_failures",
+        "shard",
+    )
+
+    def __init__(
+        self,
+        *,
+        files: str | Sequence[str] | None = None,
+        unfinished: str = "fail",
+        fail_on_item_failures: bool | str = False,
+        shard: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.files = files
+        self.unfinished = unfinished
+        self.fail_on_item_failures = fail_on_item_failures
+        self.shard = shard
+        known: list[tuple[str, object, Domain]] = [("files", kind, self._kinds) for kind in _listed(files)]
+        for name, value, domain in [*known, ("unfinished", unfinished, UNFINISHED), ("shard", shard, SHARD)]:
+            if isinstance(value, str) and value and "{{" not in value and "{%" not in value:
+                self._check(name, value, domain)
+
+    @classmethod
+    def exports(cls) -> Results | None:
+        """Return the results."""
+        return getattr(cls, "results", None)
+
+    def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> ResultsSource:
+        """Return what reads the results.
+
+        :param hook: the hook of the connection
+        :param values: the parameters, checked
+        """
+        from airflow_batch_provider.listing.results import ResultsReader, ResultsRequest
+
+        request = ResultsRequest(
+            results=self.results,
+            values=values,
+            kinds=frozenset(self._wanted),
+            takes_unfinished=self.unfinished == "export",
+            shard=read_shard(self.shard),
+            on_drift=ON_DRIFT.encode(self.on_drift),  # type: ignore[arg-type]
+        )
+
+        return ResultsReader(hook.connect(), request).rows
+
+    def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the manifest names as ``params``.
+
+        :param values: the parameters, checked
+        """
+        asked = {**super().asked(values), "files": self._wanted}
+        if self.unfinished != "fail":
+            asked["unfinished"] = self.unfinished
+        return asked if not self.shard else {**asked, "shard": SHARD.encode(self.shard)}
+
+    @property
+    def _kinds(self) -> Choice:
+        return Choice(tuple(kind.name for kind in self.results.kinds))
+
+    @property
+    def _wanted(self) -> list[str]:
+        """The kinds of files that are wanted, in the vendor's order."""
+        wanted = self.results.usual if self.files is None else _listed(self.files)
+        return [name for name in self._kinds.words if name in wanted]
+
+    def _spec_facts(self) -> dict[str, Any]:
+        return {
+            "is_results": True,
+            "fails_on_items": FAIL_ON_ITEM_FAILURES.encode(self.fail_on_item_failures) == "true",
+        }
+
+    def _check_values(self) -> None:
+        super()._check_values()
+        for name in _listed(self.files):
+            self._check("files", name, self._kinds)
+        self._check("unfinished", self.unfinished, UNFINISHED)
+        self._check("fail_on_item_failures", self.fail_on_item_failures, FAIL_ON_ITEM_FAILURES)
+        if self.shard:
+            self._check("shard", self.shard, SHARD)
+
+    def _ids(self) -> list[object]:
+        return [*super()._ids(), self.shard]
+
+
+def _listed(files: object) -> list[str]:
+    """Return the kinds of files that a value names; what is no text yet is known when the task runs."""
+    if isinstance(files, str):
+        files = files.split(",") if "{" not in files else [files]
+    if not isinstance(files, (list, tuple)):
+        return []
+    return [name.strip() for name in files if isinstance(name, str) and name.strip()]
