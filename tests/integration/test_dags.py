@@ -88,7 +88,7 @@ RESULTS: dict[str, tuple[str, Any, Any, Any, set[str]]] = {
         lambda how: {"batch_id": how["playment.batch_jobs"]["batch_id"]},
         lambda batch_id: [job["id"] for job in PlaymentHook().iter_batch_jobs(None, batch_id)],
         lambda row, content, running: json.loads(content) == annotations(row, running),
-        {"ok", "partial", "missing"},
+        {"ok", "partial"},
     ),
     "llamacloud_wait_and_export": (
         "llamacloud/results",

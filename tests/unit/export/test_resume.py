@@ -189,7 +189,9 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(ending: str, damage: s
     killed_at("llamacloud.batches", tmp_path, requests=7)
     newest = max(tmp_path.rglob("*.checkpoint.json"))
     if ending != ".checkpoint.json":
-        newest = newest.with_name(newest.name.replace("00004.checkpoint.json", f"00003{ending}"))
+        newest = newest.with_name(
+            newest.name.replace("00004.checkpoint.json", f"0000{3 if ending == '.staged' else 4}{ending}")
+        )
     content = newest.read_bytes()
     if damage == "missing":
         newest.unlink()
