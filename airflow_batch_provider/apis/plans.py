@@ -48,7 +48,7 @@ class Ask(msgspec.Struct, frozen=True):
     :param values: the values that this request needs beside those of the task
     :param json: the value of a JSON body
     :param form: the fields of a form instead
-    :param is_needed: whether nothing can be read without it, so that a refusal is the task's failure
+    :param is_needed: whether nothing can be read without it, so that the task fails if the vendor refuses it
     """
 
     resource: Resource

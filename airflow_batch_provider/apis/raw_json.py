@@ -26,10 +26,10 @@ _SIGNATURES = frozenset(
         *("x-goog-credential", "googleaccessid", "signature", "sig", "key-pair-id", "policy", "token", "access_token"),
     }
 )
-"""Query keys, in lower case, by which stores and content networks let in whoever has the URL."""
+"""Query keys, in lower case, by which stores and content networks let in anyone who has the URL."""
 
 _SIGNED_KEY = b'"presigned_url"'
-"""The key of a URL that lets in whoever has it, however it is signed."""
+"""The key of a URL that lets in anyone who has it, however it is signed."""
 
 _LONGEST_URL = 16_384
 
@@ -141,7 +141,7 @@ def _is_url(text: str) -> bool:
 
 
 def is_signed(url: str) -> bool:
-    """Return whether a text is a URL that lets in whoever has it."""
+    """Return whether a text is a URL that lets in anyone who has it."""
     if not _is_url(url):
         return False
     try:

@@ -88,7 +88,7 @@ class Downloader:
 
         :param url: where it is; it is neither logged nor part of any exception
         :param target: takes its bytes. It is restarted at the beginning, so it may have been used before; after an
-            exception, what it holds is not the file.
+            exception, it does not have the file.
         :param size: its bytes, if the vendor announced them
         :raises ExpiredUrlError: the URL is not valid; ask the API for a new one
         :raises UnusableFileError: it cannot be had, and a retry would not help

@@ -164,7 +164,7 @@ class _Try:
         saved = self._checkpoints.newest(self._spec.fingerprint) if self._may_resume else None
         version = self._store.version(MANIFEST_NAME) if saved and saved.files else None
         if saved and saved.files and self._staging.may_be_published(saved.checkpoint.file_digits, version):
-            saved = None  # whoever replaced that export may be about to remove its files
+            saved = None  # the writer that replaced that export may be about to remove its files
         is_resumed = bool(saved and self._resume(saved))
         if not is_resumed:
             self._read(None, SeenRows())
