@@ -79,11 +79,12 @@ class FanOut(Generic[Task, Result]):
         self._waiting.extend(group or ())
 
     def _begin_tasks(self) -> None:
+        # The next group goes first: behind the tasks of this one, it would come when nothing is left to do.
+        if self._upcoming is None and self._has_more and len(self._waiting) < self._ahead:
+            self._upcoming = self._submit(next, self._groups, None)
         while self._waiting and len(self._running) < self._ahead and self._held < MOST_BYTES_HELD:
             task = self._waiting.popleft()
             self._running.append((task, self._submit(self._do, task)))
-        if self._upcoming is None and self._has_more and len(self._waiting) < self._ahead:
-            self._upcoming = self._submit(next, self._groups, None)
 
     def _do(self, task: Task) -> Result:
         result = self._work(task)
