@@ -29,6 +29,7 @@ from airflow_batch_provider.apis.plans import (
 from airflow_batch_provider.apis.results import Batch, Item
 
 GONE = Refused("GET /x: HTTP 404", is_missing=True)
+WHY_GONE = f"{GONE.reason}; it has expired, was deleted, or belongs to another project"
 DENIED = Refused("GET /x: HTTP 422, code bad")
 TOO_LARGE = Refused("GET /x: no answer that can be read", is_too_large=True)
 EXPIRED = Expired()
@@ -62,6 +63,11 @@ STORED = Stored()
 def found(document: Mapping[str, Any]) -> Found:
     """Return an object as an endpoint answers with it."""
     return Found(dict(document), json.dumps(document).encode())
+
+
+def parse_job(status: str = "COMPLETED", **body: Any) -> Found:
+    """Return a parse job of LlamaCloud as it answers."""
+    return found({"job": {"id": "p1", "status": status, "error_message": body.pop("error", None)}, **body})
 
 
 def row(identifier: str, status: str, **fields: Any) -> Row:
