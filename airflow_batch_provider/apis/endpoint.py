@@ -61,6 +61,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         """Return the values that were given, under our names, as they are sent: texts, or lists of texts."""
         return given(self.parameters, values)
 
+    def own(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of some values that are of its parameters."""
+        names = {parameter.name for parameter in self.parameters}
+        return {name: value for name, value in values.items() if name in names}
+
     @property
     def address(self) -> str:
         """Method and path with its parameters' names: for errors."""

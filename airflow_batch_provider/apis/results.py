@@ -1,7 +1,7 @@
 """What a batch produced, declared by its vendor: for each item, what to ask for and what the answers mean.
 
 Nothing here sends a request. A vendor writes *plans*: generators that yield steps, and are sent what came of each.
-Whoever runs them sends the requests, in parallel and within the limits of the connection, and stores the files.
+``listing/plans.py`` runs them: it sends the requests and stores the files, many items at a time.
 """
 
 from __future__ import annotations

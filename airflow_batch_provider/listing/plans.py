@@ -11,7 +11,6 @@ from urllib.parse import urljoin
 from msgspec.structs import replace
 
 from airflow_batch_provider import backoff
-from airflow_batch_provider.apis.endpoint import Endpoint
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import first_missing, first_violation
 from airflow_batch_provider.apis.plans import (
@@ -101,10 +100,12 @@ class PlanRunner:
     def close(self) -> None:
         """Close the connections that the client does not close itself; plans that still run end at their next step."""
         self._is_closed = True
-        for gathered in self._gathered:
+        with self._lock:  # plans that still run may add to them
+            all_gathered, clients = list(self._gathered), list(self._clients.values())
+        for gathered in all_gathered:
             gathered.close()
         self._downloader.close()
-        for client in self._clients.values():
+        for client in clients:
             if client is not self._client:
                 client.close()
 
@@ -121,8 +122,7 @@ class PlanRunner:
             case Find():
                 return self._found(lambda: step.gathered.find(step.id), step)
         endpoint = step.listing if isinstance(step, (AskAll, Gather)) else step.resource
-        values = {name: value for name, value in self._values.items() if name in _names(endpoint)}
-        values.update(step.values)
+        values = {**endpoint.own(self._values), **step.values}
         if violation := first_violation(endpoint.parameters, values) or first_missing(endpoint.parameters, values):
             return Refused(self._client.show(f"it cannot be asked for: {violation}"))
         return self._found(lambda: self._ask(step, endpoint.request(values)), step)
@@ -259,7 +259,3 @@ def _is_too_large(error: BatchProviderError) -> bool:
 
 def _is_needed(step: Step) -> bool:
     return isinstance(step, (Ask, AskAll)) and step.is_needed
-
-
-def _names(endpoint: Endpoint) -> set[str]:
-    return {parameter.name for parameter in endpoint.parameters}

@@ -96,7 +96,7 @@ class ResultsReader:
         :param files: takes the files
         :raises BatchUnfinishedError: the batch is not finished, and that was not allowed
         :raises NotFoundError: there is no such batch
-        :raises IncompleteListingError: the batch counts more items than it lists
+        :raises IncompleteListingError: the batch counts other items than it lists
         """
         runner = PlanRunner(self._client, self._request.values, files)
         try:
@@ -106,7 +106,7 @@ class ResultsReader:
             pages = read_pages(
                 self._client,
                 listing,
-                listing.request(_only(self._request.values, listing)),
+                listing.request(listing.own(self._request.values)),
                 on_drift=self._request.on_drift,
                 begun=begun,
                 position=position,
@@ -239,11 +239,6 @@ class ResultsReader:
         left_out = [digest for digest, row in zip(page.digests, page.rows, strict=True) if not self._wants(row)]
         requests = page.pages + runner.take_requests()
         return replace(page, rows=rows, digests=digests, left_out=left_out, requests=requests)
-
-
-def _only(values: Mapping[str, Any], listing: Any) -> dict[str, Any]:
-    names = {parameter.name for parameter in listing.parameters}
-    return {name: value for name, value in values.items() if name in names}
 
 
 def _described(file: SavedFile) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -103,15 +104,15 @@ class ExportOperator(BaseOperator):
     @classmethod
     def exports(cls) -> Listing | Results | None:
         """Return what is exported; None for a class that leaves it to its subclasses."""
-        raise NotImplementedError
+        return None
 
+    @abstractmethod
     def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> PageSource | ResultsSource:
         """Return what reads the rows.
 
         :param hook: the hook of the connection
         :param values: the parameters, checked
         """
-        raise NotImplementedError
 
     def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the manifest names as ``params``.

@@ -59,7 +59,7 @@ def contact_id(world: World, index: int, contact: int) -> str:
 
 
 def phone_number(index: int, contact: int) -> str:
-    """Return a number to call; 555 is nobody's area code."""
+    """Return a number to call; 555 is no area code."""
     return f"+1555{index % 1000:03d}{contact:04d}"
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 
-from dev.chaos.experiment import Results, Sum
+from dev.chaos.experiment import Cell, Results, Sum
 from dev.chaos.fixtures import ROWS, ROWS_BEFORE, ROWS_PER_PART
 from dev.chaos.listings import RUNS, Case, Moving
 from dev.chaos.results import ITEMS, ITEMS_BEFORE, SECONDS_BETWEEN_CHECKPOINTS, SECONDS_FOR_AN_ANSWER
@@ -94,59 +94,32 @@ seed {results.seed}, {results.seconds / 60:.1f} minutes, {len(results.combinatio
 
 
 def _cells(results: Results) -> str:
-    head = (
-        "fault | phase | store | trials | succeeded all the same | next try resumed | requests saved | rows missing "
-        "| rows twice | left over | ... for good | looks | without an export"
+    lines = _lines(results.cells, lambda one: (f"{one.saved} of {one.usual}", one.missing, one.twice))
+    return f"## Faults\n\n{table(_head('requests saved | rows missing | rows twice'), lines, texts=3)}\n"
+
+
+def _head(own: str) -> str:
+    """Return the heads of a table of cells, with what it alone shows in the middle."""
+    return (
+        f"fault | phase | store | trials | succeeded all the same | next try resumed | {own} "
+        "| left over | ... for good | looks | without an export"
     )
+
+
+def _lines(cells: Mapping[Cell, Sum], own: Callable[[Sum], tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
+    """Yield the lines of a table of cells, in the order of faults, phases and stores."""
     order = {name: place for place, name in enumerate((*FAULTS, *PHASES, *_STORES))}
-    cells = sorted(results.cells.items(), key=lambda item: [order.get(name, -1) for name in vars(item[0]).values()])
-    lines = (
-        (
-            cell.fault,
-            cell.phase,
-            _STORES[cell.store],
-            one.trials,
-            one.survived,
-            one.resumed,
-            f"{one.saved} of {one.usual}",
-            one.missing,
-            one.twice,
-            one.left_over,
-            one.left_for_good,
-            one.looks,
-            one.without_export,
-        )
-        for cell, one in cells
-    )
-    return f"## Faults\n\n{table(head, lines, texts=3)}\n"
+    for cell, one in sorted(cells.items(), key=lambda item: [order.get(name, -1) for name in vars(item[0]).values()]):
+        where = cell.fault, cell.phase, _STORES[cell.store]
+        ends = one.left_over, one.left_for_good, one.looks, one.without_export
+        yield (*where, one.trials, one.survived, one.resumed, *own(one), *ends)
 
 
 def _items(results: Results) -> str:
-    head = (
-        "fault | phase | store | trials | succeeded all the same | next try resumed | requests for items again, mean "
-        "| most | items missing | items twice | files torn | left over | ... for good | looks | without an export"
-    )
-    order = {name: place for place, name in enumerate((*FAULTS, *PHASES, *_STORES))}
-    cells = sorted(results.items.items(), key=lambda item: [order.get(name, -1) for name in vars(item[0]).values()])
-    lines = (
-        (
-            cell.fault,
-            cell.phase,
-            _STORES[cell.store],
-            one.trials,
-            one.survived,
-            one.resumed,
-            f"{one.again / one.trials:.1f}",
-            one.most_again,
-            one.missing,
-            one.twice,
-            one.torn,
-            one.left_over,
-            one.left_for_good,
-            one.looks,
-            one.without_export,
-        )
-        for cell, one in cells
+    head = _head("requests for items again, mean | most | items missing | items twice | files torn")
+    lines = _lines(
+        results.items,
+        lambda one: (f"{one.again / one.trials:.1f}", one.most_again, one.missing, one.twice, one.torn),
     )
     sums = list(results.items.values())
     trials, again = sum(one.trials for one in sums), sum(one.again for one in sums)

@@ -40,7 +40,7 @@ class _Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Stay quiet: whoever is killed hangs up."""
+        """Log nothing: a process that is killed closes its connections."""
 
     def note(self, path: str) -> None:
         with self.lock:
