@@ -220,3 +220,17 @@ def test_what_was_not_begun_is_never_begun_once_the_consumer_stops() -> None:
     results.close()  # type: ignore[attr-defined]
     goes_on.set()
     assert len(begun) <= 1 + 2 * WORKERS
+
+
+def test_the_next_group_is_asked_for_before_the_tasks_of_this_one() -> None:
+    """Behind them it would come when the workers have nothing left to do."""
+    order: list[str] = []
+
+    def groups() -> Iterator[Sequence[int]]:
+        for number in range(3):
+            order.append(f"group {number}")
+            yield [number]
+
+    fan_out: FanOut[int, None] = FanOut(lambda task: order.append(f"task {task}"), 1, lambda result: 0)
+    assert [task for done in fan_out.results(groups()) for task, _ in done] == [0, 1, 2]
+    assert order == ["group 0", "group 1", "task 0", "group 2", "task 1", "task 2"]
