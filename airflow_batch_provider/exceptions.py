@@ -6,6 +6,7 @@
     ├── TransientError                passes by itself: Airflow's task retries apply
     │   ├── RateLimitedError          ... come back after retry_after seconds
     │   ├── AmbiguousRequestError     ... a request that is sent once may have taken effect, or not
+    │   ├── SubmissionUnclearError    ... what was submitted cannot be seen yet
     │   ├── IncompleteListingError    ... the listing could not be read whole
     │   ├── BatchUnfinishedError      ... its results are not all there yet
     │   └── ExportReplacedError       ... another export replaced the one that was read
@@ -18,6 +19,8 @@
         ├── UnexpectedResponseError   not what the vendor documents: is it the right host?
         ├── InvalidParameterError     a value that may not be sent; also a ValueError
         ├── ConnectionSettingsError   the Airflow connection is wrong; also a ValueError
+        ├── SubmissionConflictError   what is there is not what is to be submitted
+        ├── BatchExistsError          on_existing="fail", and the work was submitted already
         ├── BatchFailedError          the batch that was waited for failed
         ├── BatchCancelledError       ... was cancelled
         ├── BatchItemsFailedError     ... finished, but failed files or calls count
@@ -81,6 +84,10 @@ class AmbiguousRequestError(TransientError):
     """A request that is sent only once failed, and it is not known whether it took effect."""
 
 
+class SubmissionUnclearError(TransientError):
+    """A vendor does not show yet what was submitted to it; the next try looks for it first."""
+
+
 class IncompleteListingError(TransientError):
     """A listing repeated itself, did not end, or held fewer rows than the vendor reports."""
 
@@ -128,6 +135,14 @@ class InvalidParameterError(FatalError, ValueError):
 
 class ConnectionSettingsError(FatalError, ValueError):
     """The Airflow connection lacks something, or contains something invalid."""
+
+
+class SubmissionConflictError(FatalError):
+    """What the vendor has of a piece of work is not what is to be submitted, or not what may be."""
+
+
+class BatchExistsError(FatalError):
+    """The piece of work was submitted already, and ``on_existing`` says to fail then."""
 
 
 class BatchFailedError(FatalError):

@@ -120,6 +120,7 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     :param id_parameter: the parameter of ``single`` that takes the id
     :param single_values: the other parameters of ``single``
     :param state: reads the vendor's object
+    :param cancel: cancels one of them; it takes the id by ``id_parameter`` too
     :param together: reads all of them as one; its state is that of the id :data:`ALL`
     """
 
@@ -131,6 +132,7 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     id_parameter: str = ""
     single_values: Mapping[str, Any] = msgspec.field(default_factory=dict)
     state: Callable[[Mapping[str, Any]], BatchState]
+    cancel: Resource | None = None
     together: Callable[[Sequence[Mapping[str, Any]]], BatchState] | None = None
 
     def __post_init__(self) -> None:
@@ -142,9 +144,12 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
                 if listed[FILTER].encode(word) is None:
                     raise DeclarationError(f"{self.name}: the listing's {FILTER} does not take {word!r}")
         if self.single is None:
-            if self.id_parameter or self.single_values:
-                raise DeclarationError(f"{self.name}: id_parameter and single_values need single")
+            if self.id_parameter or self.single_values or self.cancel:
+                raise DeclarationError(f"{self.name}: id_parameter, single_values and cancel need single")
             return
+        if self.cancel:
+            cancelled = [parameter.name for parameter in self.cancel.parameters]
+            check_known(self.name, "id_parameter", [self.id_parameter], cancelled)
         taken = {parameter.name: parameter for parameter in self.single.parameters}
         check_known(self.name, "id_parameter", [self.id_parameter], taken)
         check_known(self.name, "single value", self.single_values, taken)

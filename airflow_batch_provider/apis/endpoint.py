@@ -35,6 +35,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     :param is_repeatable: whether a request may be sent again after a failure that leaves open whether it took effect
     :param is_personal: whether a request contains personal data, so that the vendor's words on a failure, which may
         repeat them, are not told
+    :param sends_json: whether a request has a JSON body even if there is nothing to say
     """
 
     vendor: Vendor
@@ -44,6 +45,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "GET"
     is_repeatable: bool = True
     is_personal: bool = False
+    sends_json: bool = False
 
     def __post_init__(self) -> None:
         check_unique(self.name, "parameter", [parameter.name for parameter in self.parameters])
@@ -75,17 +77,20 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         """Return the request for values that were checked already.
 
         :param values: by our names; None counts as not given
-        :param json: the value of a JSON body
+        :param json: the value of a JSON body; an object gets the parameters that are sent in the body too
         :param parts: the parts of a multipart body
         """
         in_path: dict[str, str] = {}
         query: dict[str, str | tuple[str, ...]] = {}
+        body: dict[str, Any] = {}
         for parameter in self.parameters:
             value = values.get(parameter.name)
             encoded = parameter.encode(parameter.default if value is None else value)
             if encoded is None:
                 continue
-            if parameter.wire is not None:
+            if parameter.in_body:
+                _put(body, parameter, encoded)
+            elif parameter.wire is not None:
                 query[parameter.wire] = encoded
             elif isinstance(encoded, str):
                 in_path[parameter.name] = quote(encoded, safe="/" if parameter.keeps_slashes else "")
@@ -94,11 +99,18 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             path,
             query,
             self.method,
-            json=json,
+            json={**body, **(json or {})} if body or (self.sends_json and json is None) else json,
             parts=parts,
             is_repeatable=self.is_repeatable,
             is_personal=self.is_personal,
         )
+
+
+def _put(body: dict[str, Any], parameter: Parameter, encoded: Any) -> None:
+    *outer, last = str(parameter.wire).split(".")
+    for key in outer:
+        body = body.setdefault(key, {})
+    body[last] = read_json(encoded) if parameter.is_json else encoded
 
 
 class Listing(Endpoint, frozen=True, kw_only=True):
@@ -170,10 +182,12 @@ class Resource(Endpoint, frozen=True, kw_only=True):
 
     :param at: dotted paths of the object in the body, the documented one first; ``""`` is the body itself
     :param id: the dotted path of the object's id in it, which must be there; None if it has none
+    :param may_be_empty: whether the answer may have no body
     """
 
     at: tuple[str, ...] = ("",)
     id: str | None = "id"
+    may_be_empty: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -190,11 +204,13 @@ class Resource(Endpoint, frozen=True, kw_only=True):
         found = self._find(answer)
         if isinstance(found, Problem):
             return found
+        if not answer.body.strip():
+            return Found(found[0], b"{}")
         raw = raw_at(answer.body, found[1]) if is_json(answer.body) else None
         return not_json(answer.body) if raw is None else Found(found[0], in_one_line(raw))
 
     def _find(self, answer: Answer) -> tuple[dict[str, Any], str] | Problem:
-        document = read_object(answer.body)
+        document = {} if self.may_be_empty and not answer.body.strip() else read_object(answer.body)
         if isinstance(document, Problem):
             return document
         if document.get("success") is False:

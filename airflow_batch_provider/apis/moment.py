@@ -12,6 +12,7 @@ class Clock(StrEnum):
     """How a moment is written: ISO 8601 text (UTC if it has no offset), or a number since 1970."""
 
     ISO = "iso"
+    ISO_WITHOUT_OFFSET = "iso without offset"
     UNIX_SECONDS = "seconds"
     UNIX_MILLISECONDS = "milliseconds"
 
@@ -21,7 +22,7 @@ def read_moment(value: object, clock: Clock) -> datetime:
 
     :raises ValueError: it is not written like that
     """
-    if clock is Clock.ISO:
+    if clock in {Clock.ISO, Clock.ISO_WITHOUT_OFFSET}:
         if not isinstance(value, str):
             raise ValueError("not a text")
         moment = datetime.fromisoformat(value)
@@ -39,4 +40,6 @@ def write_moment(moment: datetime, clock: Clock) -> str:
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if clock is Clock.ISO:
         return moment.isoformat()
+    if clock is Clock.ISO_WITHOUT_OFFSET:
+        return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()
     return str(int(moment.timestamp() * _UNITS_PER_SECOND[clock]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -121,6 +122,57 @@ class Boolean(msgspec.Struct, frozen=True):
         return text if text in {"true", "false"} else None
 
 
+class Text(msgspec.Struct, frozen=True):
+    """A text for people, of a length that the vendor takes.
+
+    :param most: characters at most
+    """
+
+    most: int | None = None
+
+    @property
+    def allowed(self) -> str:
+        return "a text that is not blank" + (f", of {self.most} characters at most" if self.most else "")
+
+    def encode(self, value: object) -> str | None:
+        if not isinstance(value, str) or not value.strip() or value != value.encode("utf-8", "ignore").decode():
+            return None
+        return value if self.most is None or len(value) <= self.most else None
+
+
+class JsonObject(msgspec.Struct, frozen=True):
+    """A JSON object."""
+
+    allowed: str = "a JSON object: a dict of what JSON knows"
+
+    def encode(self, value: object) -> str | None:
+        return _json(value) if isinstance(value, Mapping) else None
+
+
+class JsonArray(msgspec.Struct, frozen=True):
+    """A JSON array.
+
+    :param most: items at most; there must be one
+    """
+
+    most: int
+
+    @property
+    def allowed(self) -> str:
+        return f"a list of 1 to {self.most} values of what JSON knows"
+
+    def encode(self, value: object) -> str | None:
+        is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        return _json(value) if is_list and 1 <= len(value) <= self.most else None  # type: ignore[arg-type]
+
+
+def _json(value: object) -> str | None:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
 class Duration(msgspec.Struct, frozen=True):
     """A positive number of seconds, the text of one, or a timedelta."""
 
@@ -139,10 +191,11 @@ class Parameter(msgspec.Struct, frozen=True):
 
     :param name: its name in our methods and operators
     :param domain: the values that it may have
-    :param wire: its query key; None for a part of the path
+    :param wire: its query key, or its dotted path in a JSON body; None for a part of the path
     :param required: whether the vendor needs it
     :param default: what is sent if the caller gives none
     :param repeated: whether it takes a list, for which the query key is repeated; one value is a list of one
+    :param in_body: whether it is sent in a JSON body
     """
 
     name: str
@@ -151,19 +204,27 @@ class Parameter(msgspec.Struct, frozen=True):
     required: bool = False
     default: object = None
     repeated: bool = False
+    in_body: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise DeclarationError(f"parameter {self.name!r} is not a Python name")
         if self.default is not None and self.encode(self.default) is None:
             raise DeclarationError(f"parameter {self.name}: its default is not allowed; allowed is {self.allowed}")
-        if self.repeated and self.wire is None:
+        if self.repeated and (self.wire is None or self.in_body):
             raise DeclarationError(f"parameter {self.name}: only a query key can be repeated")
+        if self.in_body and not self.wire:
+            raise DeclarationError(f"parameter {self.name}: in_body needs wire, its place in the body")
 
     @property
     def allowed(self) -> str:
         """What is allowed, in words that complete "allowed is ..."."""
         return f"a list, each {self.domain.allowed}" if self.repeated else self.domain.allowed
+
+    @property
+    def is_json(self) -> bool:
+        """Whether an encoded value is JSON, rather than a text in it."""
+        return isinstance(self.domain, (Integer, Boolean, JsonObject, JsonArray))
 
     @property
     def keeps_slashes(self) -> bool:

@@ -59,11 +59,18 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class AskAll(msgspec.Struct, frozen=True):
-    """Ask for all rows of a listing, which must be few; fields as of :class:`Ask`."""
+    """Ask for all rows of a listing; those that are kept must be few.
+
+    :param listing: what to list
+    :param values: as of :class:`Ask`
+    :param is_needed: as of :class:`Ask`
+    :param pick: returns what to keep of a row, None for nothing; by default each row is kept
+    """
 
     listing: Listing
     values: Mapping[str, Any] = {}
     is_needed: bool = False
+    pick: Callable[[Row], Any] | None = None
 
 
 class Gather(msgspec.Struct, frozen=True):
@@ -129,7 +136,8 @@ class Pause(msgspec.Struct, frozen=True):
     until: datetime
 
 
-Step = Ask | AskAll | Gather | Find | Locate | Keep | Fetch | Pause
+Step = Any
+"""One of the above, or one of :mod:`~airflow_batch_provider.apis.submissions`."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -138,11 +146,13 @@ class Refused(msgspec.Struct, frozen=True):
     :param reason: why, for people; harmless
     :param is_missing: whether it is not there, rather than refused
     :param is_too_large: whether the answer has more bytes than are read
+    :param cause: what to raise if nothing can be done without it
     """
 
     reason: str
     is_missing: bool = False
     is_too_large: bool = False
+    cause: Any = None
 
 
 class Expired(msgspec.Struct, frozen=True):
@@ -207,6 +217,15 @@ def need(resource: Resource, *, json: Any = None, form: Mapping[str, str] | None
 def need_all(listing: Listing, **values: Any) -> Plan[list[Row]]:
     """Ask for all rows of a listing that nothing can be read without."""
     answer: list[Row] = yield AskAll(listing, values, is_needed=True)
+    return answer
+
+
+def need_some(listing: Listing, pick: Callable[[Row], T | None], **values: Any) -> Plan[list[T]]:
+    """Ask for all rows of a listing that nothing can be read without, and keep something of some.
+
+    :param pick: returns what to keep of a row, None for nothing
+    """
+    answer: list[T] = yield AskAll(listing, values, is_needed=True, pick=pick)
     return answer
 
 

@@ -12,9 +12,10 @@ from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource
 from airflow_batch_provider.apis.parameter import Violation, first_missing, first_violation
 from airflow_batch_provider.apis.plans import Plan
-from airflow_batch_provider.apis.request import Request
+from airflow_batch_provider.apis.request import Part, Request
 from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.apis.shown import Redactor
+from airflow_batch_provider.apis.submissions import Submission
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError, TransientError
 from airflow_batch_provider.hooks.connection import check_connection, read_extras, read_settings
@@ -118,7 +119,7 @@ class BatchApiHook(BaseHook):
         )
 
     def fill(
-        self, endpoint: Endpoint | Results, values: Mapping[str, Any], *, may_lack: bool = False
+        self, endpoint: Endpoint | Results | Submission, values: Mapping[str, Any], *, may_lack: bool = False
     ) -> dict[str, Any]:
         """Check values and fill them up from the connection's extras.
 
@@ -150,7 +151,7 @@ class BatchApiHook(BaseHook):
         filled = self.fill(kind.listing, values, may_lack=kind.single is not None)
         return {name: value for name, value in kind.listing.given(filled).items() if name in kind.scope}
 
-    def _object_to(self, endpoint: Endpoint | Results, violation: Violation | None) -> None:
+    def _object_to(self, endpoint: Endpoint | Results | Submission, violation: Violation | None) -> None:
         if violation:
             raise InvalidParameterError(f"{endpoint.name}: {violation}.", vendor=self.vendor.name)
 
@@ -208,6 +209,19 @@ class BatchApiHook(BaseHook):
         :param values: its parameters
         """
         return self.connect().send(self.request_for(resource, values), resource.read)
+
+    def act(self, resource: Resource, parts: tuple[Part, ...] = (), **values: Any) -> dict[str, Any]:
+        """Have the vendor make or change something, and return its answer, unchanged.
+
+        What creates is sent once: after a failure that leaves open whether it took effect, it is not sent again.
+
+        :param resource: what to call
+        :param parts: the parts of a multipart body
+        :param values: its parameters
+        :raises AmbiguousRequestError: it may have taken effect, or not
+        """
+        request = resource.request(self.fill(resource, values), parts=parts)
+        return self.connect().send(request, resource.read)
 
     def test_connection(self) -> tuple[bool, str]:
         """Read one page of the probe and return whether it worked; Airflow's UI and CLI call this."""

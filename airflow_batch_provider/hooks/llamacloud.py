@@ -1,14 +1,18 @@
-"""LlamaCloud: v2 batches, and batch processing jobs of the v1 beta."""
+"""LlamaCloud: v2 batches, batch processing jobs of the v1 beta, their results, and directories."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
-from airflow_batch_provider.vendors import llamacloud, llamacloud_results
+from airflow_batch_provider.vendors import llamacloud, llamacloud_directories, llamacloud_results
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
 
 
 class LlamaCloudHook(BatchApiHook):
@@ -248,6 +252,263 @@ class LlamaCloudHook(BatchApiHook):
         return self.iter_results(
             llamacloud_results.PROCESSING_JOB_RESULTS,
             takes_unfinished=unfinished,
+            job_id=job_id,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def iter_directories(
+        self,
+        *,
+        name: str | None = None,
+        include_deleted: bool = False,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield directories.
+
+        :param name: only those of this name; whether a part of it is enough is not documented
+        :param include_deleted: also those that were deleted
+        :param project_id: the project
+        :param organization_id: the organization
+        """
+        return self.iter_listing(
+            llamacloud_directories.DIRECTORIES,
+            name=name,
+            include_deleted=include_deleted or None,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def iter_directory_files(
+        self,
+        directory_id: str,
+        *,
+        unique_id: str | None = None,
+        include_deleted: bool = False,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the files of a directory.
+
+        :param directory_id: the directory
+        :param unique_id: only the file with this ``unique_id``
+        :param include_deleted: also those that were deleted
+        :param project_id: the project
+        :param organization_id: the organization
+        """
+        return self.iter_listing(
+            llamacloud.DIRECTORY_FILES,
+            directory_id=directory_id,
+            unique_id=unique_id,
+            include_deleted=include_deleted or None,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def create_directory(
+        self,
+        name: str,
+        *,
+        type: str = "user",  # noqa: A002 - the vendor's word
+        description: str | None = None,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Create a directory, and return it. It is sent once.
+
+        :param name: its name
+        :param type: ``user`` (default), or ``ephemeral`` for one that expires
+        :param description: what it is for
+        :param project_id: the project
+        :param organization_id: the organization
+        :raises AmbiguousRequestError: it is not known whether it was created
+        """
+        return self.act(
+            llamacloud_directories.CREATE_DIRECTORY,
+            name=name,
+            type=type,
+            description=description,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def upload_file(
+        self,
+        directory_id: str,
+        file: str | ObjectStoragePath,
+        *,
+        unique_id: str | None = None,
+        display_name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Upload a file to a directory, streamed, and return the directory's file. It is sent once.
+
+        :param directory_id: the directory
+        :param file: a local path, a URI, or an ``ObjectStoragePath``
+        :param unique_id: what it is known by in the directory; the vendor takes its name if left out
+        :param display_name: what people call it; its name if left out
+        :param metadata: your own facts on it: texts, numbers, true and false
+        :param project_id: the project
+        :param organization_id: the organization
+        :raises AmbiguousRequestError: it is not known whether it was uploaded
+        """
+        from airflow.sdk import ObjectStoragePath
+
+        path = ObjectStoragePath(file)
+        parts = llamacloud_directories.upload_parts(
+            path.name,
+            partial(path.fs.open, path.path, "rb"),
+            int(path.fs.size(path.path)),
+            unique_id=unique_id,
+            display_name=display_name,
+            metadata=metadata,
+        )
+        return self.act(
+            llamacloud_directories.UPLOAD_FILE,
+            parts,
+            directory_id=directory_id,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def add_file(
+        self,
+        directory_id: str,
+        file_id: str,
+        *,
+        unique_id: str | None = None,
+        display_name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Put a file that LlamaCloud has already into a directory, and return the directory's file. It is sent once.
+
+        :param directory_id: the directory
+        :param file_id: the file
+        :param unique_id: what it is known by in the directory
+        :param display_name: what people call it
+        :param metadata: your own facts on it
+        :param project_id: the project
+        :param organization_id: the organization
+        :raises AmbiguousRequestError: it is not known whether it was added
+        """
+        return self.act(
+            llamacloud_directories.ADD_FILE,
+            directory_id=directory_id,
+            file_id=file_id,
+            unique_id=unique_id,
+            display_name=display_name,
+            metadata=metadata,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def save_configuration(
+        self,
+        name: str,
+        parameters: Mapping[str, Any],
+        *,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Save a configuration, in place of the one with its name and product type, and return it with its ``id``.
+
+        :param name: its name
+        :param parameters: its content, with ``product_type`` such as ``parse_v2`` or ``extract_v2``
+        :param project_id: the project
+        :param organization_id: the organization
+        """
+        return self.act(
+            llamacloud_directories.SAVE_CONFIGURATION,
+            name=name,
+            parameters=parameters,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def create_batch(
+        self,
+        *,
+        source_directory_id: str,
+        job_type: str,
+        configuration_id: str,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Create a batch (v2) of all files of a directory, which begins to run at once, and return it. It is sent once.
+
+        ``LlamaCloudRunBatchOperator`` makes sure that a piece of work is paid once, which this does not.
+
+        :param source_directory_id: the directory
+        :param job_type: ``parse_v2`` or ``extract_v2``
+        :param configuration_id: the saved configuration, or a preset
+        :param project_id: the project
+        :param organization_id: the organization
+        :raises AmbiguousRequestError: it is not known whether the batch was created
+        """
+        return self.act(
+            llamacloud.CREATE_BATCH,
+            source_directory_id=source_directory_id,
+            job_type=job_type,
+            configuration_id=configuration_id,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def cancel_batch(
+        self, batch_id: str, *, project_id: str | None = None, organization_id: str | None = None
+    ) -> dict[str, Any]:
+        """Cancel a batch (v2), and return it; it is cancelled a little later, and finished files keep their results.
+
+        :param batch_id: the batch
+        :param project_id: the project
+        :param organization_id: the organization
+        :raises RequestRefusedError: it has ended already
+        """
+        return self.act(
+            llamacloud.CANCEL_BATCH, batch_id=batch_id, project_id=project_id, organization_id=organization_id
+        )
+
+    def create_batch_processing_job(
+        self,
+        *,
+        directory_id: str,
+        job_config: Mapping[str, Any],
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Create a batch processing job (v1 beta) of all files of a directory, and return it. It is sent once.
+
+        :param directory_id: the directory
+        :param job_config: what to do, as the vendor takes it
+        :param project_id: the project
+        :param organization_id: the organization
+        :raises AmbiguousRequestError: it is not known whether the job was created
+        """
+        return self.act(
+            llamacloud.CREATE_BATCH_PROCESSING_JOB,
+            directory_id=directory_id,
+            job_config=job_config,
+            project_id=project_id,
+            organization_id=organization_id,
+        )
+
+    def cancel_batch_processing_job(
+        self, job_id: str, *, project_id: str | None = None, organization_id: str | None = None
+    ) -> dict[str, Any]:
+        """Cancel a batch processing job (v1 beta), and return the vendor's answer.
+
+        :param job_id: the job
+        :param project_id: the project
+        :param organization_id: the organization
+        :raises RequestRefusedError: it has ended already
+        """
+        return self.act(
+            llamacloud.CANCEL_BATCH_PROCESSING_JOB,
             job_id=job_id,
             project_id=project_id,
             organization_id=organization_id,

@@ -1,8 +1,8 @@
-"""TELUS/Playment: batches of a project, and jobs of a batch."""
+"""TELUS/Playment: batches of a project, jobs of a batch, and their results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_batch_provider.exceptions import NotFoundError
@@ -95,4 +95,46 @@ class PlaymentHook(BatchApiHook):
         """
         return self.iter_results(
             playment.JOB_RESULTS, takes_unfinished=unfinished, project_id=project_id, batch_id=batch_id
+        )
+
+    def create_batch(self, project_id: str | None, name: str, description: str | None = None) -> dict[str, Any]:
+        """Create a batch without jobs, and return the vendor's answer with ``batch_id``. It is sent once.
+
+        :param project_id: the project
+        :param name: its name, which the project must not have yet
+        :param description: what it is about
+        :raises RequestRefusedError: the name is taken (``BATCH_CREATION``)
+        :raises AmbiguousRequestError: it is not known whether the batch was created
+        """
+        return self.act(playment.CREATE_BATCH, project_id=project_id, name=name, description=description)
+
+    def create_job(
+        self,
+        project_id: str | None,
+        batch_id: str | None,
+        *,
+        reference_id: str,
+        work_flow_id: str,
+        data: Mapping[str, Any],
+        priority_weight: int | None = None,
+    ) -> dict[str, Any]:
+        """Create a job, which cannot be withdrawn by API, and return the vendor's answer with ``job_id``. It is sent once.
+
+        :param project_id: the project
+        :param batch_id: the batch; the project's default batch if None
+        :param reference_id: your own id, which the project takes once
+        :param work_flow_id: the workflow
+        :param data: what to annotate, as the vendor documents it, such as ``{"image_url": ...}``
+        :param priority_weight: 1 to 9
+        :raises RequestRefusedError: there is a job with this ``reference_id`` (``FS_0001``), or the data is refused
+        :raises AmbiguousRequestError: it is not known whether the job was created
+        """
+        return self.act(
+            playment.CREATE_JOB,
+            project_id=project_id,
+            batch_id=batch_id,
+            reference_id=reference_id,
+            work_flow_id=work_flow_id,
+            data=data,
+            priority_weight=priority_weight,
         )

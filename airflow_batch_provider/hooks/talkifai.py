@@ -1,14 +1,16 @@
-"""TalkifAI: batch calling jobs."""
+"""TalkifAI: batch calling jobs, contacts and conversations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from airflow_batch_provider.apis.plans import need
+from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
-from airflow_batch_provider.vendors import talkifai
+from airflow_batch_provider.vendors import talkifai, talkifai_submission
 
 
 class TalkifAIHook(BatchApiHook):
@@ -94,3 +96,67 @@ class TalkifAIHook(BatchApiHook):
         values = self.fill(talkifai.CONVERSATION, {})
         asked = talkifai.conversation(values, room_name, recording=recording)
         return talkifai.unwrapped(self.run_plan(need(talkifai.CONVERSATION, **asked), values)).document
+
+    def create_batch_job(
+        self,
+        *,
+        name: str,
+        contacts: Sequence[Mapping[str, Any]],
+        from_phone_number_id: str,
+        description: str | None = None,
+        concurrent_call_limit: int | None = None,
+        max_attempts: int | None = None,
+        scheduled_start_time: datetime | str | None = None,
+    ) -> dict[str, Any]:
+        """Create a batch calling job, and return the vendor's answer with ``batchJobId``. It is sent once.
+
+        ``TalkifAIRunBatchJobOperator`` makes sure that nobody is called twice, which this does not.
+
+        :param name: its name, at most 200 characters
+        :param contacts: at most 10,000, each with ``phone`` in the form of E.164, each number once
+        :param from_phone_number_id: the number to call from
+        :param description: at most 1,000 characters
+        :param concurrent_call_limit: calls at a time, 1 to 50
+        :param max_attempts: how often a contact is called at most, 1 to 10
+        :param scheduled_start_time: when to start; at once if left out
+        :raises InvalidParameterError: a number is wrong or there twice; names the rows, from 1
+        :raises AmbiguousRequestError: it is not known whether the job was created
+        """
+        if problem := talkifai_submission.problem_with(list(enumerate(contacts, 1))):
+            raise InvalidParameterError(f"{talkifai.CREATE_BATCH_JOB.name}: {problem}", vendor=self.vendor.name)
+        return self.act(
+            talkifai.CREATE_BATCH_JOB,
+            name=name,
+            contacts=contacts,
+            from_phone_number_id=from_phone_number_id,
+            description=description,
+            concurrent_call_limit=concurrent_call_limit,
+            max_attempts=max_attempts,
+            scheduled_start_time=scheduled_start_time,
+        )
+
+    def start_batch_job(self, batch_job_id: str) -> dict[str, Any]:
+        """Start a job that is pending or scheduled, and return the vendor's answer.
+
+        :param batch_job_id: the job
+        :raises RequestRefusedError: it has started already, or has ended
+        """
+        return self.act(talkifai.START_BATCH_JOB, batch_job_id=batch_job_id)
+
+    def reschedule_batch_job(self, batch_job_id: str, scheduled_start_time: datetime | str) -> dict[str, Any]:
+        """Change when a job starts that is pending or scheduled, and return the vendor's answer.
+
+        :param batch_job_id: the job
+        :param scheduled_start_time: when to start
+        """
+        return self.act(
+            talkifai.RESCHEDULE_BATCH_JOB, batch_job_id=batch_job_id, scheduled_start_time=scheduled_start_time
+        )
+
+    def cancel_batch_job(self, batch_job_id: str) -> dict[str, Any]:
+        """Cancel a job, and return the vendor's answer; calls that have begun end normally.
+
+        :param batch_job_id: the job
+        :raises RequestRefusedError: it has ended already
+        """
+        return self.act(talkifai.CANCEL_BATCH_JOB, batch_job_id=batch_job_id)

@@ -11,7 +11,6 @@ from urllib.parse import urljoin
 from msgspec.structs import replace
 
 from airflow_batch_provider import backoff
-from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import first_missing, first_violation
 from airflow_batch_provider.apis.plans import (
     NEVER,
@@ -109,9 +108,12 @@ class PlanRunner:
             if client is not self._client:
                 client.close()
 
-    def _take(self, step: Step) -> Any:
+    def _check_open(self) -> None:
         if self._is_closed:
-            raise RuntimeError("the export has ended")
+            raise RuntimeError("the task has ended")
+
+    def _take(self, step: Step) -> Any:
+        self._check_open()
         match step:
             case Keep():
                 return self._keep(step)
@@ -140,16 +142,18 @@ class PlanRunner:
                 self._reason(error),
                 is_missing=isinstance(error, NotFoundError),
                 is_too_large=_is_too_large(error),
+                cause=error,
             )
 
     def _ask(self, step: Ask | AskAll | Gather | Locate, request: Request) -> Any:
         if isinstance(step, Gather):
             return self._gather(step, request)
         if isinstance(step, AskAll):
-            rows: list[Row] = []
+            rows: list[Any] = []
             pages = read_pages(self._client, step.listing, request)
             while page := self._next_page(pages):
-                rows.extend(page.rows)
+                picked = page.rows if step.pick is None else filter(_is_some, map(step.pick, page.rows))
+                rows.extend(picked)
             return rows
         self._count()
         if isinstance(step, Ask):
@@ -251,6 +255,10 @@ class PlanRunner:
             media_type,
             file.content if is_read else None,
         )
+
+
+def _is_some(value: object) -> bool:
+    return value is not None
 
 
 def _is_too_large(error: BatchProviderError) -> bool:

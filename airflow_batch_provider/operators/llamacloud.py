@@ -1,14 +1,25 @@
-"""Exports from LlamaCloud."""
+"""LlamaCloud: exports, and batches and jobs that are run and cancelled."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
+from airflow_batch_provider.operators.cancel import CancelBatchOperator
 from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
-from airflow_batch_provider.vendors import llamacloud, llamacloud_results
+from airflow_batch_provider.operators.run import RunBatchOperator
+from airflow_batch_provider.vendors import (
+    llamacloud,
+    llamacloud_directories,
+    llamacloud_results,
+    llamacloud_submission,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
 
 
 class _LlamaCloudExportOperator(ListingExportOperator):
@@ -190,6 +201,173 @@ class LlamaCloudExportBatchProcessingResultsOperator(_LlamaCloudResultsOperator)
         "organization_id",
         "llamacloud_conn_id",
     )
+
+    def __init__(self, *, job_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_id = job_id
+
+
+Files = Sequence["str | ObjectStoragePath"] | str
+"""Paths, URIs and path objects, or one folder."""
+
+
+class _LlamaCloudRunOperator(RunBatchOperator):
+    hook_class = LlamaCloudHook
+
+    def __init__(
+        self,
+        *,
+        files: Files | ObjectStoragePath | None = None,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+        files_conn_id: str | None = None,
+        llamacloud_conn_id: str = LlamaCloudHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.files = files
+        self.project_id = project_id
+        self.organization_id = organization_id
+        self.files_conn_id = files_conn_id
+        self.llamacloud_conn_id = llamacloud_conn_id
+
+    def items(self) -> Any:
+        """Return the files, each read once to know its size and digest."""
+        from airflow_batch_provider.submitting.files import source_files
+
+        if self.files is None:
+            return None
+        most, largest = llamacloud_directories.MOST_FILES, llamacloud_directories.LARGEST_FILE
+        return source_files(self.files, self.files_conn_id, name="files", most=most, largest=largest)
+
+
+class LlamaCloudRunBatchOperator(_LlamaCloudRunOperator):
+    """Has LlamaCloud parse files, or extract from them: uploads them, creates a batch (v2) and waits for it.
+
+    The files go to a directory of their own, whose name is the key of the piece of work; the directory expires by
+    itself. A batch begins to run when it is created. Takes the parameters of
+    :class:`~airflow_batch_provider.operators.run.RunBatchOperator` too.
+
+    :param job_type: ``parse_v2`` or ``extract_v2``
+    :param configuration_id: the saved configuration, or a preset of the vendor's such as ``cfg-PARSE_AGENTIC``
+    :param files: what to process: paths, URIs and path objects, or one folder of files; at most 1,000, each of at most
+        512 MB (100 MB to extract from)
+    :param source_directory_id: instead of files, a directory that is there. A directory is no key: of several batches
+        of it in one run of the DAG, it cannot be known which is whose.
+    :param project_id: the project; that of the connection, else of the key, if left out
+    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param files_conn_id: the Airflow connection for URIs of ``files`` that name none
+    :param llamacloud_conn_id: the Airflow connection with the API key
+    """
+
+    submission = llamacloud_submission.BATCH
+    template_fields = (
+        *RunBatchOperator.template_fields,
+        "job_type",
+        "configuration_id",
+        "files",
+        "source_directory_id",
+        "project_id",
+        "organization_id",
+        "files_conn_id",
+        "llamacloud_conn_id",
+    )
+
+    def __init__(
+        self, *, job_type: str, configuration_id: str, source_directory_id: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job_type = job_type
+        self.configuration_id = configuration_id
+        self.source_directory_id = source_directory_id
+
+
+class LlamaCloudRunBatchProcessingJobOperator(_LlamaCloudRunOperator):
+    """Has LlamaCloud process files by a batch processing job (v1 beta), and waits until it is completed.
+
+    As for batches (v2), the files go to a directory of their own. Takes the parameters of
+    :class:`~airflow_batch_provider.operators.run.RunBatchOperator` too.
+
+    :param job_config: what to do, as the vendor takes it:
+        ``{"job_name": "parse_raw_file_job", "partitions": {}, "parameters": {"type": "parse"}}``
+    :param files: what to process: paths, URIs and path objects, or one folder of files; at most 1,000, each of at most
+        512 MB
+    :param directory_id: instead of files, a directory that is there; as for batches, it is no key
+    :param project_id: the project; that of the connection, else of the key, if left out
+    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param files_conn_id: the Airflow connection for URIs of ``files`` that name none
+    :param llamacloud_conn_id: the Airflow connection with the API key
+    """
+
+    submission = llamacloud_submission.BATCH_PROCESSING_JOB
+    template_fields = (
+        *RunBatchOperator.template_fields,
+        "job_config",
+        "files",
+        "directory_id",
+        "project_id",
+        "organization_id",
+        "files_conn_id",
+        "llamacloud_conn_id",
+    )
+
+    def __init__(self, *, job_config: Mapping[str, Any], directory_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_config = job_config
+        self.directory_id = directory_id
+
+
+class _LlamaCloudCancelOperator(CancelBatchOperator):
+    hook_class = LlamaCloudHook
+
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+        llamacloud_conn_id: str = LlamaCloudHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.organization_id = organization_id
+        self.llamacloud_conn_id = llamacloud_conn_id
+
+
+class LlamaCloudCancelBatchOperator(_LlamaCloudCancelOperator):
+    """Cancels a LlamaCloud batch (v2). Files that are finished keep their results.
+
+    A batch that has ended already stays as it is, which is no error.
+
+    :param batch_id: the batch
+    :param project_id: the project; that of the connection, else of the key, if left out
+    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param llamacloud_conn_id: the Airflow connection with the API key
+    """
+
+    kind = llamacloud.BATCH_KIND
+    id_field = "batch_id"
+    template_fields = ("batch_id", "project_id", "organization_id", "llamacloud_conn_id")
+
+    def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch_id = batch_id
+
+
+class LlamaCloudCancelBatchProcessingJobOperator(_LlamaCloudCancelOperator):
+    """Cancels a LlamaCloud batch processing job (v1 beta).
+
+    A job that has ended already stays as it is, which is no error.
+
+    :param job_id: the job
+    :param project_id: the project; that of the connection, else of the key, if left out
+    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param llamacloud_conn_id: the Airflow connection with the API key
+    """
+
+    kind = llamacloud.BATCH_PROCESSING_JOB_KIND
+    id_field = "job_id"
+    template_fields = ("job_id", "project_id", "organization_id", "llamacloud_conn_id")
 
     def __init__(self, *, job_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,17 +1,23 @@
-"""Exports from TalkifAI."""
+"""TalkifAI: exports, and jobs that are run, started and cancelled."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.apis.parameter import Choice
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
+from airflow_batch_provider.operators.cancel import BatchActionOperator, CancelBatchOperator
 from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
-from airflow_batch_provider.vendors import talkifai
+from airflow_batch_provider.operators.run import RunBatchOperator
+from airflow_batch_provider.vendors import talkifai, talkifai_submission
 
 if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+    from airflow_batch_provider.apis.batch_state import ShownState
     from airflow_batch_provider.export.export import PageSource
     from airflow_batch_provider.hooks.base import BatchApiHook
 
@@ -153,3 +159,129 @@ class TalkifAIExportConversationsOperator(ResultsExportOperator):
         super().__init__(**kwargs)
         self.batch_job_id = batch_job_id
         self.talkifai_conn_id = talkifai_conn_id
+
+
+class TalkifAIRunBatchJobOperator(RunBatchOperator):
+    """Has TalkifAI call contacts: creates a batch calling job, starts it and waits until it is completed.
+
+    The job is created for a time far ahead and started only once it is certain that there is one, so that nobody is
+    called twice. All numbers are checked before any request. Failed items are failed calls. Takes the parameters of
+    :class:`~airflow_batch_provider.operators.run.RunBatchOperator` too.
+
+    :param name: the job's name; a tag is added, by which it is found again: at most 200 characters with it
+    :param contacts: whom to call: a list of rows, or a path or URI of a CSV or JSONL file of them. Each has ``phone``
+        in the form of E.164, such as ``+14155550123``, and perhaps ``name`` and fields of your own; at most 10,000,
+        each number once
+    :param from_phone_number_id: the number to call from; its agent makes the calls
+    :param organization_id: the organization; that of the connection if left out
+    :param description: what the job is about, at most 600 characters
+    :param concurrent_call_limit: calls at a time, 1 to 50
+    :param max_attempts: how often a contact is called at most, 1 to 10
+    :param start_at: when to start, a datetime or ISO 8601; as soon as the job is verified if left out
+    :param contacts_conn_id: the Airflow connection for a URI of ``contacts`` that names none
+    :param talkifai_conn_id: the Airflow connection with the API key
+    """
+
+    submission = talkifai_submission.SUBMISSION
+    hook_class = TalkifAIHook
+    template_fields = (
+        *RunBatchOperator.template_fields,
+        "name",
+        "contacts",
+        "from_phone_number_id",
+        "organization_id",
+        "description",
+        "concurrent_call_limit",
+        "max_attempts",
+        "start_at",
+        "contacts_conn_id",
+        "talkifai_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        contacts: Sequence[Mapping[str, Any]] | str | ObjectStoragePath,
+        from_phone_number_id: str,
+        organization_id: str | None = None,
+        description: str | None = None,
+        concurrent_call_limit: int | str | None = None,
+        max_attempts: int | str | None = None,
+        start_at: datetime | str | None = None,
+        contacts_conn_id: str | None = None,
+        talkifai_conn_id: str = TalkifAIHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.contacts = contacts
+        self.from_phone_number_id = from_phone_number_id
+        self.organization_id = organization_id
+        self.description = description
+        self.concurrent_call_limit = concurrent_call_limit
+        self.max_attempts = max_attempts
+        self.start_at = start_at
+        self.contacts_conn_id = contacts_conn_id
+        self.talkifai_conn_id = talkifai_conn_id
+
+    def items(self) -> Any:
+        """Return the contacts with the numbers of their rows."""
+        from airflow_batch_provider.submitting.rows import Rows
+
+        return list(Rows(self.contacts, self.contacts_conn_id, name="contacts"))
+
+
+class _TalkifAIBatchJob(BatchActionOperator):
+    kind = talkifai.BATCH_JOB_KIND
+    hook_class = TalkifAIHook
+
+    def __init__(
+        self,
+        *,
+        batch_job_id: str,
+        organization_id: str | None = None,
+        talkifai_conn_id: str = TalkifAIHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.batch_job_id = batch_job_id
+        self.organization_id = organization_id
+        self.talkifai_conn_id = talkifai_conn_id
+
+
+class TalkifAIStartBatchJobOperator(_TalkifAIBatchJob):
+    """Starts a TalkifAI batch calling job that is pending or scheduled; one that has started is left alone.
+
+    :param batch_job_id: the job
+    :param organization_id: the organization; that of the connection if left out
+    :param talkifai_conn_id: the Airflow connection with the API key
+    """
+
+    id_field = "batch_job_id"
+    template_fields = ("batch_job_id", "organization_id", "talkifai_conn_id")
+
+    def act(self, hook: BatchApiHook, batch_id: str, scope: dict[str, str]) -> ShownState:
+        """Start the job.
+
+        :param hook: the hook of the connection
+        :param batch_id: the job
+        :param scope: the organization, if it is given
+        """
+        from airflow_batch_provider.submitting.submit import start_batch_job
+
+        return start_batch_job(hook.connect(), batch_id)
+
+
+class TalkifAICancelBatchJobOperator(_TalkifAIBatchJob, CancelBatchOperator):
+    """Cancels a TalkifAI batch calling job: nobody is called any more, and calls that have begun end normally.
+
+    A job that has ended already stays as it is, which is no error.
+
+    :param batch_job_id: the job
+    :param organization_id: the organization; that of the connection if left out
+    :param talkifai_conn_id: the Airflow connection with the API key
+    """
+
+    id_field = "batch_job_id"
+    template_fields = ("batch_job_id", "organization_id", "talkifai_conn_id")

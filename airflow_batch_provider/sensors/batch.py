@@ -79,12 +79,17 @@ class BatchSensor(BaseSensorOperator):
     hook_class: ClassVar[type[BatchApiHook]]
     template_fields: Sequence[str] = ("fail_on_item_failures", "stalled_after", "max_poll_failures")
     operator_extra_links = (BatchPageLink(),)
+    _cancels_on_kill = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not cls.__name__.startswith("_"):
-            own_id = [cls.id_field] if cls.id_field else []
-            check_template_fields(cls, [*own_id, *cls.kind.scope, cls.hook_class.conn_name_attr])
+        if not cls.__name__.startswith("_") and hasattr(cls, "kind"):
+            check_template_fields(cls, [*cls._needed_fields(), cls.hook_class.conn_name_attr])
+
+    @classmethod
+    def _needed_fields(cls) -> Sequence[str]:
+        """Return the parameters that must be template fields."""
+        return [*([cls.id_field] if cls.id_field else []), *cls.kind.scope]
 
     def __init__(
         self,
@@ -252,11 +257,17 @@ class BatchSensor(BaseSensorOperator):
                 moved_at=movement.since if movement else None,
                 hook=self._own_hook(),
                 not_before=time.time() + held if held > 0 else None,
+                cancel_on_kill=self._cancels_on_kill,
                 **options,
             ),
             method_name="execute_complete",
+            kwargs=self._kept_while_deferred(),
             timeout=timedelta(seconds=self.timeout + TRIGGER_HEAD_START),
         )
+
+    def _kept_while_deferred(self) -> dict[str, Any] | None:
+        """Return what the task needs to know again when it is resumed."""
+        return None
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return or raise what ended the wait in the triggerer."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
-from airflow_batch_provider.apis.batch_state import ShownState
+from airflow_batch_provider.apis.batch_state import BatchKind, ShownState
 from airflow_batch_provider.apis.parameter import first_violation
 from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.backoff import delay
@@ -43,6 +43,9 @@ LONGEST_PAUSE = 300.0
 LATE_POLL = 30.0
 """Seconds for a last poll when the time is up: the batch may have finished since the one before, if there was one."""
 
+LONGEST_CANCEL = 25.0
+"""Seconds for the requests that cancel a batch; Airflow gives 30."""
+
 LATE_POLL_INTERVAL = 2.0
 """Seconds between two such polls, if they fail."""
 
@@ -50,7 +53,7 @@ LATE_POLL_INTERVAL = 2.0
 class BatchStatusTrigger(BaseTrigger):
     """Fires once, when a wait for a batch ends, for whatever reason.
 
-    It never touches the batch itself: neither its cancellation nor that of the task reaches the vendor.
+    It cancels the batch only if it was told to, and only where somebody ends the task: not where the triggerer ends.
 
     :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job``, ``talkifai.batch_job``,
         or the import path of another package's ``BatchKind``
@@ -67,6 +70,7 @@ class BatchStatusTrigger(BaseTrigger):
     :param max_poll_failures: polls in a row that may fail
     :param hook: the import path of the hook that makes the client; the vendor's own by default
     :param not_before: Unix seconds before which the vendor does not want to be asked
+    :param cancel_on_kill: whether to cancel the batch if somebody marks the task as failed or clears it (Airflow 3.3)
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class BatchStatusTrigger(BaseTrigger):
         max_poll_failures: int = MAX_POLL_FAILURES,
         hook: str | None = None,
         not_before: float | None = None,
+        cancel_on_kill: bool = False,
         version: int | None = None,
         **from_other_versions: Any,
     ) -> None:
@@ -105,12 +110,14 @@ class BatchStatusTrigger(BaseTrigger):
         self.max_poll_failures = max_poll_failures
         self.hook = hook
         self.not_before = not_before
+        self.cancel_on_kill = cancel_on_kill
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what is needed to make this trigger again, in another process."""
         names = (
             *("kind", "connection_id", "batch_id", "scope", "poll_interval", "end_time", "timeout"),
             *("fail_on_item_failures", "stalled_after", "mark", "moved_at", "max_poll_failures", "hook", "not_before"),
+            "cancel_on_kill",
         )
         return f"{__name__}.{type(self).__name__}", {
             **{name: getattr(self, name) for name in names},
@@ -160,6 +167,22 @@ class BatchStatusTrigger(BaseTrigger):
                 poller.ask_now(wait, every=LATE_POLL_INTERVAL)
                 end = await _within(loop.time() + LATE_POLL, wait.ended)
         return end or verdict.of_timeout(title, watch.state, self.timeout or 0, was_seen=bool(self.mark))
+
+    async def on_kill(self) -> None:
+        """Cancel the batch, if that was asked for."""
+        if not self.cancel_on_kill:
+            return
+        pollers = await _import_pollers()
+        threads = pollers.threads_of(self.connection_id)
+        kind = await threads.call(kind_named, self.kind)
+        reader = await pollers.open_reader(kind, self.connection_id, self.scope, self.hook)
+        await threads.call(_cancel, reader.client, kind, self.batch_id, self.scope)
+
+
+def _cancel(client: Any, kind: BatchKind, batch_id: str, scope: Mapping[str, str]) -> None:
+    from airflow_batch_provider.submitting.submit import cancel_batch  # with the HTTP library
+
+    cancel_batch(client.within(LONGEST_CANCEL), kind, batch_id, scope)
 
 
 class BatchFinishedEventTrigger(BaseEventTrigger):

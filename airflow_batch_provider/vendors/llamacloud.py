@@ -16,7 +16,7 @@ from airflow_batch_provider.apis.columns import INTEGER, TEXT, TIMESTAMP, ListOf
 from airflow_batch_provider.apis.endpoint import Listing, Resource
 from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
-from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Timestamp
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, JsonObject, Parameter, Timestamp
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import OffsetPaging
 
@@ -155,6 +155,58 @@ BATCH_PROCESSING_JOB = Resource(
 )
 
 
+BATCH_JOB_TYPES = ("parse_v2", "extract_v2")
+
+# It begins to run at once: there is no draft.
+CREATE_BATCH = Resource(
+    vendor=VENDOR,
+    name="llamacloud.create_batch",
+    path="/api/v2/batches",
+    method="POST",
+    parameters=(
+        Parameter("source_directory_id", Identifier(), "source_directory_id", required=True, in_body=True),
+        Parameter("job_type", Choice(BATCH_JOB_TYPES), "config.job.type", required=True, in_body=True),
+        Parameter("configuration_id", Identifier(), "config.job.configuration_id", required=True, in_body=True),
+        PROJECT,
+        ORGANIZATION,
+    ),
+    is_repeatable=False,
+)
+
+CANCEL_BATCH = Resource(
+    vendor=VENDOR,
+    name="llamacloud.cancel_batch",
+    path="/api/v2/batches/{batch_id}/cancel",
+    method="POST",
+    parameters=(Parameter("batch_id", Identifier(), required=True), PROJECT, ORGANIZATION),
+)
+
+# With a list of items instead of a directory, a job could not be found again after a lost answer.
+CREATE_BATCH_PROCESSING_JOB = Resource(
+    vendor=VENDOR,
+    name="llamacloud.create_batch_processing_job",
+    path="/api/v1/beta/batch-processing",
+    method="POST",
+    parameters=(
+        Parameter("job_config", JsonObject(), "job_config", required=True, in_body=True),
+        Parameter("directory_id", Identifier(), "directory_id", required=True, in_body=True),
+        PROJECT,
+        ORGANIZATION,
+    ),
+    is_repeatable=False,
+)
+
+CANCEL_BATCH_PROCESSING_JOB = Resource(
+    vendor=VENDOR,
+    name="llamacloud.cancel_batch_processing_job",
+    path="/api/v1/beta/batch-processing/{job_id}/cancel",
+    method="POST",
+    parameters=(Parameter("job_id", Identifier(), required=True), PROJECT, ORGANIZATION),
+    id="job_id",
+    sends_json=True,  # a body is required, though nothing in it
+)
+
+
 def _batch_state(batch: Mapping[str, Any]) -> BatchState:
     # COMPLETED says that every file got a job or an error, not that none failed.
     status, counts = batch.get("status"), {}
@@ -195,6 +247,7 @@ BATCH_KIND = BatchKind(
     id_parameter="batch_id",
     single_values={"expand": "results"},
     state=_batch_state,
+    cancel=CANCEL_BATCH,
 )
 
 BATCH_PROCESSING_JOB_KIND = BatchKind(
@@ -205,6 +258,7 @@ BATCH_PROCESSING_JOB_KIND = BatchKind(
     single=BATCH_PROCESSING_JOB,
     id_parameter="job_id",
     state=_job_state,
+    cancel=CANCEL_BATCH_PROCESSING_JOB,
 )
 
 
@@ -218,6 +272,7 @@ DIRECTORY_FILES = Listing(
     parameters=(
         Parameter("directory_id", Identifier(), required=True),
         Parameter("include_deleted", Boolean(), "include_deleted"),
+        Parameter("unique_id", Identifier(), "unique_id"),
         _PAGE,
         PROJECT,
         ORGANIZATION,

@@ -21,7 +21,7 @@ from airflow_batch_provider.apis.endpoint import Listing, Resource, look_up
 from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import CursorPaging, WholePaging
-from airflow_batch_provider.apis.parameter import Identifier, Parameter
+from airflow_batch_provider.apis.parameter import Identifier, Integer, JsonObject, Parameter, Text
 from airflow_batch_provider.apis.plans import FileKind, Plan, Refused, SavedFile, ask, fetch, locate, need_all
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.apis.raw_json import read_json
@@ -119,6 +119,43 @@ JOB_RESULT = Resource(
     at=("data",),
     id=None,
 )
+
+
+CREATE_BATCH = Resource(
+    vendor=VENDOR,
+    name="playment.create_batch",
+    path="/v1/projects/{project_id}/batch",
+    method="POST",
+    parameters=(
+        _PROJECT,
+        Parameter("name", Text(), "name", required=True, in_body=True),
+        Parameter("description", Text(), "description", in_body=True),
+    ),
+    at=("data",),
+    id="batch_id",
+    is_repeatable=False,
+)
+NAME_IS_TAKEN = "BATCH_CREATION"
+
+# The vendor refuses a second job with the same reference_id, "so that you are not charged twice".
+CREATE_JOB = Resource(
+    vendor=VENDOR,
+    name="playment.create_job",
+    path="/v1/projects/{project_id}/jobs",
+    method="POST",
+    parameters=(
+        _PROJECT,
+        Parameter("reference_id", Identifier(), "reference_id", required=True, in_body=True),
+        Parameter("work_flow_id", Identifier(), "work_flow_id", required=True, in_body=True),
+        Parameter("data", JsonObject(), "data", required=True, in_body=True),
+        Parameter("batch_id", Identifier(), "batch_id", in_body=True),
+        Parameter("priority_weight", Integer(1, 9), "priority_weight", in_body=True),
+    ),
+    at=("data",),
+    id="job_id",
+    is_repeatable=False,
+)
+REFERENCE_IS_TAKEN = "FS_0001"
 
 
 # It redirects to the file's signed URL; status and life time of that are not documented.

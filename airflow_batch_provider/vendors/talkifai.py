@@ -19,8 +19,9 @@ from airflow_batch_provider.apis.body import Body, count_of
 from airflow_batch_provider.apis.columns import INTEGER, JSON, TEXT, TIMESTAMP, ListOf, columns, result_columns, struct
 from airflow_batch_provider.apis.endpoint import Found, Listing, Resource, look_up
 from airflow_batch_provider.apis.extra import Extra
+from airflow_batch_provider.apis.moment import Clock
 from airflow_batch_provider.apis.page import Row
-from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, Parameter
+from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer, JsonArray, Parameter, Text, Timestamp
 from airflow_batch_provider.apis.plans import (
     FileKind,
     Lack,
@@ -185,6 +186,71 @@ BATCH_JOB = Resource(
 )
 
 
+MOST_CONTACTS = 10_000
+MOST_NAME = 200
+"""Contacts of a job and characters of its name at most (page "Create Batch Job")."""
+
+# The page's sample has no offset, and the time zone stands beside it.
+_START = Parameter("scheduled_start_time", Timestamp(Clock.ISO_WITHOUT_OFFSET), "scheduledStartTime", in_body=True)
+_TIMEZONE = Parameter("timezone", Choice(("UTC",)), "timezone", default="UTC", in_body=True)
+
+# The answer's status is not documented, so any success is taken. An agent and its organization belong to the number.
+CREATE_BATCH_JOB = Resource(
+    vendor=VENDOR,
+    name="talkifai.create_batch_job",
+    path="/batch/create",
+    method="POST",
+    parameters=(
+        Parameter("name", Text(MOST_NAME), "name", required=True, in_body=True),
+        Parameter("from_phone_number_id", Identifier(), "fromPhoneNumberId", required=True, in_body=True),
+        Parameter("contacts", JsonArray(MOST_CONTACTS), "contacts", required=True, in_body=True),
+        Parameter("description", Text(1000), "description", in_body=True),
+        Parameter("concurrent_call_limit", Integer(1, 50), "concurrentCallLimit", in_body=True),
+        Parameter("max_attempts", Integer(1, 10), "maxAttempts", in_body=True),
+        _START,
+        _TIMEZONE,
+    ),
+    at=("", "data"),
+    id="batchJobId",
+    is_repeatable=False,
+    is_personal=True,
+)
+
+_JOB = Parameter("batch_job_id", Identifier(), required=True)
+
+# A second start is refused, so it may be sent again.
+START_BATCH_JOB = Resource(
+    vendor=VENDOR,
+    name="talkifai.start_batch_job",
+    path="/batch/jobs/{batch_job_id}/start",
+    method="POST",
+    parameters=(_JOB,),
+    id=None,
+)
+
+RESCHEDULE_BATCH_JOB = Resource(
+    vendor=VENDOR,
+    name="talkifai.reschedule_batch_job",
+    path="/batch/jobs/{batch_job_id}/reschedule",
+    method="PATCH",
+    parameters=(
+        _JOB,
+        replace(_START, in_body=False, required=True),
+        replace(_TIMEZONE, in_body=False),
+    ),
+    id=None,
+)
+
+CANCEL_BATCH_JOB = Resource(
+    vendor=VENDOR,
+    name="talkifai.cancel_batch_job",
+    path="/batch/jobs/{batch_job_id}/cancel",
+    method="POST",
+    parameters=(_JOB,),
+    id=None,
+)
+
+
 _EXPORT_PATH = Parameter("export_path", Choice(EXPORT_PATHS, may_contain_slashes=True), default=EXPORT_PATHS[0])
 
 # It exports what is there already, so it may be asked for as often as one likes.
@@ -206,6 +272,7 @@ BATCH_JOB_KIND = BatchKind(
     unfinished=("pending", "scheduled", "running"),
     single=BATCH_JOB,
     id_parameter="batch_job_id",
+    cancel=CANCEL_BATCH_JOB,
     # "completed" jobs of the vendor's own samples have failed calls.
     state=StateFields(
         OUTCOMES,

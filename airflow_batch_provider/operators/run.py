@@ -1,0 +1,274 @@
+"""What the operators of all vendors share that submit a batch and wait for it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowTaskTimeout
+
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Integer, Text
+from airflow_batch_provider.exceptions import BatchProviderError, FatalError, InvalidParameterError
+from airflow_batch_provider.sensors.batch import BatchSensor
+from airflow_batch_provider.waiting import verdict
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_batch_provider.apis.submissions import Submission, Work
+    from airflow_batch_provider.client.client import Client
+    from airflow_batch_provider.submitting.submit import Submitter
+
+ON_EXISTING = Choice(("adopt", "fail", "new"))
+BATCH_ID = "batch_id"
+"""The XCom that has the batch's id as soon as it is known."""
+
+LONGEST_CANCEL = 30.0
+"""Seconds that a task that is ended takes to cancel its batch."""
+
+
+class RunBatchOperator(BatchSensor):
+    """Submits a batch, once, and waits until it is finished.
+
+    However often the task is killed, retried or cleared, its piece of work (DAG, run, task and map index) is submitted
+    once, as far as the vendor lets anybody know: another try adopts the batch of the one before. Where that cannot be
+    known, the task fails, says what to look at, and submits nothing more in that try. What can be checked before money
+    is spent is checked first, without a request.
+
+    It waits as the vendor's sensor does, returns what that returns, and pushes the XCom ``batch_id`` as soon as the id
+    is known. All parameters but those of Airflow are templates.
+
+    :param wait_for_completion: whether to wait; otherwise the task returns when the batch is submitted
+    :param deferrable: wait in the triggerer, where all waits on a connection share their polls; default from
+        ``[operators] default_deferrable``
+    :param poll_interval: seconds between two polls
+    :param timeout: seconds to wait at most once the batch is submitted; default from ``[sensors] default_timeout``
+    :param stalled_after: as for the sensor
+    :param fail_on_item_failures: as for the sensor
+    :param max_poll_failures: as for the sensor
+    :param cancel_on_kill: whether to cancel the batch, where the vendor can, when somebody marks the task as failed,
+        clears it or ends its worker (default). While the task is deferred it needs Airflow 3.3. A triggerer that
+        restarts and a worker that is lost cancel nothing.
+    :param cancel_on_timeout: whether to cancel it when ``timeout`` or ``execution_timeout`` is over
+    :param on_existing: what to do where the piece of work was submitted already: wait for that batch (``adopt``,
+        default), ``fail``, or submit a ``new`` one if that batch has ended, however it ended
+    :param max_items: refuse to submit more files, contacts or jobs than this
+    :param submit_key: a text that tells pieces of work of one task apart: another text, another batch. Two Airflows
+        that share an account and have DAGs and runs of the same names need it.
+    :param continues: the batch whose failed items are submitted again, for people at the vendor
+    :raises InvalidParameterError: something would be refused; nothing was submitted
+    :raises SubmissionConflictError: what the vendor has of this piece of work is not what is to be submitted
+    :raises SubmissionUnclearError: what was submitted cannot be seen yet
+    :raises AmbiguousRequestError: it is not known whether it was submitted
+    :raises BatchExistsError: it was submitted before, and ``on_existing`` is ``fail``
+    """
+
+    submission: ClassVar[Submission]
+    id_field = "submitted_id"
+    template_fields: Sequence[str] = (
+        *BatchSensor.template_fields,
+        "wait_for_completion",
+        "cancel_on_kill",
+        "cancel_on_timeout",
+        "on_existing",
+        "max_items",
+        "submit_key",
+        "continues",
+    )
+    ui_color = "#e8f7e4"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "submission" in vars(cls):
+            cls.kind = cls.submission.kind
+        super().__init_subclass__(**kwargs)
+
+    @classmethod
+    def _needed_fields(cls) -> Sequence[str]:
+        return [parameter.name for parameter in cls.submission.parameters]
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool | str = True,
+        poll_interval: float | timedelta = 60.0,
+        timeout: float | timedelta | None = None,
+        cancel_on_kill: bool | str = True,
+        cancel_on_timeout: bool | str = False,
+        on_existing: str = "adopt",
+        max_items: int | str | None = None,
+        submit_key: str | None = None,
+        continues: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name in ("mode", "poke_interval", "exponential_backoff"):
+            if name in kwargs:
+                raise InvalidParameterError(
+                    f"{type(self).__name__} takes no {name}; poll_interval and deferrable say how it waits."
+                )
+        super().__init__(poke_interval=poll_interval, timeout=timeout, **kwargs)
+        self.wait_for_completion = wait_for_completion
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self.on_existing = on_existing
+        self.max_items = max_items
+        self.submit_key = submit_key
+        self.continues = continues
+        self.submitted_id: str | None = None
+        self._submitter: Submitter | None = None
+        self._client: Client | None = None
+        self._is_last_try = False
+        self._is_killed = False
+
+    def items(self) -> Any:
+        """Return what the piece of work consists of, None if the vendor has it already; nothing is sent here."""
+        raise NotImplementedError
+
+    def execute(self, context: Context) -> Any:
+        """Submit the batch unless it was submitted before, and wait for it."""
+        self._check_own()
+        self._submit(context)
+        if not self._is_set("wait_for_completion"):
+            self._link_batch(context)
+            state = self._state_now()
+            return {**verdict.summary(state), "message": f"{self.kind.listing.vendor.title}: {state}."}
+        with self._cancelling_on_timeout():
+            return self._finished(super().execute(context))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume, knowing the batch."""
+        kwargs = dict(next_kwargs or {})
+        if (kept := kwargs.pop("submitted", None)) is None:
+            return super().resume_execution(next_method, kwargs, context)
+        self.submitted_id = kept[BATCH_ID]
+        self._open(context, kept["key"])
+        with self._cancelling_on_timeout():
+            return self._finished(super().resume_execution(next_method, kwargs, context))
+
+    def on_kill(self) -> None:
+        """Cancel the batch, unless that is switched off."""
+        self._is_killed = True
+        if self._submitter is None:
+            return
+        self._submitter.stop()
+        is_timeout = isinstance(sys.exception(), AirflowTaskTimeout)
+        if self._is_set("cancel_on_timeout" if is_timeout else "cancel_on_kill"):
+            # In a thread: this may be the handler of a signal, and the main thread in the middle of a request.
+            thread = threading.Thread(target=self.cancel_quietly, name="cancel-batch", daemon=True)
+            thread.start()
+            thread.join(LONGEST_CANCEL)
+
+    def cancel_quietly(self) -> None:
+        """Cancel the batch, and log what stands in the way."""
+        if self._submitter is None or self._client is None:
+            return
+        try:
+            self._submitter.cancel(self._client.within(LONGEST_CANCEL), self.submitted_id)
+        except BatchProviderError as error:
+            self.log.warning("The batch could not be cancelled: %s", error)
+
+    def _check_own(self) -> None:
+        self._options()
+        for name in ("wait_for_completion", "cancel_on_kill", "cancel_on_timeout"):
+            self._checked(name, Boolean())
+        self._checked("on_existing", ON_EXISTING)
+        for name, domain in (("max_items", Integer(1)), ("submit_key", Text()), ("continues", Text())):
+            if getattr(self, name) is not None:
+                self._checked(name, domain)
+
+    def _is_set(self, name: str) -> bool:
+        return self._checked(name, Boolean()) == "true"
+
+    @property
+    def _cancels_on_kill(self) -> bool:  # type: ignore[override]
+        return self._is_set("cancel_on_kill") and self.kind.cancel is not None
+
+    def _submit(self, context: Context) -> None:
+        from airflow_batch_provider.submitting.submit import inspect
+
+        submitter = self._open(context)
+        most = None if self.max_items is None else int(self.max_items)
+        found = inspect(self.submission, submitter.work, most)
+        facts = "".join(f", {name} {fact}" for name, fact in found.facts.items())
+        self.log.info("%s: %s %s to submit%s", self.submission.name, found.items, self.submission.what, facts)
+        try:
+            self._know(context, submitter.submit())
+        except BaseException as error:
+            self._clear_up(error)
+            raise
+
+    def _open(self, context: Context, key: str | None = None) -> Submitter:
+        """Return what submits, or has submitted, the piece of work of this task.
+
+        :param key: the key under which it was submitted, if it was
+        """
+        from airflow_batch_provider.submitting.piece_of_work import Memory, piece_of_work
+        from airflow_batch_provider.submitting.submit import Submitter, work_of
+
+        piece = piece_of_work(context, self.submit_key)
+        hook = self.hook_class(self._connection_id)
+        values = hook.fill(self.submission, {name: getattr(self, name) for name in self._needed_fields()})
+        self._client = hook.connect()
+        self._is_last_try = piece.is_last_try
+        work: Work = work_of(
+            piece if key is None else piece.named(key),
+            values,
+            self.items() if key is None else (),
+            continues=self.continues,
+        )
+        self._submitter = Submitter(
+            self._client,
+            self.submission,
+            work,
+            memory=Memory(context, piece.key, was_tried=piece.is_retry),
+            on_existing=self.on_existing,
+            know=lambda batch_id: self._know(context, batch_id),
+        )
+        return self._submitter
+
+    def _know(self, context: Context, batch_id: str) -> None:
+        """Store the batch's id where people, downstream tasks and the wait find it."""
+        if batch_id == self.submitted_id:
+            return
+        self.submitted_id = batch_id
+        self.log.info("%s: the batch is %s", self.submission.name, batch_id)
+        task_instance: Any = context.get("ti")
+        if task_instance is not None:
+            task_instance.xcom_push(BATCH_ID, batch_id)
+
+    def _clear_up(self, error: BaseException) -> None:
+        """Cancel what must not go on by itself after a submission that failed."""
+        assert self._submitter
+        if self._is_killed:
+            if self._is_set("cancel_on_kill"):
+                self.cancel_quietly()  # what was being sent when the task was ended
+        elif self._is_last_try or isinstance(error, FatalError):
+            try:
+                self._submitter.cancel_waiting()
+            except BatchProviderError as failed:
+                self.log.warning("A batch that was made and not started could not be cancelled: %s", failed)
+
+    def _kept_while_deferred(self) -> dict[str, Any]:
+        assert self._submitter
+        return {"submitted": {BATCH_ID: self.submitted_id, "key": self._submitter.work.key}}
+
+    @contextmanager
+    def _cancelling_on_timeout(self) -> Iterator[None]:
+        try:
+            yield
+        except AirflowSensorTimeout:
+            if self._is_set("cancel_on_timeout"):
+                self.cancel_quietly()
+            raise
+
+    def _state_now(self) -> Any:
+        self._ends = float("inf")
+        return self._read_state()
+
+    def _finished(self, result: Any) -> Any:
+        if self._submitter is not None and self.submitted_id is not None:
+            self._submitter.cancel_surplus(self.submitted_id)
+        return result

@@ -1,0 +1,1 @@
+"""How a batch is submitted: what it consists of, the key of the piece of work, and the requests, each sent once."""
