@@ -232,7 +232,7 @@ def each(plans: Iterable[Callable[[], Plan[T | None]]], *, most: int) -> Plan[li
 
 def once(
     find: Callable[[], Plan[Sequence[Copy]]],
-    make: Callable[[], Plan[Copy | Refused | Ambiguous]],
+    make: Callable[[], Plan[Copy | Refused | Ambiguous | Stopped]],
     *,
     what: str,
     was_sent: bool,
@@ -253,6 +253,8 @@ def once(
     made = yield from make()
     if isinstance(made, Copy):
         return Once(oldest_first((yield from _until_listed(find, made))), is_new=True)
+    if isinstance(made, Stopped):
+        return made
     copies = yield from look_again(find)
     if copies:
         return Once(oldest_first(copies), is_new=isinstance(made, Ambiguous))
@@ -262,6 +264,7 @@ def once(
         f"No {what} was listed in the {sum(PAUSES):.0f} s after that; it is not sent again in this try. The next try "
         "looks for it first.",
         made.cause,
+        may_pass=True,
     )
 
 

@@ -118,7 +118,7 @@ class PlaymentHook(BatchApiHook):
         data: Mapping[str, Any],
         priority_weight: int | None = None,
     ) -> dict[str, Any]:
-        """Create a job, which cannot be withdrawn by API, and return the vendor's answer with ``job_id``. It is sent once.
+        """Create a job, which no API withdraws, and return the vendor's answer with ``job_id``. It is sent once.
 
         :param project_id: the project
         :param batch_id: the batch; the project's default batch if None

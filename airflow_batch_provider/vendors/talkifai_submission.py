@@ -165,6 +165,8 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
             was_sent=work.was_sent,
         )
         if isinstance(made, Stopped):
+            if not made.may_pass:
+                return made
             return Stopped(
                 f"{made.reason} If the job was created after all, it starts by itself at {_far(work)} UTC, unless a "
                 f"later try takes it over, or you cancel it in Studio: its name ends in {_tag(work).strip()}.",
@@ -207,7 +209,7 @@ def _far(work: Work) -> datetime:
     return (starts_at if starts_at and starts_at > far else far).replace(microsecond=0)
 
 
-def _create(work: Work) -> Plan[Copy | Refused | Ambiguous]:
+def _create(work: Work) -> Plan[Copy | Ambiguous | Stopped]:
     given = work.values.get("description")
     answer = yield from create(
         talkifai.CREATE_BATCH_JOB,
@@ -217,8 +219,13 @@ def _create(work: Work) -> Plan[Copy | Refused | Ambiguous]:
             "contacts": [with_row(number, contact) for number, contact in work.items],
             "scheduled_start_time": _far(work),
         },
+        clashes=("404",),
         is_paid=True,
     )
+    if isinstance(answer, Refused):
+        # The vendor's own words are left out, since they may repeat a number that was to be called.
+        number = work.values["from_phone_number_id"]
+        return Stopped(f"TalkifAI knows no phone number with the id {number!r} (from_phone_number_id).", answer.cause)
     if not isinstance(answer, Found):
         return answer
     made = answer.document
