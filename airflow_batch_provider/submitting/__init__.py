@@ -1,0 +1,1 @@
+"""What a task submits: rows and files, read from wherever they are."""
