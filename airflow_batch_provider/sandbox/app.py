@@ -29,6 +29,8 @@ from airflow_batch_provider.sandbox.playment_results import PlaymentResults
 from airflow_batch_provider.sandbox.settings import Settings
 from airflow_batch_provider.sandbox.storage import Storage
 from airflow_batch_provider.sandbox.talkifai import TalkifAI
+from airflow_batch_provider.sandbox.talkifai_calls import TalkifAICalls
+from airflow_batch_provider.sandbox.talkifai_submit import TalkifAISubmit
 from airflow_batch_provider.sandbox.world import World
 
 
@@ -45,8 +47,8 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     settings = settings or Settings()
     world, recorder = World(settings, clock), Recorder()
     storage, gate = Storage(world), Gate(settings, recorder)
-    submitted = LlamaCloudSubmitted(world, recorder)
-    playment, llamacloud, talkifai = Playment(world, storage), LlamaCloud(world, submitted), TalkifAI(world)
+    submitted, calls = LlamaCloudSubmitted(world, recorder), TalkifAICalls(world, recorder)
+    playment, llamacloud, talkifai = Playment(world, storage), LlamaCloud(world, submitted), TalkifAI(world, calls)
     items = LlamaCloudItems(llamacloud, world, submitted)
     directories = LlamaCloudDirectories(llamacloud, world, storage, submitted)
     vendors = (
@@ -55,12 +57,13 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
         LlamaCloudResults(llamacloud, world, storage, LlamaCloudJobs(llamacloud, world, submitted), items),
         directories,
         PlaymentResults(playment, world, storage),
-        Conversations(talkifai, world, storage),
+        Conversations(talkifai, world, storage, calls),
     )
     writable = (
         LlamaCloudUploads(llamacloud, submitted, directories, settings.directory_names == "unique"),
         LlamaCloudConfigurations(llamacloud, submitted),
         LlamaCloudSubmit(llamacloud, submitted, directories),
+        TalkifAISubmit(talkifai, calls),
     )
     how_to = landing.how_to(world, playment, llamacloud, talkifai)
 
