@@ -25,7 +25,9 @@ from airflow_batch_provider.sandbox.llamacloud_submit import LlamaCloudSubmit
 from airflow_batch_provider.sandbox.llamacloud_submitted import LlamaCloudSubmitted
 from airflow_batch_provider.sandbox.llamacloud_uploads import LlamaCloudUploads
 from airflow_batch_provider.sandbox.playment import Playment
+from airflow_batch_provider.sandbox.playment_jobs import PlaymentJobs
 from airflow_batch_provider.sandbox.playment_results import PlaymentResults
+from airflow_batch_provider.sandbox.playment_submit import PlaymentSubmit
 from airflow_batch_provider.sandbox.settings import Settings
 from airflow_batch_provider.sandbox.storage import Storage
 from airflow_batch_provider.sandbox.talkifai import TalkifAI
@@ -48,7 +50,9 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     world, recorder = World(settings, clock), Recorder()
     storage, gate = Storage(world), Gate(settings, recorder)
     submitted, calls = LlamaCloudSubmitted(world, recorder), TalkifAICalls(world, recorder)
-    playment, llamacloud, talkifai = Playment(world, storage), LlamaCloud(world, submitted), TalkifAI(world, calls)
+    jobs = PlaymentJobs(world, recorder)
+    playment = Playment(world, storage, jobs)
+    llamacloud, talkifai = LlamaCloud(world, submitted), TalkifAI(world, calls)
     items = LlamaCloudItems(llamacloud, world, submitted)
     directories = LlamaCloudDirectories(llamacloud, world, storage, submitted)
     vendors = (
@@ -56,7 +60,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
         items,
         LlamaCloudResults(llamacloud, world, storage, LlamaCloudJobs(llamacloud, world, submitted), items),
         directories,
-        PlaymentResults(playment, world, storage),
+        PlaymentResults(playment, world, storage, jobs),
         Conversations(talkifai, world, storage, calls),
     )
     writable = (
@@ -64,6 +68,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
         LlamaCloudConfigurations(llamacloud, submitted),
         LlamaCloudSubmit(llamacloud, submitted, directories),
         TalkifAISubmit(talkifai, calls),
+        PlaymentSubmit(playment, jobs),
     )
     how_to = landing.how_to(world, playment, llamacloud, talkifai)
 
