@@ -175,8 +175,8 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
         copies, is_new = made.copies, made.is_new
     kept = _kept(copies)
     yield Know(kept.id)
-    yield from cancel_others(talkifai.BATCH_JOB_KIND, kept, copies)
-    problem = yield from _check(work, kept, is_new)
+    problem = yield from cancel_others(talkifai.BATCH_JOB_KIND, kept, copies)
+    problem = problem or (yield from _check(work, kept, is_new))
     if problem is None and kept.outcome is Outcome.PENDING:
         yield Standing(
             f"The job {kept.id} is scheduled for a time far ahead and nobody has been called; another try of this task "
@@ -250,12 +250,12 @@ def _check(work: Work, kept: Copy, is_new: bool) -> Plan[Stopped | None]:
         )
     taken = yield from need_some(talkifai.CONTACTS, _row_of, batch_job_id=kept.id)
     left_out = sorted({number for number, _ in work.items} - set(taken))
-    yield from cancel(talkifai.BATCH_JOB_KIND, kept.id)
+    end = yield from cancel(talkifai.BATCH_JOB_KIND, kept.id)
     which = f": it left out {_rows(left_out)}" if is_new and left_out else ""
-    return Stopped(
-        f"TalkifAI took {total} of {expected} contacts{which}. The job {kept.id} was cancelled before anybody was "
-        "called."
-    )
+    took = f"TalkifAI took {total} of {expected} contacts{which}."
+    if isinstance(end, Stopped):
+        return Stopped(f"{took} The job {kept.id} could not be cancelled; cancel it in Studio.", end.cause)
+    return Stopped(f"{took} The job {kept.id} was cancelled before anybody was called.")
 
 
 def _row_of(row: Row) -> int | None:
