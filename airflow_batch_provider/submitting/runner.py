@@ -65,19 +65,21 @@ class SubmissionRunner(PlanRunner):
         try:
             end = self.run(plan)
         except BatchProviderError as error:
+            if not self._standing:
+                raise
             raise self._with_words(error, self._standing) from error
         if not isinstance(end, Stopped):
             return end
         words = f"{end.reason} {self._standing}".strip()
         if isinstance(end.cause, BatchProviderError):
+            if not words:
+                raise end.cause
             raise self._with_words(end.cause, words) from end.cause
         kind = SubmissionUnclearError if end.may_pass else SubmissionConflictError
         raise kind(self._client.show(words), vendor=self._client.vendor.name)
 
     def _with_words(self, error: BatchProviderError, words: str) -> BatchProviderError:
-        """Return the same error with what else there is to say."""
-        if not words:
-            return error
+        """Return another error of the same kind, with what else there is to say."""
         message = f"{error} {self._client.show(words)}"
         same = type(error)(message, vendor=error.vendor, endpoint=error.endpoint, status=error.status, code=error.code)
         vars(same).update({name: value for name, value in vars(error).items() if name not in vars(same)})
