@@ -60,7 +60,15 @@ from airflow_batch_provider.apis.plans import (
     pause,
 )
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
-from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
+from airflow_batch_provider.apis.results import (
+    Batch,
+    Item,
+    ItemOutcome,
+    Results,
+    Unrepeatable,
+    collected,
+    without_result,
+)
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.connection_form import connection_type
@@ -128,6 +136,7 @@ __all__ = [
     "Batch",
     "Item",
     "ItemOutcome",
+    "Unrepeatable",
     "collected",
     "without_result",
     # the steps of a plan, and what comes of them

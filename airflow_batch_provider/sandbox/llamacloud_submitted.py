@@ -162,8 +162,11 @@ class LlamaCloudSubmitted:
             ("Invoices as Markdown", "parse_v2", {}),
             ("Invoices", "extract_v2", INVOICES),
         )
+        self.configuration_ids = {"preset": PRESET}  # by product
         for name, product_type, parameters in seeded:
-            self.add_configuration(name, product_type, {"product_type": product_type, **parameters}, world.started)
+            parameters = {"product_type": product_type, **parameters}
+            made = self.add_configuration(name, product_type, parameters, world.started)
+            self.configuration_ids[product_type] = made.id
 
     def now(self) -> int:
         """Return the time in Unix milliseconds."""

@@ -27,7 +27,7 @@ from airflow_batch_provider.sandbox.storage import Storage
 
 SECONDS_TO_START = 30
 SECONDS_TO_END = 1  # for answers under way
-Transports = dict[Any, asyncio.BaseTransport]
+Transports = dict[tuple[str, int, int], asyncio.BaseTransport]
 
 
 class Server(uvicorn.Server):
@@ -84,16 +84,17 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _protocol(transports: Transports) -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol, which also keeps the transports of open connections, by the client's address."""
+    """Return uvicorn's protocol, which also keeps the transports of open connections, by both ports."""
 
     class Protocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self._client = tuple(transport.get_extra_info("peername")[:2])
-            transports[self._client] = transport
+            client, server = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+            self._ports = (*client[:2], server[1])
+            transports[self._ports] = transport
             super().connection_made(transport)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            transports.pop(self._client, None)
+            transports.pop(self._ports, None)
             super().connection_lost(exc)
 
     return Protocol
@@ -101,7 +102,7 @@ def _protocol(transports: Transports) -> type[asyncio.Protocol]:
 
 def _by_port(api: ASGIApp, storage: Storage, transports: Transports) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if transport := transports.get(tuple(scope["client"] or ())):
+        if transport := transports.get((*scope["client"], scope["server"][1])):
             scope[CLOSE] = transport.close
         await (storage if scope["server"][1] == storage.ports.files else api)(scope, receive, send)
 

@@ -7,6 +7,7 @@ endpoint pages, and the connection can say otherwise.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -37,7 +38,15 @@ from airflow_batch_provider.apis.plans import (
 )
 from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.apis.raw_json import raw_at, read_json
-from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
+from airflow_batch_provider.apis.results import (
+    Batch,
+    Item,
+    ItemOutcome,
+    Results,
+    Unrepeatable,
+    collected,
+    without_result,
+)
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging
 
@@ -402,6 +411,29 @@ def _recording_url(found: Found) -> str | None:
     return next((url for url in urls if isinstance(url, str) and url), None)
 
 
+ROW_KEY = "af_row"
+"""The key of our own among the fields of a contact that is submitted."""
+
+_NOT_REACHED = frozenset({"pending", "queued", "no_answer", "busy", "timeout", "failed", "carrier_error"})
+"""Who is being dialed may have been reached; a blocked or invalid number must not be called again."""
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def _call_again(row: Mapping[str, Any]) -> dict[str, Any] | Unrepeatable | None:
+    """Return a contact as it was submitted, if nobody was reached."""
+    contact = row.get("item")
+    if not isinstance(contact, dict) or str(contact.get("status")).casefold() not in _NOT_REACHED:
+        return None
+    number, submitted = contact.get("phoneNumber"), contact.get("contactData")
+    if not isinstance(number, str) or not number or _HASH.fullmatch(number):
+        return Unrepeatable("its phoneNumber was left out of the export, or hashed")
+    if not isinstance(submitted, dict | None):
+        return Unrepeatable("its contactData is no object")
+    others = {name: value for name, value in (submitted or {}).items() if name.casefold() not in ("phone", ROW_KEY)}
+    return {"phone": number, **others}
+
+
 CONVERSATIONS = Results(
     vendor=VENDOR,
     name="talkifai.conversations",
@@ -417,6 +449,7 @@ CONVERSATIONS = Results(
     item=_read_contact,
     # An exported conversation is documented by halves: it stays JSON.
     columns=result_columns(CONTACTS.columns, JSON),
+    again=_call_again,
 )
 
 PERSONAL_FIELDS = ("phoneNumber", "contactData", "roomName")
