@@ -114,9 +114,9 @@ class Store(dict[str, Any]):
         self[name] = dict(value)
 
 
-def memory(store: Store | None, key: str = "k", *, was_tried: bool = False) -> Memory:
+def memory(store: Store | None, key: str = "k") -> Memory:
     context: Any = {} if store is None else {"task_state_store": store}
-    return Memory(context, key, was_tried=was_tried)
+    return Memory(context, key)
 
 
 def test_a_batch_is_remembered_by_the_next_try() -> None:
@@ -129,11 +129,11 @@ def test_a_batch_is_remembered_by_the_next_try() -> None:
 
 def test_what_was_sent_is_remembered_before_its_batch_is_known() -> None:
     store = Store()
-    assert not memory(store).was_sent("k")
+    assert memory(store).was_sent("k") is False
     memory(store).note_sending("k")
     assert store == {SUBMITTED_KEY: {"work": "k", "key": "k"}}
-    assert memory(store).was_sent("k")
-    assert not memory(store).was_sent("k.2")
+    assert memory(store).was_sent("k") is True
+    assert memory(store).was_sent("k.2") is False
     assert memory(store).batch_id("k") is None
 
 
@@ -170,13 +170,12 @@ def test_the_same_batch_is_stored_once() -> None:
 def test_what_another_piece_of_work_has_stored_does_not_count(stored: Any) -> None:
     store = Store({SUBMITTED_KEY: stored})
     assert memory(store).batch_id("k") is None
-    assert not memory(store, was_tried=True).was_sent("k")
+    assert memory(store).was_sent("k") is False
 
 
-@pytest.mark.parametrize("was_tried", [False, True])
-def test_an_airflow_that_remembers_nothing_counts_tries(was_tried: bool) -> None:
-    its_memory = memory(None, was_tried=was_tried)
+def test_an_airflow_without_a_memory_does_not_know() -> None:
+    its_memory = memory(None)
     its_memory.note_sending("k")
     its_memory.note_batch("k", "b")
-    assert its_memory.was_sent("k") is was_tried
+    assert its_memory.was_sent("k") is None
     assert its_memory.batch_id("k") is None

@@ -138,17 +138,17 @@ def make(world: World, server: VendorServer, connect: Connect) -> Make:
         *,
         store: Store | None = None,
         on_existing: str = "adopt",
-        was_tried: bool = False,
+        is_retry: bool = False,
         known: list[str] | None = None,
         **options: Any,
     ) -> Submitter:
         context: Any = {} if store is None else {"task_state_store": store}
-        work = Work(key=KEY, description="d", values={}, now=datetime(2026, 1, 1, tzinfo=UTC))
+        work = Work(key=KEY, description="d", values={}, is_retry=is_retry, now=datetime(2026, 1, 1, tzinfo=UTC))
         return Submitter(
             connect(llamacloud.VENDOR, server.url, max_attempts=1),
             world.submission(**options),
             work,
-            memory=Memory(context, KEY, was_tried=was_tried),
+            memory=Memory(context, KEY),
             on_existing=on_existing,
             know=(known if known is not None else []).append,
         )
@@ -222,10 +222,13 @@ def test_each_generation_knows_whether_it_was_sent_before(make: Make, world: Wor
     assert store[SUBMITTED_KEY] == {"work": "k", "key": "k.2", "batch_id": "new-k.2"}
 
 
-@pytest.mark.parametrize(("was_tried", "was_sent"), [(False, False), (True, True)])
-def test_without_a_store_a_retry_may_have_sent_it(was_tried: bool, was_sent: bool, make: Make, world: World) -> None:
-    make(was_tried=was_tried).submit()
-    assert world.submitted[0].was_sent is was_sent
+@pytest.mark.parametrize("is_retry", [False, True])
+@pytest.mark.parametrize("has_store", [False, True])
+def test_a_retry_may_have_been_sent_unless_airflow_remembers(
+    has_store: bool, is_retry: bool, make: Make, world: World
+) -> None:
+    make(store=Store() if has_store else None, is_retry=is_retry).submit()
+    assert world.submitted[0].may_be_sent is (is_retry and not has_store)
 
 
 # What Airflow remembers.
@@ -431,7 +434,7 @@ def test_the_work_is_that_of_the_piece() -> None:
     assert (work.key, work.description, work.values, work.items, work.began) == ("k", "d", {"a": 1}, [2], began)
     assert work.text == "d; continues b0"
     assert work.now.tzinfo is UTC
-    assert not work.was_sent
+    assert (work.was_sent, work.is_retry) == (None, True)
 
 
 def inspected(items: int, most: int | None, **options: Any) -> Preflight:

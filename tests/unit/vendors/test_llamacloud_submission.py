@@ -381,6 +381,15 @@ def test_a_directory_that_was_full_before_is_looked_at_for_longer(api: Api) -> N
     assert (ran.end.id, ran.names) == ("b1", [])
 
 
+def test_a_directory_that_was_full_before_anything_was_sent_is_looked_at_once(api: Api) -> None:
+    ran = api.submit(
+        *[(FILES, FULL), (FILES, FULL), (api.listing, []), (api.create, api.batch()), (api.listing, [api.batch()])],
+        existing=HERE,
+        was_sent=False,
+    )
+    assert (ran.end.id, ran.names) == ("b1", [api.create])
+
+
 def test_a_lost_answer_is_looked_for(api: Api) -> None:
     ran = api.submit(
         *[*NEW_DIRECTORY, UPLOADED, UPLOADED, (FILES, FULL), (api.listing, []), (api.create, LOST)],

@@ -187,7 +187,6 @@ def job(**fields: Any) -> Mapping[str, Any]:
 
 
 WRONG: dict[str, tuple[list[Mapping[str, Any]], str]] = {
-    "none": ([], "There are 0 jobs; allowed is 1 to 100000."),
     "an unknown field": (
         [job(), job(reference_id="s", tag="x")],
         "Row 2 of jobs has an unknown field 'tag'; known are reference_id, data, work_flow_id, priority_weight.",
@@ -229,6 +228,7 @@ def test_a_batch_has_a_hundred_thousand_jobs_at_most(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(playment_submission, "MOST_JOBS", 3)
     more = [*ROWS, (4, job())]
     assert SUBMISSION.inspect(work(VALUES, ROWS)) == Preflight(items=3)
+    assert SUBMISSION.inspect(work(VALUES, [])) == Preflight(items=0)
     assert SUBMISSION.inspect(work(VALUES, more)) == Stopped("There are 4 jobs; allowed is 1 to 3.")
 
 

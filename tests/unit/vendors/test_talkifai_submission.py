@@ -329,8 +329,7 @@ def many(count: int) -> list[tuple[int, dict[str, Any]]]:
 
 
 WRONG: dict[str, tuple[list[tuple[int, dict[str, Any]]], str]] = {
-    "none": ([], "There are 0 contacts; allowed is 1 to 10000."),
-    "too many": (many(10_001), "There are 10001 contacts; allowed is 1 to 10000."),
+    "too many": (many(10_001), "There are more than 10000 contacts; allowed is 1 to 10000."),
     **{
         f"a number like {phone!r}": (
             [(1, {"phone": phone}), (2, {"phone": PHONES[1]})],
@@ -364,6 +363,11 @@ def test_contacts_that_cannot_be_called_are_refused_by_their_rows(case: str) -> 
 @pytest.mark.parametrize("phone", ["+1415555", "+123456789012345", "+4930123456"])
 def test_the_shortest_and_the_longest_number_are_taken(phone: str) -> None:
     assert problem_with([(1, {"PHONE ": phone})]) is None
+
+
+def test_no_contacts_are_nothing_to_submit_and_nothing_to_create() -> None:
+    assert SUBMISSION.inspect(work(VALUES, [])) == Preflight(items=0, facts={"calls_at_most": 0})
+    assert problem_with([]) == "There are no contacts; allowed is 1 to 10000."
 
 
 def test_the_most_contacts_are_taken_and_the_calls_are_bounded() -> None:
