@@ -333,6 +333,21 @@ def test_a_stop_without_a_cause_says_whether_another_try_may_help(
     assert KEY not in str(raised.value)
 
 
+@pytest.mark.parametrize("may_pass", [True, False])
+def test_long_sentences_are_not_cut_off(may_pass: bool, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """The end says what to look at."""
+    long = "word " * 150
+
+    def plan() -> Plan[Any]:
+        yield Standing(f"{long}standing.")
+        yield Tell(f"{long}told.")
+        return Stopped(f"{long}reason.", AmbiguousRequestError("Lost.") if may_pass else None)
+
+    with pytest.raises(BatchProviderError, match=r"reason\. .*standing\.$"):
+        make()[0].finish(plan())
+    assert "told." in caplog.text
+
+
 def failing(make: Make, case: str) -> BatchProviderError:
     runner, _ = make(Answer(422))
 
