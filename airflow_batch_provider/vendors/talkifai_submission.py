@@ -177,15 +177,20 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
         copies, is_new = made.copies, made.is_new
     kept = _kept(copies)
     yield Know(kept.id)
+    if kept.outcome is Outcome.PENDING:
+        yield _scheduled_far_ahead(kept.id)
     problem = yield from cancel_others(talkifai.BATCH_JOB_KIND, kept, copies)
     problem = problem or (yield from _check(work, kept, is_new))
     if problem is None and kept.outcome is Outcome.PENDING:
-        yield Standing(
-            f"The job {kept.id} is scheduled for a time far ahead and nobody has been called; another try of this task "
-            "starts it. Without one it starts by itself, unless you cancel it in Studio."
-        )
         problem = yield from (_reschedule(work, kept) if _is_later(work) else start(kept.id))
     return problem or kept
+
+
+def _scheduled_far_ahead(job_id: str) -> Standing:
+    return Standing(
+        f"The job {job_id} is scheduled for a time far ahead and nobody has been called; another try of this task "
+        "starts it. Without one it starts by itself, unless you cancel it in Studio."
+    )
 
 
 def _kept(copies: Sequence[Copy]) -> Copy:
@@ -233,6 +238,7 @@ def _create(work: Work) -> Plan[Copy | Ambiguous | Stopped]:
         return answer
     made = answer.document
     yield Know(str(made["batchJobId"]))
+    yield _scheduled_far_ahead(str(made["batchJobId"]))
     yield Tell(
         f"TalkifAI: created {made['batchJobId']} with {made.get('totalContacts')} contacts; it estimates "
         f"{made.get('estimatedCost')} and {made.get('estimatedDuration')}"
@@ -254,6 +260,7 @@ def _check(work: Work, kept: Copy, is_new: bool) -> Plan[Stopped | None]:
     taken = yield from need_some(talkifai.CONTACTS, _row_of, batch_job_id=kept.id)
     left_out = sorted({number for number, _ in work.items} - set(taken))
     end = yield from cancel(talkifai.BATCH_JOB_KIND, kept.id)
+    yield Standing("")  # the reason says it all
     which = f": it left out {_rows(left_out)}" if is_new and left_out else ""
     took = f"TalkifAI took {total} of {expected} contacts{which}."
     if isinstance(end, Stopped):

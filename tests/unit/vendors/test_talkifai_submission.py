@@ -10,11 +10,12 @@ import pytest
 from airflow_batch_provider.apis.batch_state import Outcome
 from airflow_batch_provider.apis.parameter import first_violation
 from airflow_batch_provider.apis.plans import Refused
-from airflow_batch_provider.apis.submissions import PAUSES, Copy, Existing, Preflight, Stopped
+from airflow_batch_provider.apis.submissions import PAUSES, Copy, Existing, Preflight, Standing, Stopped
 from airflow_batch_provider.exceptions import NotFoundError
 from airflow_batch_provider.vendors import talkifai
 from airflow_batch_provider.vendors.talkifai_submission import SAFETY, SUBMISSION, problem_with, start, with_row
 from tests.unit.submissions import CLASH, DESCRIPTION, KEY, LOST, NOW, Ran, run, work
+from tests.unit.vendors.plans import found
 
 LIST, CREATE, READ = "talkifai.batch_jobs", "talkifai.create_batch_job", "talkifai.batch_job"
 START, RESCHEDULE, CANCEL = "talkifai.start_batch_job", "talkifai.reschedule_batch_job", "talkifai.cancel_batch_job"
@@ -149,6 +150,21 @@ def test_a_job_that_waits_to_be_started_is_adopted_and_started() -> None:
     assert "job-1 is scheduled for a time far ahead" in ran.standing
 
 
+def test_from_its_creation_on_an_error_says_that_the_job_is_there() -> None:
+    plan = SUBMISSION.submit(work(VALUES, ROWS), Existing())
+    steps: list[Any] = [next(plan)]
+    for answer in ([], found(CREATED), None, None, True, True):
+        steps.append(plan.send(answer))
+        if isinstance(steps[-1], Standing):
+            break
+    assert [type(step).__name__ for step in steps] == ["AskAll", "Create", "Know", "Standing"]
+    assert steps[-1].sentence.startswith("The job job-1 is scheduled for a time far ahead and nobody has been called")
+
+
+def test_an_adopted_job_that_has_begun_says_nothing_of_a_start() -> None:
+    assert submit((READ, job(status="running")), existing=[job(status="running")]).standing == ""
+
+
 def test_surplus_copies_are_cancelled_before_the_oldest_is_started() -> None:
     ran = submit((CANCEL, {}), (READ, job("job-2", "cancelled")), *VERIFY, *GO, existing=[job("job-2"), job("job-1")])
     assert ran.names == [CANCEL, START]
@@ -218,6 +234,7 @@ def test_a_job_that_lacks_contacts_is_cancelled_and_their_rows_are_named() -> No
         (READ, job(status="cancelled")),
     )
     assert ran.names == [CREATE, CANCEL]
+    assert ran.standing == ""
     assert reason(ran) == (
         "TalkifAI took 1 of 3 contacts: it left out rows 1, 3. The job job-1 was cancelled before anybody was called."
     )
