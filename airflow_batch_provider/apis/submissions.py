@@ -15,8 +15,10 @@ import msgspec
 
 from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome
 from airflow_batch_provider.apis.endpoint import Found, Resource
+from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Parameter
 from airflow_batch_provider.apis.plans import NEVER, Plan, Refused, ask, pause
+from airflow_batch_provider.apis.raw_json import read_json
 from airflow_batch_provider.apis.request import Part
 from airflow_batch_provider.apis.vendor import Vendor
 
@@ -116,6 +118,25 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     def outcome(self) -> Outcome:
         """What its status means."""
         return self.state.outcome if self.state else Outcome.UNKNOWN
+
+
+def copy_of(kind: BatchKind | None, row: Row, *, created: str = "created_at", **fields: object) -> Copy | None:
+    """Return a row of a listing as a copy, None if its fields have other values.
+
+    :param kind: what it is, if it is a batch
+    :param row: the row
+    :param created: the field with the time when it was made
+    :param fields: the values that fields must have
+    """
+    document = read_json(row.json)
+    if any(document.get(name) != value for name, value in fields.items()):
+        return None
+    return Copy(
+        id=str(row.id),
+        created=str(document.get(created) or ""),
+        document=document,
+        state=kind.state(document) if kind else None,
+    )
 
 
 class Existing(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from airflow_batch_provider.apis.submissions import (
     Submission,
     Tell,
     Work,
+    copy_of,
     create,
     each,
     once,
@@ -81,16 +82,7 @@ def _find(work: Work) -> Plan[Existing]:
 
 
 def _find_batches(work: Work) -> Plan[Sequence[Copy]]:
-    name = _name(work)
-
-    def pick(row: Row) -> Copy | None:
-        batch = read_json(row.json)
-        if batch.get("name") != name:
-            return None
-        created = str(batch.get("created_at") or "")
-        return Copy(id=str(batch["id"]), created=created, document=batch, state=playment.BATCH_KIND.state(batch))
-
-    return (yield from need_some(playment.BATCHES, pick))
+    return (yield from need_some(playment.BATCHES, partial(copy_of, playment.BATCH_KIND, name=_name(work))))
 
 
 def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:

@@ -35,6 +35,7 @@ from airflow_batch_provider.apis.submissions import (
     Work,
     cancel,
     cancel_others,
+    copy_of,
     create,
     kept_first,
     once,
@@ -44,8 +45,6 @@ from airflow_batch_provider.vendors import talkifai
 SAFETY = timedelta(hours=24)
 """How far ahead a job is created. It is more than all tries of a task take; no longest time is documented."""
 
-ROW = "af_row"
-"""The field of a contact in which it has the number of its row."""
 
 MOST_SHOWN = 10
 
@@ -59,7 +58,7 @@ def with_row(number: int, contact: Mapping[str, Any]) -> dict[str, Any]:
     :param contact: the row
     """
     others = {name: value for name, value in contact.items() if not _is_phone(name)}
-    return {"phone": phone_of(contact), **others, ROW: str(number)}
+    return {"phone": phone_of(contact), **others, talkifai.ROW_KEY: str(number)}
 
 
 def phone_of(contact: Mapping[str, Any]) -> object:
@@ -133,21 +132,12 @@ def _picker(work: Work) -> Callable[[Row], Copy | None]:
     def pick(row: Row) -> Copy | None:
         if tag.encode() not in row.json:
             return None
-        job = read_json(row.json)
-        if not any(str(job.get(name) or "").endswith(tag) for name in ("name", "description")):
-            return None
-        return None if _is_void(job) else _copy(job)
+        copy = copy_of(talkifai.BATCH_JOB_KIND, row, created="createdAt")
+        assert copy
+        named = any(str(copy.document.get(name) or "").endswith(tag) for name in ("name", "description"))
+        return copy if named and not _is_void(copy.document) else None
 
     return pick
-
-
-def _copy(job: Mapping[str, Any]) -> Copy:
-    return Copy(
-        id=str(job["id"]),
-        created=str(job.get("createdAt") or ""),
-        document=job,
-        state=talkifai.BATCH_JOB_KIND.state(job),
-    )
 
 
 def _is_void(job: Mapping[str, Any]) -> bool:
@@ -262,7 +252,7 @@ def _check(work: Work, kept: Copy, is_new: bool) -> Plan[Stopped | None]:
 def _row_of(row: Row) -> int | None:
     contact = read_json(row.json)
     data = contact.get("contactData")
-    text = str(data.get(ROW)) if isinstance(data, dict) else ""
+    text = str(data.get(talkifai.ROW_KEY)) if isinstance(data, dict) else ""
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
