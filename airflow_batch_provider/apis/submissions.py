@@ -209,7 +209,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     :param most_items: items of a batch at most
     :param what: what the items are called
     :param is_void: whether a batch is as good as none, because it was cancelled before anything was done
-    :param starts_by_itself: whether a batch that was made and not started starts later unless it is cancelled
+    :param find_waiting: looks up the batches of a piece of work that were made and not started, where such ones start
+        by themselves later unless they are cancelled
     """
 
     vendor: Vendor
@@ -222,7 +223,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     most_items: int
     what: str
     is_void: Callable[[Mapping[str, Any]], bool] = lambda document: False
-    starts_by_itself: bool = False
+    find_waiting: Callable[[Work], Plan[Sequence[Copy]]] | None = None
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -264,6 +265,7 @@ def once(
     *,
     what: str,
     was_sent: bool,
+    is_absent: bool = False,
 ) -> Plan[Once | Stopped]:
     """Make something unless it is there, and send the request for it once.
 
@@ -274,8 +276,11 @@ def once(
     :param make: makes it
     :param what: what is made and how it is found, for the message
     :param was_sent: whether an earlier try may have made it, so that it is looked up for longer
+    :param is_absent: whether it was looked up just now
     """
-    copies = yield from (look_again(find) if was_sent else find())
+    copies: Sequence[Copy] = ()
+    if was_sent or not is_absent:
+        copies = yield from (look_again(find) if was_sent else find())
     if copies:
         return Once(oldest_first(copies), is_new=False)
     made = yield from make()

@@ -284,5 +284,5 @@ class RunBatchOperator(BatchSensor):
 
     def _finished(self, result: Any) -> Any:
         if self._submitter is not None and self.submitted_id is not None:
-            self._submitter.cancel_surplus(self.submitted_id)
+            self._submitter.cancel_waiting(kept=self.submitted_id)
         return result

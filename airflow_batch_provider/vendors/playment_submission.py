@@ -93,6 +93,7 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
             lambda: _create_batch(work),
             what=f"batch named {_name(work)!r}",
             was_sent=False,  # a second one would be refused
+            is_absent=True,
         )
         if isinstance(made, Stopped):
             return made

@@ -126,6 +126,13 @@ def _find_jobs(work: Work) -> Plan[Sequence[Copy]]:
     return (yield from need_some(talkifai.BATCH_JOBS, _picker(work)))
 
 
+def _find_waiting(work: Work) -> Plan[Sequence[Copy]]:
+    found: list[Copy] = []
+    for status in ("pending", "scheduled"):
+        found += yield from need_some(talkifai.BATCH_JOBS, _picker(work), status=status)
+    return found
+
+
 def _picker(work: Work) -> Callable[[Row], Copy | None]:
     tag = _tag(work).strip()
 
@@ -154,6 +161,7 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
             lambda: _create(work),
             what=f"job with {_tag(work).strip()} in its name",
             was_sent=work.may_be_sent,
+            is_absent=True,
         )
         if isinstance(made, Stopped):
             if not made.may_pass:
@@ -321,5 +329,5 @@ SUBMISSION = Submission(
     most_items=talkifai.MOST_CONTACTS,
     what="contacts",
     is_void=_is_void,
-    starts_by_itself=True,
+    find_waiting=_find_waiting,
 )
