@@ -302,8 +302,11 @@ def once(
 
 
 def oldest_first(copies: Iterable[Copy]) -> list[Copy]:
-    """Return copies in the order in which they were made; every worker finds the same order."""
-    return sorted(copies, key=lambda copy: (copy.created, copy.id))
+    """Return copies in the order in which they were made; every worker finds the same order.
+
+    One without a time is not listed yet, so that it is newer than those that are.
+    """
+    return sorted(copies, key=lambda copy: (not copy.created, copy.created, copy.id))
 
 
 def look_again(find: Callable[[], Plan[Sequence[Copy]]]) -> Plan[Sequence[Copy]]:
@@ -334,13 +337,20 @@ def kept_first(copies: Iterable[Copy]) -> list[Copy]:
     return live or ordered[-1:]
 
 
-def cancel_others(kind: BatchKind, kept: Copy, copies: Iterable[Copy]) -> Plan[None]:
-    """Cancel the copies of a batch that are not kept."""
+def cancel_others(kind: BatchKind, kept: Copy, copies: Iterable[Copy]) -> Plan[Stopped | None]:
+    """Cancel the copies of a batch that are not kept; return why one of them goes on, if it does."""
+    problem: Stopped | None = None
     for copy in copies:
         if copy.id == kept.id or copy.outcome.is_terminal:
             continue
         yield Tell(f"{kind.name}: {copy.id} is a second copy of {kept.id}, so it is cancelled")
-        yield from cancel(kind, copy.id)
+        end = yield from cancel(kind, copy.id)
+        if isinstance(end, Stopped):
+            problem = Stopped(
+                f"{copy.id} is a second copy of {kept.id}, and could not be cancelled. {end.reason}".strip(),
+                end.cause,
+            )
+    return problem
 
 
 def cancel(kind: BatchKind, batch_id: str) -> Plan[BatchState | Stopped]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
 
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Integer, Text
-from airflow_batch_provider.exceptions import BatchProviderError, FatalError, InvalidParameterError
+from airflow_batch_provider.exceptions import BatchExistsError, BatchProviderError, FatalError, InvalidParameterError
 from airflow_batch_provider.sensors.batch import BatchSensor
 from airflow_batch_provider.waiting import verdict
 
@@ -241,6 +241,8 @@ class RunBatchOperator(BatchSensor):
             on_existing=self.on_existing,
             know=lambda batch_id: self._know(context, batch_id),
         )
+        if self._is_killed:  # before there was anything to stop
+            self.on_kill()
         return self._submitter
 
     def _know(self, context: Context, batch_id: str) -> None:
@@ -259,6 +261,8 @@ class RunBatchOperator(BatchSensor):
         if self._is_killed:
             if self._is_set("cancel_on_kill"):
                 self.cancel_quietly()  # what was being sent when the task was ended
+        elif isinstance(error, BatchExistsError):
+            return  # it is not this try's
         elif self._is_last_try or isinstance(error, FatalError):
             try:
                 self._submitter.cancel_waiting()

@@ -105,6 +105,7 @@ class Submitter:
         self._on_existing = on_existing
         self._know = know
         self._runner: SubmissionRunner | None = None
+        self._is_stopped = False
 
     @property
     def work(self) -> Work:
@@ -160,6 +161,7 @@ class Submitter:
 
     def stop(self) -> None:
         """Send nothing more; what is being sent cannot be called back."""
+        self._is_stopped = True
         if self._runner is not None:
             self._runner.close()
 
@@ -201,6 +203,8 @@ class Submitter:
         self._runner = SubmissionRunner(
             self._client, self._work.values, note_sending=lambda: self._memory.note_sending(key), know=know
         )
+        if self._is_stopped:  # perhaps by a signal that came between two runners
+            self._runner.close()
         return self._runner
 
 

@@ -180,9 +180,8 @@ def _submit(api: _Batches, work: Work, existing: Existing) -> Plan[Copy | Stoppe
     yield Know(kept.id)
     if kept.document and not api.is_same(kept.document, work.values):
         return Stopped(f"The batch {kept.id} of this piece of work was submitted with another configuration.")
-    if is_own:
-        yield from cancel_others(api.kind, kept, live)
-    return kept
+    problem = (yield from cancel_others(api.kind, kept, live)) if is_own else None
+    return problem or kept
 
 
 def _make(api: _Batches, work: Work, place: Copy | None) -> Plan[Once | Stopped]:

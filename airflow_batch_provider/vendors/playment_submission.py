@@ -176,16 +176,15 @@ def _plans(work: Work, batch: Copy, jobs: Jobs, there: set[str]) -> Iterator[Cal
 
 
 def _create_job(values: Mapping[str, Any]) -> Plan[str | None]:
-    """Create a job; return its reference id if the vendor says that there is one with it already."""
-    answer: Found | Refused | Ambiguous | None = None
+    """Create a job; return its reference id if the vendor says that there was one with it before."""
     for number in range(_TRIES):
         if number:
             yield from pause(PAUSES[min(number - 1, 1)], NEVER)
         answer = yield from create(playment.CREATE_JOB, values, clashes=(playment.REFERENCE_IS_TAKEN,), is_paid=True)
         if not isinstance(answer, Ambiguous):
-            break
-    # Whether an unanswered one is there is seen in the listing.
-    return None if isinstance(answer, Found) else str(values["reference_id"])
+            # After an unanswered request it may be ours: the listing shows whether it is.
+            return str(values["reference_id"]) if isinstance(answer, Refused) and number == 0 else None
+    return None
 
 
 SUBMISSION = Submission(

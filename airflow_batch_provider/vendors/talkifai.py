@@ -197,7 +197,8 @@ BATCH_JOB = Resource(
 
 MOST_CONTACTS = 10_000
 MOST_NAME = 200
-"""Contacts of a job and characters of its name at most (page "Create Batch Job")."""
+MOST_DESCRIPTION = 1000
+"""Contacts of a job and characters of its name and description at most (page "Create Batch Job")."""
 
 # The page's sample has no offset, and the time zone stands beside it.
 _START = Parameter("scheduled_start_time", Timestamp(Clock.ISO_WITHOUT_OFFSET), "scheduledStartTime", in_body=True)
@@ -213,7 +214,7 @@ CREATE_BATCH_JOB = Resource(
         Parameter("name", Text(MOST_NAME), "name", required=True, in_body=True),
         Parameter("from_phone_number_id", Identifier(), "fromPhoneNumberId", required=True, in_body=True),
         Parameter("contacts", JsonArray(MOST_CONTACTS), "contacts", required=True, in_body=True),
-        Parameter("description", Text(1000), "description", in_body=True),
+        Parameter("description", Text(MOST_DESCRIPTION), "description", in_body=True),
         Parameter("concurrent_call_limit", Integer(1, 50), "concurrentCallLimit", in_body=True),
         Parameter("max_attempts", Integer(1, 10), "maxAttempts", in_body=True),
         _START,

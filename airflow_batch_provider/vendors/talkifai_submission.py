@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_batch_provider.apis.batch_state import Outcome
@@ -167,15 +167,16 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
             if not made.may_pass:
                 return made
             return Stopped(
-                f"{made.reason} If the job was created after all, it starts by itself at {_far(work)} UTC, unless a "
-                f"later try takes it over, or you cancel it in Studio: its name ends in {_tag(work).strip()}.",
+                f"{made.reason} If the job was created after all, it starts by itself at "
+                f"{_far(work):%Y-%m-%d %H:%M:%S} UTC, unless a later try takes it over, or you cancel it in Studio: "
+                f"its name ends in {_tag(work).strip()}.",
                 made.cause,
             )
         copies, is_new = made.copies, made.is_new
     kept = _kept(copies)
     yield Know(kept.id)
-    yield from cancel_others(talkifai.BATCH_JOB_KIND, kept, copies)
-    problem = yield from _check(work, kept, is_new)
+    problem = yield from cancel_others(talkifai.BATCH_JOB_KIND, kept, copies)
+    problem = problem or (yield from _check(work, kept, is_new))
     if problem is None and kept.outcome is Outcome.PENDING:
         yield Standing(
             f"The job {kept.id} is scheduled for a time far ahead and nobody has been called; another try of this task "
@@ -205,16 +206,17 @@ def _far(work: Work) -> datetime:
     """Return when a job starts unless it is started: far ahead, or when it shall."""
     far = work.now + SAFETY
     starts_at = _starts_at(work)
-    return (starts_at if starts_at and starts_at > far else far).replace(microsecond=0)
+    return (starts_at if starts_at and starts_at > far else far).astimezone(UTC).replace(microsecond=0)
 
 
 def _create(work: Work) -> Plan[Copy | Ambiguous | Stopped]:
     given = work.values.get("description")
+    description = f"{given} ({work.text})" if given else work.text  # Airflow's ids may be long
     answer = yield from create(
         talkifai.CREATE_BATCH_JOB,
         {
             "name": _name(work),
-            "description": f"{given} ({work.text})" if given else work.text,
+            "description": description[: talkifai.MOST_DESCRIPTION],
             "contacts": [with_row(number, contact) for number, contact in work.items],
             "scheduled_start_time": _far(work),
         },
@@ -249,12 +251,12 @@ def _check(work: Work, kept: Copy, is_new: bool) -> Plan[Stopped | None]:
         )
     taken = yield from need_some(talkifai.CONTACTS, _row_of, batch_job_id=kept.id)
     left_out = sorted({number for number, _ in work.items} - set(taken))
-    yield from cancel(talkifai.BATCH_JOB_KIND, kept.id)
+    end = yield from cancel(talkifai.BATCH_JOB_KIND, kept.id)
     which = f": it left out {_rows(left_out)}" if is_new and left_out else ""
-    return Stopped(
-        f"TalkifAI took {total} of {expected} contacts{which}. The job {kept.id} was cancelled before anybody was "
-        "called."
-    )
+    took = f"TalkifAI took {total} of {expected} contacts{which}."
+    if isinstance(end, Stopped):
+        return Stopped(f"{took} The job {kept.id} could not be cancelled; cancel it in Studio.", end.cause)
+    return Stopped(f"{took} The job {kept.id} was cancelled before anybody was called.")
 
 
 def _row_of(row: Row) -> int | None:
