@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from airflow_batch_provider.exceptions import DestinationError
 from airflow_batch_provider.stores.retry import DestinationName
 
 if TYPE_CHECKING:
@@ -29,14 +28,14 @@ def honour_verify(fs: AbstractFileSystem, destination: DestinationName) -> None:
     bundle = fs.session.get_config_variable("ca_bundle") if verify is None else verify
     if isinstance(bundle, str) and not os.path.exists(bundle):
         # Otherwise the store's library would report each file as missing.
-        raise DestinationError(
+        raise destination.role.error(
             f"There is no bundle of certificate authorities {bundle!r} for {destination}. "
             "Correct verify in the connection's extra (true, false, or a path), or AWS_CA_BUNDLE."
         )
     if verify is None or fs.client_kwargs.get("verify") == verify:
         return
     if hook and hook.service_config.get("signer"):
-        raise DestinationError(
+        raise destination.role.error(
             f"verify in the extra of connection {destination.conn_id!r} does not go with a signer; "
             "set AWS_CA_BUNDLE where workers run instead."
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airflow_batch_provider.exceptions import DestinationError, TransientError
+from airflow_batch_provider.exceptions import TransientError
 from airflow_batch_provider.stores.amazon import honour_verify
 from airflow_batch_provider.stores.destination_uri import destination_uri, is_local
 from airflow_batch_provider.stores.local import LocalStore
 from airflow_batch_provider.stores.new_file import NewFile
 from airflow_batch_provider.stores.object_store import ObjectStore
 from airflow_batch_provider.stores.retry import DestinationName, run_once
+from airflow_batch_provider.stores.role import DESTINATION, Role
 from airflow_batch_provider.stores.store import Store
 
 if TYPE_CHECKING:
@@ -29,23 +30,33 @@ _CONN_TYPES = {
 it, which is nothing, and go to the vendor's public endpoint with the machine's own credentials."""
 
 
-def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None) -> Store:
+def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None, role: Role = DESTINATION) -> Store:
     """Open the folder that an export goes to.
 
     :param destination: a URI such as ``s3://aws_default@raw/playment``, an absolute local path, or a path object. What
         follows the bucket is taken as it is, but for empty folders: nothing is decoded, ``?`` and ``#`` are characters
         like others.
     :param conn_id: the Airflow connection for a URI that names none
+    :param role: what it is to the task, which decides what errors are raised
     :raises InvalidParameterError: it has a control character
     :raises DestinationError: it is no such thing, or its file system cannot be had
     :raises TransientError: its file system cannot be had for now
     """
+    return open_uri(destination_uri(destination, role), conn_id, role)
+
+
+def open_uri(uri: str, conn_id: str | None, role: Role) -> Store:
+    """Open the folder of a URI from :func:`~.destination_uri.destination_uri`. Errors are those of :func:`open_store`.
+
+    :param uri: the URI
+    :param conn_id: the Airflow connection for a URI that names none
+    :param role: what it is to the task
+    """
     from airflow.sdk import ObjectStoragePath
 
-    uri = destination_uri(destination)
     scheme, netloc = urlsplit(uri)[:2]
     conn_id = netloc.rpartition("@")[0] or conn_id  # the one in the URI counts
-    name = DestinationName(uri, conn_id)
+    name = DestinationName(uri, conn_id, role=role)
     if conn_id:
         # Before there is a path: making one logs in already.
         _check_connection(conn_id, scheme, name)
@@ -54,10 +65,10 @@ def open_store(destination: str | ObjectStoragePath, conn_id: str | None = None)
     try:
         path = ObjectStoragePath(uri, **options)
     except ValueError as error:
-        raise DestinationError(f"Cannot open destination {uri!r}: {error}.") from error
+        raise role.error(f"Cannot open {role} {uri!r}: {error}.") from error
     fs = _file_system(path, name)
     store = LocalStore if is_local(uri) else ObjectStore
-    return store(fs, path.path, str(path).rstrip("/"), conn_id)
+    return store(fs, path.path, str(path).removesuffix("/"), conn_id, role)
 
 
 def _file_system(path: ObjectStoragePath, destination: DestinationName) -> AbstractFileSystem:
@@ -71,27 +82,28 @@ def _file_system(path: ObjectStoragePath, destination: DestinationName) -> Abstr
     try:
         return run_once(log_in, "log in", destination)
     except (FileNotFoundError, ValueError) as error:
-        raise DestinationError(str(error)) from error
+        raise destination.role.error(str(error)) from error
     except TransientError as error:
         if isinstance(error.__cause__, (OSError, ConnectionError)):
             raise
         # Not the store, but what the connection says or what is installed.
-        raise DestinationError(f"{error} Is the provider package of that store installed?") from error
+        raise destination.role.error(f"{error} Is the provider package of that store installed?") from error
 
 
 def _check_connection(conn_id: str, scheme: str, destination: DestinationName) -> None:
     from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+    role = destination.role
     try:
         conn_type = BaseHook.get_connection(conn_id).conn_type or ""
     except AirflowNotFoundException:
-        raise DestinationError(f"There is no connection {conn_id!r} for destination {destination.uri!r}.") from None
+        raise role.error(f"There is no connection {conn_id!r} for {role} {destination.uri!r}.") from None
     except ValueError as error:
         # Without its cause, which may show the connection.
-        raise DestinationError(f"Connection {conn_id!r} cannot be read: {type(error).__name__}.") from None
+        raise role.error(f"Connection {conn_id!r} cannot be read: {type(error).__name__}.") from None
     expected = _CONN_TYPES.get(scheme)
     if expected and conn_type not in ("", "generic") and not conn_type.startswith(expected):
-        raise DestinationError(
-            f"Connection {conn_id!r} of destination {destination.uri!r} is of type {conn_type!r}, "
+        raise role.error(
+            f"Connection {conn_id!r} of {role} {destination.uri!r} is of type {conn_type!r}, "
             f"which leads to no {scheme!r} store."
         )

@@ -37,16 +37,15 @@ class Failure:
 _ADVICE = {
     Cause.AWAY: "",
     Cause.FULL: "No space is left there; make some, then run the task again.",
-    Cause.FORBIDDEN: "Check the credentials and rights of the connection: it must list, read, write and delete there.",
+    Cause.FORBIDDEN: "Check the credentials and rights of the connection: it must {rights} there.",
     Cause.CONFLICT: "A lease, a lock or a retention policy there may keep files from being replaced or removed.",
-    Cause.UNUSABLE: "Check the destination's bucket, container or folder, and the connection's region and endpoint.",
+    Cause.UNUSABLE: "Check the bucket, container or folder, and the connection's region and endpoint.",
     Cause.NO_FILE: "Check that the bucket or container exists.",
 }
 
 _LOCAL_ADVICE = {
     Cause.FULL: _ADVICE[Cause.FULL],
-    Cause.FORBIDDEN: "Check the owner and permissions of that folder: the worker's user must list, read, write and "
-    "delete there.",
+    Cause.FORBIDDEN: "Check the owner and permissions of that folder: the worker's user must {rights} there.",
     Cause.UNUSABLE: "Check that each part of this path is a folder, or a link to one.",
     Cause.NO_FILE: "Check that each part of this path is a folder, or a link to one that exists.",
     Cause.CONFLICT: "Check that nothing else writes there.",
@@ -119,13 +118,14 @@ def classify(error: BaseException) -> Failure:
     return Failure(Cause.AWAY, _reason(next((link for link in chain if str(link).strip()), error)))
 
 
-def advice(kind: Cause, *, on_disk: bool = False) -> str:
+def advice(kind: Cause, rights: str, *, on_disk: bool = False) -> str:
     """Return what a person can do, empty where waiting is all.
 
     :param kind: what to do about the failure
+    :param rights: what must be allowed there
     :param on_disk: whether a local disk failed, which has neither buckets nor credentials
     """
-    return (_LOCAL_ADVICE if on_disk else _ADVICE).get(kind, "")
+    return (_LOCAL_ADVICE if on_disk else _ADVICE).get(kind, "").format(rights=rights)
 
 
 def holds_secrets(error: BaseException) -> bool:

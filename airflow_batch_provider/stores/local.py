@@ -9,6 +9,7 @@ import io
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -100,7 +101,10 @@ class LocalStore(Store):
         return content_version(self._read(name))
 
     def _size(self, name: str) -> int:
-        return os.path.getsize(self._path(name))
+        status = os.stat(self._path(name))
+        if not stat.S_ISREG(status.st_mode):  # as in an object store, which has no folders
+            raise FileNotFoundError(f"{self.uri}/{name}")
+        return status.st_size
 
     def _found_below(self, folder: str) -> dict[str, tuple[float, int]]:
         now = time.time()

@@ -12,6 +12,7 @@ from airflow_batch_provider.exceptions import DestinationError, TransientError
 from airflow_batch_provider.stores.conditional_writes import conditional_writes_of, puts_atomically
 from airflow_batch_provider.stores.new_file import NewFile, UploadedNewFile
 from airflow_batch_provider.stores.retry import attempt
+from airflow_batch_provider.stores.role import DESTINATION, Role
 from airflow_batch_provider.stores.store import Store, content_version
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ OPERATIONS_AT_ONCE = 8
 class ObjectStore(Store):
     """A folder in an object store; parameters as for :class:`Store`."""
 
-    def __init__(self, fs: AbstractFileSystem, root: str, uri: str, conn_id: str | None = None) -> None:
-        super().__init__(fs, root, uri, conn_id)
+    def __init__(
+        self, fs: AbstractFileSystem, root: str, uri: str, conn_id: str | None = None, role: Role = DESTINATION
+    ) -> None:
+        super().__init__(fs, root, uri, conn_id, role)
         self._is_async = bool(getattr(fs, "async_impl", False))
         self._conditional = conditional_writes_of(fs)
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from airflow_batch_provider import backoff
 from airflow_batch_provider.exceptions import BatchProviderError, DestinationError, TransientError
 from airflow_batch_provider.stores.errors import Cause, advice, classify, holds_secrets
+from airflow_batch_provider.stores.role import DESTINATION, Role
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +35,18 @@ class _FullError(TransientError):
 
 @dataclass(frozen=True)
 class DestinationName:
-    """A destination, as errors name it.
+    """A destination, or a source, as errors name it.
 
     :param uri: its URI
     :param conn_id: the Airflow connection, None if there is none
     :param on_disk: whether what fails is a local disk
+    :param role: what it is to the task
     """
 
     uri: str
     conn_id: str | None = None
     on_disk: bool = False
+    role: Role = DESTINATION
 
     def via_disk(self) -> DestinationName:
         """Return the name for the errors of a temporary file, which lies on a local disk before it is uploaded."""
@@ -51,11 +54,11 @@ class DestinationName:
 
     def advice(self, kind: Cause) -> str:
         """Return what a person can do about a failure there."""
-        return advice(kind, on_disk=self.on_disk)
+        return advice(kind, self.role.rights, on_disk=self.on_disk)
 
     def __str__(self) -> str:
         # Who reads it knows the connection by its id alone.
-        return f"destination {self.uri!r}" + (f" with connection {self.conn_id!r}" if self.conn_id else "")
+        return f"{self.role} {self.uri!r}" + (f" with connection {self.conn_id!r}" if self.conn_id else "")
 
 
 def attempt(operation: Callable[[], Result], what: str, destination: DestinationName) -> Result:
@@ -66,7 +69,7 @@ def attempt(operation: Callable[[], Result], what: str, destination: Destination
     :param destination: the destination
     :raises FileNotFoundError: the file is not there
     :raises ConflictError: the condition of a put does not hold
-    :raises DestinationError: a repetition would fail again
+    :raises DestinationError: a repetition would fail again; of a source, its role's error
     :raises TransientError: the store failed for too long, or is full
     """
     began = time.monotonic()
@@ -116,7 +119,7 @@ def _read(error: Exception, what: str, destination: DestinationName) -> Exceptio
         return _FullError(message)
     if failure.kind is Cause.AWAY:
         return TransientError(message)
-    return DestinationError(message)
+    return destination.role.error(message)
 
 
 def _may_pass(error: BaseException) -> bool:

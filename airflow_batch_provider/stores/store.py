@@ -13,6 +13,7 @@ from airflow_batch_provider.exceptions import DestinationError
 from airflow_batch_provider.stores.errors import Cause
 from airflow_batch_provider.stores.new_file import NewFile
 from airflow_batch_provider.stores.retry import ConflictError, DestinationName, Result, attempt
+from airflow_batch_provider.stores.role import DESTINATION, Role
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -28,16 +29,19 @@ class Store(ABC):
     :param root: the folder's path in it
     :param uri: the folder for people, and for downstream tasks
     :param conn_id: the Airflow connection, for people
+    :param role: what the folder is to the task, for people
     """
 
     on_disk: ClassVar[bool] = False
     """Whether it is a local disk."""
 
-    def __init__(self, fs: AbstractFileSystem, root: str, uri: str, conn_id: str | None = None) -> None:
+    def __init__(
+        self, fs: AbstractFileSystem, root: str, uri: str, conn_id: str | None = None, role: Role = DESTINATION
+    ) -> None:
         self.fs = fs
         self.root = str(fs._strip_protocol(root)).rstrip("/")  # as the file system spells it in its listings
         self.uri = uri
-        self.name = DestinationName(uri, conn_id, self.on_disk)
+        self.name = DestinationName(uri, conn_id, self.on_disk, role)
 
     @property
     def operations_at_once(self) -> int:

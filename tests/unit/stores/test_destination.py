@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from airflow_batch_provider.exceptions import DestinationError, InvalidParameterError
 from airflow_batch_provider.stores.destination import LocalStore, open_store
 from airflow_batch_provider.stores.destination_uri import destination_uri
+from airflow_batch_provider.stores.role import source_role
 
 
 @pytest.mark.parametrize("as_what", ["uri", "path", "object", "slash"])
@@ -68,6 +69,21 @@ def test_files_are_found_read_and_removed_by_name(tmp_path: Path) -> None:
     store.remove("one")
     store.remove("one")
     assert (store.read("one"), store.size("one"), store.names_below("nothing")) == (None, None, {})
+
+
+def test_a_folder_has_no_size_as_in_an_object_store(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert open_store(str(tmp_path)).size("folder") is None
+
+
+@pytest.mark.parametrize(
+    "source", ["", "s3://", "s3://key:x@raw/y", "/a\nb", "nowhere://raw/x", "s3://missing@raw/x", "/"]
+)
+def test_errors_name_the_parameter_whose_place_cannot_be_opened(source: str) -> None:
+    with pytest.raises(InvalidParameterError) as raised:
+        open_store(source, role=source_role("contacts"))
+    assert "contacts" in str(raised.value)
+    assert "destination" not in str(raised.value)
 
 
 @pytest.mark.parametrize("destination", ["file://host/exports", "file://exports", "/", "file:///", "local://x/y"])
