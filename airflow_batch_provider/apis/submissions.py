@@ -136,7 +136,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     :param description: which task submits it, for people at the vendor
     :param values: the parameters of the task
     :param items: what it consists of: files, contacts or jobs; None if the vendor has them already
-    :param was_sent: whether an earlier try may have sent what costs
+    :param was_sent: whether an earlier try may have sent what costs; None if nobody knows
+    :param is_retry: whether there was an earlier try
     :param began: when the run began, if it is known
     :param now: when this try began
     :param continues: the batch whose failed items it consists of
@@ -146,10 +147,16 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     values: Mapping[str, Any]
     items: Any = None
-    was_sent: bool = False
+    was_sent: bool | None = None
+    is_retry: bool = False
     began: datetime | None = None
     now: datetime
     continues: str | None = None
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether what costs may have been sent before."""
+        return self.is_retry if self.was_sent is None else self.was_sent
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 from msgspec.structs import replace
 
 from airflow_batch_provider import backoff
+from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import first_missing, first_violation
 from airflow_batch_provider.apis.plans import (
     NEVER,
@@ -149,12 +150,7 @@ class PlanRunner:
         if isinstance(step, Gather):
             return self._gather(step, request)
         if isinstance(step, AskAll):
-            rows: list[Any] = []
-            pages = read_pages(self._client, step.listing, request)
-            while page := self._next_page(pages):
-                picked = page.rows if step.pick is None else filter(_is_some, map(step.pick, page.rows))
-                rows.extend(picked)
-            return rows
+            return self._ask_all(step.pick or _whole, read_pages(self._client, step.listing, request))
         self._count()
         if isinstance(step, Ask):
             parts = tuple(Part(name, text.encode()) for name, text in step.form.items())
@@ -166,6 +162,12 @@ class PlanRunner:
                 replace(request, is_followed=False), lambda answer: read_location(self._client.vendor, answer)
             )
         return Location(urljoin(self._client.settings.base_url + request.target, located.url), located.content)
+
+    def _ask_all(self, pick: Callable[[Row], Any], pages: Iterator[NewRows]) -> list[Any]:
+        found: list[Any] = []
+        while page := self._next_page(pages):
+            found.extend(picked for row in page.rows if (picked := pick(row)) is not None)
+        return found
 
     def _pause(self, step: Pause) -> bool:
         # A vendor's clock may be ahead; nothing of a batch that has ended comes long after its export began.
@@ -257,8 +259,8 @@ class PlanRunner:
         )
 
 
-def _is_some(value: object) -> bool:
-    return value is not None
+def _whole(row: Row) -> Row:
+    return row
 
 
 def _is_too_large(error: BatchProviderError) -> bool:

@@ -223,7 +223,7 @@ class RunBatchOperator(BatchSensor):
             self._client,
             self.submission,
             work,
-            memory=Memory(context, piece.key, was_tried=piece.is_retry),
+            memory=Memory(context, piece.key),
             on_existing=self.on_existing,
             know=lambda batch_id: self._know(context, batch_id),
         )

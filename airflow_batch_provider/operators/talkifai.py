@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.apis.parameter import Choice
@@ -229,7 +230,8 @@ class TalkifAIRunBatchJobOperator(RunBatchOperator):
         """Return the contacts with the numbers of their rows."""
         from airflow_batch_provider.submitting.rows import Rows
 
-        return list(Rows(self.contacts, self.contacts_conn_id, name="contacts"))
+        rows = Rows(self.contacts, self.contacts_conn_id, name="contacts")
+        return list(islice(rows, talkifai.MOST_CONTACTS + 1))
 
 
 class _TalkifAIBatchJob(BatchActionOperator):

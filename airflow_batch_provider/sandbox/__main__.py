@@ -12,10 +12,12 @@ from typing import NoReturn
 from airflow_batch_provider.sandbox.app import create_app
 from airflow_batch_provider.sandbox.server import Server
 from airflow_batch_provider.sandbox.settings import (
+    DIRECTORY_NAMES,
     FILE_FAULTS,
     LAST_PAGE_FORMS,
     MAX_FILES,
     MAX_JOBS,
+    REFUSE_CREATES,
     V1_RESULTS,
     Settings,
 )
@@ -42,6 +44,16 @@ OPTIONS = (
     ("--large-bytes", int, "N", DEFAULT.large_bytes, "size of the few large files"),
     ("--url-seconds", int, "SECONDS", DEFAULT.url_seconds, "how long a signed URL is valid"),
     ("--url-uses", int, "N", DEFAULT.url_uses, "how often a signed URL can be used; 0: as often as you like"),
+    ("--run-seconds", float, "SECONDS", DEFAULT.run_seconds, "how long a batch takes that was submitted"),
+    (
+        *("--lose-answers", float, "P", DEFAULT.lose_answers),
+        "share of POST requests, 0 to 1, that take effect but whose answer is lost: the connection is closed, or HTTP"
+        " 502 or 504",
+    ),
+    (
+        *("--late-listing", float, "SECONDS", DEFAULT.late_listing),
+        "time after which a new batch, directory or job is in its listing",
+    ),
 )
 CHOICES = (
     (
@@ -54,6 +66,14 @@ CHOICES = (
         " Content-Length is too large, or a redirect",
     ),
     ("--v1-results", V1_RESULTS, DEFAULT.v1_results, "which API has the results of batch processing (v1 beta) items"),
+    (
+        *("--refuse-creates", REFUSE_CREATES, DEFAULT.refuse_creates),
+        "how new batches (and Playment's jobs) are refused: always, or one of three creates with 429",
+    ),
+    (
+        *("--directory-names", DIRECTORY_NAMES, DEFAULT.directory_names),
+        "whether LlamaCloud refuses a second directory of the same name",
+    ),
 )
 
 
@@ -62,7 +82,8 @@ def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(
         prog="python -m airflow_batch_provider.sandbox",
         description="Serves the batch APIs of Playment, LlamaCloud and TalkifAI with made-up data, to try"
-        " DAGs without an account. GET / tells the API keys and ids. Prints one line once it listens; ends"
+        " DAGs without an account. GET / tells the API keys and ids, GET /journal what was written. Prints one line"
+        " once it listens; ends"
         " at SIGTERM or SIGINT.",
     )
     for name, kind, metavar, default, text in OPTIONS:

@@ -78,6 +78,11 @@ def result_file(job_id: str, api_url: str = "", files_url: str = "", large_bytes
     return filled("application/json", written[:-1] + b',"notes":"', b'"}', large_bytes)
 
 
+def rectangles(job_id: str, count: int) -> list[dict[str, Any]]:
+    """Return as many rectangles."""
+    return [_rectangle(job_id, number) for number in range(count)]
+
+
 def mask_of(job_id: str, number: int) -> bytes:
     """Return the PNG of a mask."""
     return png(number, number_of(job_id) % 256, 200)

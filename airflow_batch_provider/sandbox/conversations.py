@@ -18,13 +18,15 @@ from starlette.responses import JSONResponse, Response
 from airflow_batch_provider.sandbox.content import Content, filled
 from airflow_batch_provider.sandbox.faults import Handler
 from airflow_batch_provider.sandbox.storage import Storage
-from airflow_batch_provider.sandbox.talkifai import TalkifAI, refused, timestamp
+from airflow_batch_provider.sandbox.talkifai import TalkifAI, refused
+from airflow_batch_provider.sandbox.talkifai_calls import CallingJob, TalkifAICalls, timestamp
 from airflow_batch_provider.sandbox.world import World, item_of
 
 Kind = Literal["plain", "no_recording", "late", "no_transcript", "gone", "large"]
 ODD: dict[int, Kind] = {3: "no_recording", 5: "late", 7: "no_transcript", 9: "gone", 11: "large"}
 EVERY = 20
 BYTES = 2000  # of a recording that is not large
+ID3 = b"ID3\x04\x00\x00\x00\x00\x00\x00\xff\xfb\x90\x00"
 INCLUDED = ("transcript", "analysis", "recording")
 
 
@@ -54,7 +56,7 @@ def recording_of(contact_id: str, large_bytes: int = 0) -> Content:
 
     :param large_bytes: size of a large one, see :class:`~airflow_batch_provider.sandbox.Settings`.
     """
-    head = b"ID3\x04\x00\x00\x00\x00\x00\x00\xff\xfb\x90\x00" + contact_id.encode()
+    head = ID3 + contact_id.encode()
     return filled("audio/mpeg", head, b"", large_bytes if kind_of(contact_id) == "large" else BYTES)
 
 
@@ -64,11 +66,13 @@ class Conversations:
     :param api: the endpoints of the organization.
     :param world: the seeded data.
     :param storage: where recordings lie.
+    :param calls: the jobs that were submitted.
     """
 
-    def __init__(self, api: TalkifAI, world: World, storage: Storage) -> None:
-        self._api, self._world, self._storage = api, world, storage
+    def __init__(self, api: TalkifAI, world: World, storage: Storage, calls: TalkifAICalls) -> None:
+        self._api, self._world, self._storage, self._calls = api, world, storage, calls
         storage.add("recordings", self._stored)
+        storage.add("calls", self._stored_call)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -109,17 +113,21 @@ class Conversations:
         wanted = {name: fields.get(f"include{name.capitalize()}", True) for name in INCLUDED}
         if not all(isinstance(value, bool) for value in wanted.values()):
             raise refused(400, "include flags must be boolean")
-        contact = self._api.contact_of_room(room)
-        if contact is None or contact["status"] != "completed" or kind_of(contact["id"]) == "gone":
+        ours = self._calls.of_room(room)
+        contact = self._calls.contact_row(*ours) if ours else self._api.contact_of_room(room)
+        if contact is None or contact["status"] != "completed" or (not ours and kind_of(contact["id"]) == "gone"):
             raise refused(404, "Conversation not found")
-        index = item_of(contact["id"])[0]
-        parts = self._parts(index, contact["id"], request)
+        if ours:
+            agent, parts = int(ours[0].agent_id[-1]), self._submitted_parts(*ours, request)
+        else:
+            index = item_of(contact["id"])[0]
+            agent, parts = index % 4, self._parts(index, contact["id"], request)
         conversation = {
             "sessionId": f"session_{contact['id'].removeprefix('contact_')}",
             "roomName": room,
-            "agentId": f"agent_{index % 4}",
+            "agentId": f"agent_{agent}",
             "duration": contact["callDuration"],
-            "agentConfiguration": {"name": f"Agent {index % 4}", "prompt": "Be polite. Confidential."},
+            "agentConfiguration": {"name": f"Agent {agent}", "prompt": "Be polite. Confidential."},
         }
         return JSONResponse(
             {
@@ -133,7 +141,7 @@ class Conversations:
                     "schemaVersion": "1.1",
                 },
                 "conversation": conversation | {key: value for name, key, value in parts if wanted[name]},
-                "summary": {"messageCount": len(transcript_of(contact["id"]))},
+                "summary": {"messageCount": 2},
             },
             headers={"Content-Disposition": 'attachment; filename="conversation.json"'},
         )
@@ -148,6 +156,25 @@ class Conversations:
             url = self._storage.sign(request, f"recordings/{contact_id}.mp3")
             parts.append(("recording", "recordingUrl", url))
         return parts
+
+    def _submitted_parts(self, job: CallingJob, contact: int, request: Request) -> list[tuple[str, str, Any]]:
+        whom, row = job.contacts[contact], self._calls.contact_row(job, contact)
+        transcript = [
+            {"role": "agent", "text": f"Is this {whom.data.get('name', '')} at {whom.phone}?", "offsetSeconds": 0.5},
+            {"role": "user", "text": "Yes", "offsetSeconds": 2.25},
+        ]
+        return [
+            ("transcript", "transcript", transcript),
+            ("analysis", "postCallAnalysis", {"Outcome": "renewed", "Phone": whom.phone}),
+            ("recording", "recordingUrl", self._storage.sign(request, f"calls/{row['id']}.mp3")),
+        ]
+
+    def _stored_call(self, name: str, request: Request) -> Content | None:
+        found = self._calls.find_contact(name.removesuffix(".mp3"))
+        if found is None:
+            return None
+        head = f"{name} {found[0].contacts[found[1]].phone}".encode()
+        return filled("audio/mpeg", ID3 + head, b"", BYTES)
 
     def _stored(self, name: str, request: Request) -> Content:
         return recording_of(name.removesuffix(".mp3"), self._world.settings.large_bytes)

@@ -1,4 +1,4 @@
-"""What LlamaCloud's jobs produce: everything follows from a job's id, so a test can compute it.
+"""What LlamaCloud's seeded jobs produce: everything follows from a job's id, so a test can compute it.
 
 The position of an item in its batch decides what is odd about it (``ODD``), the same in each 20 items.
 """

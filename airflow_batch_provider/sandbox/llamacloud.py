@@ -6,48 +6,29 @@ description.
 
 from __future__ import annotations
 
-import base64
 import math
-import struct
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from airflow_batch_provider.sandbox.content import exact_json
 from airflow_batch_provider.sandbox.documents import files_of
 from airflow_batch_provider.sandbox.faults import Handler, Refused
-from airflow_batch_provider.sandbox.query import Query
-from airflow_batch_provider.sandbox.world import Matches, Progress, Stage, World, utc
+from airflow_batch_provider.sandbox.llamacloud_access import LlamaCloudAccess
+from airflow_batch_provider.sandbox.llamacloud_rows import batch_row, job_row, v2_status
+from airflow_batch_provider.sandbox.llamacloud_submitted import PREFIXES, PRESET, LlamaCloudSubmitted
+from airflow_batch_provider.sandbox.llamacloud_tokens import SUBMITTED, Row, cut, timestamp, token_of
+from airflow_batch_provider.sandbox.world import Matches, Progress, Stage, World
 
 BATCH_STATUSES = ("PENDING", "THROTTLED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
 JOB_STATUSES = ("pending", "running", "dispatched", "completed", "failed", "cancelled")
 JOB_TYPES = ("parse", "extract", "classify")
 DIRECTORIES = 4
 ODD_TOTALS = {20: 0, 13: 2**53 + 1}  # from none to more than a double can hold exactly
-CONFIGURATION = "cfg-PARSE_AGENTIC"
-PREFIXES = {"parse_v2": "pjb-", "extract_v2": "ext-"}
+CONFIGURATION = PRESET
 ERROR = 'Worker lost: "Zeitüberschreitung" (東京)\nattempt 3 of 3'
-
-
-def token_of(position: int) -> str:
-    """Give the page token of a row; its "+", "/" and "=" find out clients that do not encode it."""
-    return base64.b64encode(b"\xfb\xef\xff" + struct.pack(">Q", position)).decode()  # ++//AAAA...=
-
-
-def position_of(token: str, count: int) -> int | None:
-    """Give the row index of a page token, or None if the token is not one of this listing."""
-    try:
-        position = int.from_bytes(base64.b64decode(token, validate=True)[3:], "big")
-    except ValueError:
-        return None
-    return position if position <= count and token_of(position) == token else None
-
-
-def timestamp(milliseconds: int | None) -> str | None:
-    """Give a time as LlamaCloud writes it: UTC, three digits of fraction, ``Z``."""
-    return None if milliseconds is None else utc(milliseconds) + "Z"
 
 
 class Counts(NamedTuple):
@@ -69,18 +50,16 @@ def unmapped(index: int, file: int) -> bool:
     return file == 0 and index % 3 == 0
 
 
-class LlamaCloud:
+class LlamaCloud(LlamaCloudAccess):
     """The endpoints of one project.
 
     :param world: the seeded data.
+    :param submitted: what was submitted, which listings have first.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._rows = world.settings.jobs
-        self.api_key = f"llx-sandbox-{world.digest('llamacloud key')}"
-        self.project_id = f"prj-{world.uuid('llamacloud project')}"
-        self.organization_id = world.uuid("llamacloud organization")
+    def __init__(self, world: World, submitted: LlamaCloudSubmitted) -> None:
+        super().__init__(world)
+        self._submitted, self._rows = submitted, world.settings.jobs
         self.directories = [f"dir-{world.uuid('llamacloud directory', n)}" for n in range(DIRECTORIES)]
 
     @property
@@ -93,10 +72,6 @@ class LlamaCloud:
             "/api/v1/beta/batch-processing/{id}": self.get_job,
         }
 
-    def transient_fault(self, draw: float) -> Response:
-        """Give an overloaded server's answer."""
-        return JSONResponse({"detail": "Service temporarily unavailable"}, 503)
-
     async def list_batches(self, request: Request) -> Response:
         """List v2 batches; page after page by token."""
         query = self.admit(request)
@@ -106,29 +81,39 @@ class LlamaCloud:
         directory = query.text("source_directory_id")
         after = query.milliseconds("created_at_on_or_after", -math.inf)
         before = query.milliseconds("created_at_on_or_before", math.inf)
-        position = position_of(query.text("page_token") or token_of(0), self._rows)
-        if position is None:
-            query.refuse("page_token", "value_error", "Invalid page token", None)
-        self.check(query)
-        elapsed = self._world.elapsed()
+        start = self.start(query, self._rows, self._submitted.batches.count)
+        elapsed, now = self._world.elapsed(), self._submitted.now()
+        ours: list[tuple[int, Row]] = [
+            (SUBMITTED + number, partial(batch_row, self._submitted, self.project_id, batch, False))
+            for number, batch in self._submitted.batches.newest_first()
+            if number <= start.newest
+            and self._submitted.is_listed(batch.created)
+            and status in (None, v2_status(batch, now))
+            and directory in (None, batch.directory_id)
+            and after <= batch.created <= before
+        ]
         span = self._world.created_between(self._rows, after, before)
         found = Matches.of(
-            range(max(span.start, position or 0), max(span.stop, position or 0)),
+            range(max(span.start, start.seeded), max(span.stop, start.seeded)),
             lambda index: (
                 status in (None, self._batch_status(index, self._world.stage(index, elapsed)))
                 and directory in (None, self.directories[index % DIRECTORIES])
             ),
         )
         # The token holds the next row, not how many to skip: rows that leave the filter shift nothing.
-        rows = found.rows(0, size + 1)
-        token = token_of(rows[size]) if len(rows) > size else None
-        return self.page([self._batch(index, elapsed) for index in rows[:size]], token)
+        seeded: list[tuple[int, Row]] = [
+            (index, partial(self._batch, index, elapsed)) for index in found.rows(0, max(size + 1 - len(ours), 0))
+        ]
+        return self.page(*cut(size, ours + seeded))
 
     async def get_batch(self, request: Request) -> Response:
         """Give one v2 batch, with the results of its files if asked for."""
         query = self.admit(request)
         expand = query.choice("expand", ("results",)) is not None
         self.check(query)
+        batch = self._submitted.find("batch", "bat-", str(request.path_params["id"]), self._submitted.batches)
+        if batch:
+            return JSONResponse(batch_row(self._submitted, self.project_id, batch, expand))
         index = self.find("bat-", "llamacloud batch", request)
         return JSONResponse(self._batch(index, self._world.elapsed(), expand))
 
@@ -152,36 +137,31 @@ class LlamaCloud:
                 and directory in (None, self._job_directory(index))
             ),
         )
-        token = token_of(offset + limit) if offset + limit < len(found) else None
-        return self.page([self._job(index, elapsed) for index in found.rows(offset, limit)], token)
+        ours = [
+            job
+            for _, batch in self._submitted.processing_jobs.newest_first()
+            if self._submitted.is_listed(batch.created)
+            and (job := job_row(self.project_id, batch, self._submitted.now()))
+            and status in (None, job["status"])
+            and job_type in (None, batch.product)
+            and directory in (None, batch.directory_id)
+        ]
+        token = token_of(offset + limit) if offset + limit < len(ours) + len(found) else None
+        rows = ours[offset : offset + limit]
+        seeded = found.rows(max(offset - len(ours), 0), limit - len(rows))
+        return self.page(rows + [self._job(index, elapsed) for index in seeded], token)
 
     async def get_job(self, request: Request) -> Response:
         """Give one v1 batch processing job: nested, unlike in the list."""
         self.check(self.admit(request))
+        text = str(request.path_params["id"])
+        if batch := self._submitted.find("processing job", "bjb-", text, self._submitted.processing_jobs):
+            job = job_row(self.project_id, batch, self._submitted.now())
+            share = round(100 * job["processed_items"] / max(job["total_items"], 1), 1)
+            return JSONResponse({"job": job, "progress_percentage": share})
         index, elapsed = self.find("bjb-", "llamacloud job", request), self._world.elapsed()
         percentage = round(100 * self._world.progress(index, elapsed).done, 1)
         return JSONResponse({"job": self._job(index, elapsed), "progress_percentage": percentage})
-
-    def admit(self, request: Request) -> Query:
-        """Check the key, and the project if one is given."""
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or key.strip() != self.api_key:
-            raise Refused(JSONResponse({"detail": "Invalid API Key"}, 401))
-        query = Query(request)
-        for name, ours in (("project_id", self.project_id), ("organization_id", self.organization_id)):
-            # Rows carry "prj-<UUID>" while the parameter is declared as a UUID: both are taken.
-            if query.text(name) not in (None, ours, ours.removeprefix("prj-")):
-                raise Refused(JSONResponse({"detail": f"The API key has no access to this {name}"}, 403))
-        return query
-
-    def check(self, query: Query) -> None:
-        """Answer 422 if a parameter was wrong."""
-        if query.problems:
-            raise Refused(JSONResponse({"detail": query.problems}, 422))
-
-    def page(self, items: list[dict[str, Any]], token: str | None) -> Response:
-        """Return a page of a listing; no token: the last one."""
-        return exact_json({"items": items, **self._world.settings.next_page_token(token), "total_size": None})
 
     def find(self, prefix: str, kind: str, request: Request) -> int:
         """Return the row of the batch or job in the path, or answer 404."""

@@ -7,6 +7,7 @@ description.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +16,12 @@ from starlette.responses import JSONResponse, Response
 from airflow_batch_provider.sandbox import documents
 from airflow_batch_provider.sandbox.content import Blocks
 from airflow_batch_provider.sandbox.faults import Handler, Refused
-from airflow_batch_provider.sandbox.llamacloud import ERROR, JOB_TYPES, Counts, LlamaCloud, timestamp, token_of
+from airflow_batch_provider.sandbox.llamacloud import ERROR, JOB_TYPES, Counts, LlamaCloud
+from airflow_batch_provider.sandbox.llamacloud_jobs import Document, SeededDocument
+from airflow_batch_provider.sandbox.llamacloud_rows import described, item_row, item_status, runs_of
+from airflow_batch_provider.sandbox.llamacloud_submitted import Batch, LlamaCloudSubmitted
+from airflow_batch_provider.sandbox.llamacloud_tokens import timestamp, token_of
+from airflow_batch_provider.sandbox.submitted_documents import SubmittedDocument
 from airflow_batch_provider.sandbox.world import Progress, World, item_of
 
 ITEM_STATUSES = ("pending", "processing", "completed", "failed", "skipped", "cancelled")
@@ -44,10 +50,11 @@ class LlamaCloudItems:
 
     :param api: the endpoints of the jobs.
     :param world: the seeded data.
+    :param submitted: what was submitted.
     """
 
-    def __init__(self, api: LlamaCloud, world: World) -> None:
-        self._api, self._world = api, world
+    def __init__(self, api: LlamaCloud, world: World, submitted: LlamaCloudSubmitted) -> None:
+        self._api, self._world, self._submitted = api, world, submitted
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -60,9 +67,9 @@ class LlamaCloudItems:
         job = "/api/v1/parsing/job/{job_id}"
         parsing = {
             job: self.parsing_job,
-            f"{job}/result/markdown": self._result(lambda job_id: {"markdown": documents.markdown_of(job_id)}),
-            f"{job}/result/text": self._result(lambda job_id: {"text": documents.text_of(job_id)}),
-            f"{job}/result/json": self._result(lambda job_id: {"pages": documents.v1_pages_of(job_id)}),
+            f"{job}/result/markdown": self._result(lambda document: {"markdown": document.markdown}),
+            f"{job}/result/text": self._result(lambda document: {"text": document.text}),
+            f"{job}/result/json": self._result(lambda document: {"pages": document.v1_pages()}),
             f"{job}/result/xlsx": self._file("xlsx"),
             f"{job}/result/pdf": self._file("output_pdf"),
             f"{job}/result/image/{{name}}": self.image,
@@ -79,11 +86,18 @@ class LlamaCloudItems:
         limit, offset = query.integer("limit", 100, 1, 1000), query.integer("offset", 0, 0)
         status = query.choice("status", ITEM_STATUSES)
         self._api.check(query)
-        index = self._api.find("bjb-", "llamacloud job", request)
-        progress = self._world.progress(index, self._world.elapsed())
-        chosen = ranges(self._api.counts(index, progress), progress)
-        rows = [(item, word) for word, span in chosen.items() if status in (None, word) for item in span]
-        items = [self._item(index, item, word, progress) for item, word in rows[offset : offset + limit]]
+        text, rows = str(request.path_params["id"]), list[Callable[[], dict[str, Any]]]()
+        if batch := self._submitted.find("processing job", "bjb-", text, self._submitted.processing_jobs):
+            now = self._submitted.now()
+            chosen = [n for n in range(len(batch.files)) if status in (None, item_status(batch, n, now))]
+            rows += [partial(item_row, self._submitted, batch, item) for item in chosen]
+        else:
+            index = self._api.find("bjb-", "llamacloud job", request)
+            progress = self._world.progress(index, self._world.elapsed())
+            spans = ranges(self._api.counts(index, progress), progress)
+            words = ((item, word) for word, span in spans.items() if status in (None, word) for item in span)
+            rows += [partial(self._item, index, item, word, progress) for item, word in words]
+        items = [row() for row in rows[offset : offset + limit]]
         return self._api.page(items, token_of(offset + limit) if offset + limit < len(rows) else None)
 
     async def processing_results(self, request: Request) -> Response:
@@ -92,6 +106,9 @@ class LlamaCloudItems:
         job_type = query.choice("job_type", ("parse", "extract", "classify"))
         self._api.check(query)
         item_id = str(request.path_params["item_id"])
+        if ours := runs_of(self._submitted, item_id):
+            runs = [run for run in ours[1] if job_type in (None, run["job_type"])]
+            return JSONResponse({"item_id": item_id, "item_name": ours[0], "processing_results": runs})
         found = self._world.find_item("llamacloud item", item_id.removeprefix("itm-"))
         if not found or not item_id.startswith("itm-") or (status := self._status(*found)) is None:
             raise Refused(JSONResponse({"detail": "Item not found"}, 404))
@@ -100,27 +117,38 @@ class LlamaCloudItems:
 
     async def parsing_job(self, request: Request) -> Response:
         """Return the job that parsed an item; its words for a status are others than anywhere else."""
-        job_id = self._parsed(request)
-        partly = documents.kind_of(job_id) == "failed_pages"
-        status = "PARTIAL_SUCCESS" if partly else "SUCCESS"
+        status = "PARTIAL_SUCCESS" if self._parsed(request).has_failed_pages else "SUCCESS"
+        job_id = str(request.path_params["job_id"])
         return JSONResponse({"id": job_id, "status": status, "error_code": None, "error_message": None})
 
     async def image(self, request: Request) -> Response:
         """Return an image of a parsed item: the bytes, to those who have the key."""
-        job_id, name = self._parsed(request), str(request.path_params["name"])
-        if name not in documents.image_names(job_id):
+        document, name = self._parsed(request), str(request.path_params["name"])
+        if name not in document.image_names:
             raise Refused(JSONResponse({"detail": "Image not found"}, 404))
-        return Response(documents.image_of(job_id, name), media_type="image/png")
+        return Response(document.image(name), media_type="image/png")
 
-    def has_result(self, job_id: str) -> bool:
-        """Return whether an item was parsed by a job, and its result is still there."""
+    def find(self, job_id: str) -> Document | None:
+        """Return what a job produced that parsed an item, or None if there is nothing, or nothing any more."""
+        if ours := self._find_submitted(job_id):
+            return SubmittedDocument(ours[0].files[ours[1]], ours[0].parameters)
         found = self._world.find_item("llamacloud item job", job_id)
         if found is None or documents.kind_of(job_id) == "expired":
-            return False
-        return JOB_TYPES[found[0] % 3] == "parse" and self._status(*found) == "completed"
+            return None
+        if JOB_TYPES[found[0] % 3] != "parse" or self._status(*found) != "completed":
+            return None
+        return SeededDocument(job_id, self._world.settings.large_bytes)
+
+    def _find_submitted(self, job_id: str) -> tuple[Batch, int] | None:
+        ours = self._submitted.find_job("v1", job_id)
+        if ours is None or ours[0].product != "parse" or item_status(*ours, self._submitted.now()) != "completed":
+            return None
+        return ours
 
     def described(self, job_id: str) -> dict[str, Any]:
         """Return the job of an item in the form of v2."""
+        if ours := self._find_submitted(job_id):
+            return described(self._submitted, self._api.project_id, *ours)
         index, item = item_of(job_id)
         progress = self._world.progress(index, self._world.elapsed())
         return {
@@ -135,24 +163,24 @@ class LlamaCloudItems:
             "user_metadata": None,
         }
 
-    def _parsed(self, request: Request) -> str:
+    def _parsed(self, request: Request) -> Document:
         self._api.check(self._api.admit(request))
-        job_id = str(request.path_params["job_id"])
-        if not self.has_result(job_id):
+        document = self.find(str(request.path_params["job_id"]))
+        if document is None:
             raise Refused(JSONResponse({"detail": "Job not found"}, 404))
-        return job_id
+        return document
 
-    def _result(self, result: Callable[[str], dict[str, Any]]) -> Handler:
+    def _result(self, result: Callable[[Document], dict[str, Any]]) -> Handler:
         async def answer(request: Request) -> Response:
-            job_id = self._parsed(request)
-            pages = len(documents.page_numbers(job_id))
-            return JSONResponse({**result(job_id), "job_metadata": {"job_pages": pages, "job_is_cache_hit": False}})
+            document = self._parsed(request)
+            pages = len(document.page_numbers)
+            return JSONResponse({**result(document), "job_metadata": {"job_pages": pages, "job_is_cache_hit": False}})
 
         return answer
 
     def _file(self, name: str) -> Handler:
         async def answer(request: Request) -> Response:
-            content = documents.file_of(self._parsed(request), name, self._world.settings.large_bytes)
+            content = self._parsed(request).file(name)
             if content is None:
                 raise Refused(JSONResponse({"detail": "Result not found"}, 404))
             return Blocks(content, headers={"Content-Type": content.media_type})

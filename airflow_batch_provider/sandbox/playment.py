@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from airflow_batch_provider.sandbox.annotation import PUBLIC, annotation_count, attachment_url
 from airflow_batch_provider.sandbox.faults import Handler, Refused
+from airflow_batch_provider.sandbox.playment_jobs import ANNOTATIONS, JobsOfABatch, PlaymentJobs, SubmittedJob
 from airflow_batch_provider.sandbox.storage import Storage
 from airflow_batch_provider.sandbox.world import PERIOD, Matches, World, utc
 
@@ -58,10 +59,11 @@ class Playment:
 
     :param world: the seeded data.
     :param storage: where results lie.
+    :param jobs: what was submitted.
     """
 
-    def __init__(self, world: World, storage: Storage) -> None:
-        self._world, self._storage = world, storage
+    def __init__(self, world: World, storage: Storage, jobs: PlaymentJobs) -> None:
+        self._world, self._storage, self._jobs = world, storage, jobs
         self.api_key = f"playment-sandbox-{world.digest('playment key')}"
         self.project_id = world.uuid("playment project")
         self.batch_ids = [world.uuid("playment batch", number) for number in range(len(BATCHES))]
@@ -82,42 +84,50 @@ class Playment:
 
     async def project_details(self, request: Request) -> Response:
         """List the batches of the project, all at once."""
-        self._admit(request)
+        self.admit(request)
         elapsed = self._world.elapsed()
-        batches = [self._batch(number, elapsed) for number in range(len(BATCHES))]
-        return self._success({"name": "Project XYZ", "base": "IMAGE", "batches": batches})
+        batches = [self._submitted_batch(batch) for batch in self._jobs.listed()]
+        batches += [self._batch(number, elapsed) for number in range(len(BATCHES))]
+        return self.success({"name": "Project XYZ", "base": "IMAGE", "batches": batches})
 
     async def batch_jobs(self, request: Request) -> Response:
         """List the jobs of a batch, a page of 100; the token is the time of the last job so far."""
-        self._admit(request)
+        self.admit(request)
         batch_id = self._path_id(request, "batch_id")
-        if batch_id not in self.batch_ids:
+        number = self.batch_ids.index(batch_id) if batch_id in self.batch_ids else None
+        batch, ours = self._jobs.find_batch(batch_id), self._jobs.jobs_of(batch_id)
+        if number is None and batch is None:
             raise Refused(failure("FS_0006", "Batch not found"))
-        number = self.batch_ids.index(batch_id)
-        start = self._position(number, request.query_params.get("page_token", ""))
-        total, elapsed = self._size(number), self._world.elapsed()
+        seeded = 0 if number is None else self._size(number)
+        total, elapsed = seeded + len(ours), self._world.elapsed()
+        origin = self._origin(number, batch)
+        start = self._position(origin, total, request.query_params.get("page_token", ""))
         end = min(start + PAGE_SIZE, total)
-        token = self._created(number) * 1000 + end * NANOSECONDS_BETWEEN_JOBS
-        return self._success(
+        token = origin + end * NANOSECONDS_BETWEEN_JOBS
+        jobs = [self._job(number or 0, index, elapsed) for index in range(start, min(end, seeded))]
+        jobs += [self._jobs.row(job) for job in ours[max(start - seeded, 0) : max(end - seeded, 0)]]
+        return self.success(
             {
                 "id": "",  # empty in the documented sample, as is the next
                 "project_id": "",
-                "name": BATCHES[number].name,
-                "jobs": [self._job(number, index, elapsed) for index in range(start, end)],
+                "name": BATCHES[number].name if number is not None else batch and batch.name,
+                "jobs": jobs,
                 **self._world.settings.next_page_token(str(token) if end < total else None),
             }
         )
 
     async def job_result(self, request: Request) -> Response:
         """Give one job with the address of its result, which is empty until the job is completed."""
-        self._admit(request)
+        self.admit(request)
         job_id = self._path_id(request, "job_id")
+        if submitted := self._jobs.find_job(job_id):
+            return self.success(self._submitted_result(submitted, request))
         found = self._find(job_id)
         if found is None:
             raise Refused(failure("FS_0006", "Job not found"))
         job = self._job(*found, self._world.elapsed())
         done, work_flow_id = job["status"] == "completed", self._world.uuid("playment work flow")
-        return self._success(
+        return self.success(
             {
                 "project_id": self.project_id,
                 "reference_id": job["reference_id"],
@@ -153,10 +163,12 @@ class Playment:
         url = self._storage.url(request, f"playment/{job_id}.json")
         return url if index % 10 == PUBLIC else attachment_url(self._storage.api_url(request), url)
 
-    def _success(self, data: dict[str, Any]) -> Response:
+    def success(self, data: dict[str, Any]) -> Response:
+        """Return the envelope of a success."""
         return JSONResponse({"data": data, "success": True})
 
-    def _admit(self, request: Request) -> None:
+    def admit(self, request: Request) -> None:
+        """Check key and project."""
         self.admit_key(request)
         if self._path_id(request, "project_id") != self.project_id:
             raise Refused(failure("unauthorized", "You do not have access to this project"))
@@ -167,13 +179,19 @@ class Playment:
             raise Refused(failure("GE_0001", f"Invalid UUID passed: {name}"))
         return value
 
-    def _position(self, number: int, token: str) -> int:
+    def _origin(self, number: int | None, batch: JobsOfABatch | None) -> int:
+        """Return when a batch was created, in Unix nanoseconds."""
+        if number is not None:
+            return self._created(number) * 1000
+        return batch.created * 1_000_000 if batch else 0
+
+    def _position(self, origin: int, total: int, token: str) -> int:
         """Give the job at which the page of a token begins; blank is the first page, as documented."""
         if not token:
             return 0
         if TOKEN.fullmatch(token):
-            index, off = divmod(int(token) - self._created(number) * 1000, NANOSECONDS_BETWEEN_JOBS)
-            if off == 0 and 0 < index <= self._size(number):
+            index, off = divmod(int(token) - origin, NANOSECONDS_BETWEEN_JOBS)
+            if off == 0 and 0 < index <= total:
                 return index
         raise Refused(failure("invalid_request_error", "Page token is invalid"))
 
@@ -208,8 +226,7 @@ class Playment:
         batch, total, created = BATCHES[number], self._size(number), self._created(number)
         done = Matches.of(range(total), lambda index: self._done(number, index, elapsed))
         over = batch.done_at_start >= 1 or elapsed >= self._world.settings.duration
-        local, fraction = utc(created // 1000 + INDIA_AHEAD)[:-4], f"{created % 1_000_000:06d}"
-        return {
+        row = {
             "id": self.batch_ids[number],
             "name": batch.name,
             "description": batch.description,
@@ -219,8 +236,57 @@ class Playment:
             "total_frames": total,
             "completed_frames": len(done),
             "annotations": done.total(annotation_count),
-            # As documented: Indian time, and no zero at the end of the fraction (Batch 1: .23401).
-            "created_at": f"{local}.{fraction.rstrip('0')}+05:30",
+            "created_at": _created_at(created),
             # Only "Complete" is documented. The default batch takes new jobs for ever: never complete.
             "status": "Complete" if over and not batch.is_default else "In Progress",
         }
+        return self._with(row, self._jobs.jobs_of(self.batch_ids[number]))
+
+    def _submitted_batch(self, batch: JobsOfABatch) -> dict[str, Any]:
+        jobs = self._jobs.jobs_of(batch.id)
+        counters = ("total_jobs", "completed_jobs", "total_frames", "completed_frames", "annotations")
+        row = {
+            "id": batch.id,
+            "name": batch.name,
+            "description": batch.description,
+            "is_default": False,
+            **dict.fromkeys(counters, 0),
+            "created_at": _created_at(batch.created * 1000),
+            "status": "Complete" if jobs else "In Progress",
+        }
+        return self._with(row, jobs)
+
+    def _with(self, row: dict[str, Any], jobs: list[SubmittedJob]) -> dict[str, Any]:
+        """Add jobs to a batch, which is not complete while they are not over."""
+        now = self._jobs.now()
+        for job in jobs:
+            done = job.status(now) == "completed"
+            row["total_jobs"] += 1
+            row["total_frames"] += job.frames
+            row["completed_jobs"] += done
+            row["completed_frames"] += job.frames if done else 0
+            row["annotations"] += ANNOTATIONS if done else 0
+        if any(now < job.ends for job in jobs):
+            row["status"] = "In Progress"
+        return row
+
+    def _submitted_result(self, job: SubmittedJob, request: Request) -> dict[str, Any]:
+        status = job.status(self._jobs.now())
+        url = self._storage.url(request, f"playment/{job.id}.json")
+        return {
+            "project_id": self.project_id,
+            "reference_id": job.reference_id,
+            "job_id": job.id,
+            "batch_id": job.batch_id,
+            "status": status,
+            "work_flow_id": job.tag,
+            "priority_weight": job.priority_weight,
+            "tag": job.tag,
+            "result": attachment_url(self._storage.api_url(request), url) if status == "completed" else "",
+        }
+
+
+def _created_at(microseconds: int) -> str:
+    """Return a time as documented: Indian, and no zero at the end of the fraction (Batch 1: .23401)."""
+    local, fraction = utc(microseconds // 1000 + INDIA_AHEAD)[:-4], f"{microseconds % 1_000_000:06d}"
+    return f"{local}.{fraction.rstrip('0') or '0'}+05:30"

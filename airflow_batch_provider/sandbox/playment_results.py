@@ -16,6 +16,7 @@ from airflow_batch_provider.sandbox import annotation
 from airflow_batch_provider.sandbox.content import Content
 from airflow_batch_provider.sandbox.faults import Handler, Refused
 from airflow_batch_provider.sandbox.playment import Playment, failure
+from airflow_batch_provider.sandbox.playment_jobs import PlaymentJobs
 from airflow_batch_provider.sandbox.storage import Storage
 from airflow_batch_provider.sandbox.world import World, number_of
 
@@ -28,10 +29,11 @@ class PlaymentResults:
     :param api: the endpoints of the project.
     :param world: the seeded data.
     :param storage: where files lie.
+    :param jobs: what was submitted.
     """
 
-    def __init__(self, api: Playment, world: World, storage: Storage) -> None:
-        self._api, self._world, self._storage = api, world, storage
+    def __init__(self, api: Playment, world: World, storage: Storage, jobs: PlaymentJobs) -> None:
+        self._api, self._world, self._storage, self._jobs = api, world, storage, jobs
         storage.add("playment", self._stored)
 
     @property
@@ -59,6 +61,9 @@ class PlaymentResults:
 
     def _stored(self, name: str, request: Request) -> Content | None:
         found = FILE.fullmatch(name)
+        if found and (submitted := self._jobs.find_job(found[1])):
+            done = submitted.status(self._jobs.now()) == "completed" and found[2] is None
+            return submitted.result_file() if done else None
         if not found or annotation.is_gone(found[1]) or not self._api.is_completed(found[1]):
             return None
         job_id, mask = found[1], found[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
@@ -15,14 +16,18 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from airflow_batch_provider.sandbox.app import create_app
 from airflow_batch_provider.sandbox.content import Cut
+from airflow_batch_provider.sandbox.faults import CLOSE
+from airflow_batch_provider.sandbox.journal import Journal, Recorder
 from airflow_batch_provider.sandbox.settings import Settings
 from airflow_batch_provider.sandbox.storage import Storage
 
 SECONDS_TO_START = 30
 SECONDS_TO_END = 1  # for answers under way
+Transports = dict[Any, asyncio.BaseTransport]
 
 
 class Server(uvicorn.Server):
@@ -45,7 +50,9 @@ class Server(uvicorn.Server):
         logging.getLogger("uvicorn.error").addFilter(_is_no_cut)
         options: dict[str, Any] = {"log_config": None, "log_level": "error", "access_log": False}
         storage: Storage = app.state.storage
-        both = _by_port(app, storage)
+        transports: Transports = {}
+        options["http"] = _protocol(transports)
+        both = _by_port(app, storage, transports)
         super().__init__(uvicorn.Config(both, lifespan="off", timeout_graceful_shutdown=SECONDS_TO_END, **options))
         self._socket, self._listening = _bound(host, port), listening
         try:
@@ -76,8 +83,26 @@ def _bound(host: str, port: int) -> socket.socket:
         raise
 
 
-def _by_port(api: ASGIApp, storage: Storage) -> ASGIApp:
+def _protocol(transports: Transports) -> type[asyncio.Protocol]:
+    """Return uvicorn's protocol, which also keeps the transports of open connections, by the client's address."""
+
+    class Protocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self._client = tuple(transport.get_extra_info("peername")[:2])
+            transports[self._client] = transport
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            transports.pop(self._client, None)
+            super().connection_lost(exc)
+
+    return Protocol
+
+
+def _by_port(api: ASGIApp, storage: Storage, transports: Transports) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if transport := transports.get(tuple(scope["client"] or ())):
+            scope[CLOSE] = transport.close
         await (storage if scope["server"][1] == storage.ports.files else api)(scope, receive, send)
 
     return answer
@@ -96,6 +121,7 @@ class Sandbox:
     :param requests: the latest API requests, as texts such as ``GET /path?query``.
     :param files_url: where the files behind signed URLs are.
     :param file_requests: the latest requests there, as texts such as ``GET /path`` and ``GET /path bytes=5-``.
+    :param recorder: counts what is written; read :attr:`journal`.
     """
 
     url: str
@@ -103,6 +129,12 @@ class Sandbox:
     requests: deque[str]
     files_url: str
     file_requests: deque[str]
+    recorder: Recorder
+
+    @property
+    def journal(self) -> Journal:
+        """What was written until now; a view that does not change."""
+        return self.recorder.view()
 
 
 @contextmanager
@@ -120,7 +152,7 @@ def serve(settings: Settings | None = None, clock: Callable[[], float] = time.ti
     try:
         if not listening.wait(SECONDS_TO_START):
             raise TimeoutError(f"the sandbox did not start within {SECONDS_TO_START} seconds")
-        seen = app.state.requests, server.files_url, app.state.storage.requests
+        seen = app.state.requests, server.files_url, app.state.storage.requests, app.state.recorder
         yield Sandbox(server.url, app.state.how_to, *seen)
     finally:
         server.should_exit = True

@@ -12,6 +12,10 @@ FileFault = Literal["none", "cut", "no-range", "html", "length", "redirect"]
 FILE_FAULTS: tuple[str, ...] = get_args(FileFault)
 V1Results = Literal["v1", "v2", "neither"]
 V1_RESULTS: tuple[str, ...] = get_args(V1Results)
+RefuseCreates = Literal["none", "402", "409", "422", "429"]
+REFUSE_CREATES: tuple[str, ...] = get_args(RefuseCreates)
+DirectoryNames = Literal["unique", "any"]
+DIRECTORY_NAMES: tuple[str, ...] = get_args(DirectoryNames)
 MAX_JOBS = 1_000_000
 MAX_FILES = 1000  # of a LlamaCloud batch, as documented
 MAX_LARGE_BYTES = 1 << 40
@@ -38,6 +42,16 @@ class Settings:
         in the middle of it; ``no-range``: ``Range`` is ignored; ``html``: a page with status 200 instead of the file;
         ``length``: ``Content-Length`` is larger than the body; ``redirect``: to another signed URL.
     :param v1_results: which API has the results of LlamaCloud's batch processing (v1 beta) items.
+    :param run_seconds: how long a batch that was submitted takes; a Playment job takes as long.
+    :param lose_answers: share of the POST requests, 0 to 1, that take effect but whose answer is lost: the connection
+        is closed, or the answer is HTTP 502 or 504.
+    :param late_listing: seconds after which a new batch, directory or job is in its listing. Its own address has it at
+        once.
+    :param refuse_creates: how batches (and Playment's jobs) are refused. ``402``, ``409`` and ``422``: always, in the
+        form of the vendor; Playment answers 400. ``429``: one of three creates, directories and files included, with
+        ``Retry-After: 0``.
+    :param directory_names: whether LlamaCloud refuses a second directory of a name (``unique``) or not (``any``).
+        Its documents leave that open.
     :raises ValueError: if a value is out of its range; the message names it.
     """
 
@@ -54,21 +68,30 @@ class Settings:
     url_uses: int = 0
     file_fault: FileFault = "none"
     v1_results: V1Results = "v1"
+    run_seconds: float = 5.0
+    lose_answers: float = 0.0
+    late_listing: float = 0.0
+    refuse_creates: RefuseCreates = "none"
+    directory_names: DirectoryNames = "unique"
 
     def __post_init__(self) -> None:
         for name, most in (("jobs", MAX_JOBS), ("files", MAX_FILES), ("large_bytes", MAX_LARGE_BYTES)):
             if not 0 <= getattr(self, name) <= most:
                 raise ValueError(f"{_words(name)} must be from 0 to {most}, not {getattr(self, name)}")
-        if not 0 <= self.failure_rate <= 1:
-            raise ValueError(f"failure rate must be from 0 to 1, not {self.failure_rate}")
-        for name in ("latency", "duration"):
+        for name in ("failure_rate", "lose_answers"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{_words(name)} must be from 0 to 1, not {getattr(self, name)}")
+        for name in ("latency", "duration", "run_seconds", "late_listing"):
             if not 0 <= getattr(self, name) < math.inf:
                 value = getattr(self, name)
-                raise ValueError(f"{name} must be a finite number of seconds, 0 or more, not {value}")
+                raise ValueError(f"{_words(name)} must be a finite number of seconds, 0 or more, not {value}")
         for name in ("late", "url_seconds", "url_uses"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{_words(name)} must be 0 or more, not {getattr(self, name)}")
-        forms = (("last_page", LAST_PAGE_FORMS), ("file_fault", FILE_FAULTS), ("v1_results", V1_RESULTS))
+        forms = (
+            *(("last_page", LAST_PAGE_FORMS), ("file_fault", FILE_FAULTS), ("v1_results", V1_RESULTS)),
+            *(("refuse_creates", REFUSE_CREATES), ("directory_names", DIRECTORY_NAMES)),
+        )
         for name, known in forms:
             if getattr(self, name) not in known:
                 raise ValueError(f"{_words(name)} must be one of {', '.join(known)}, not {getattr(self, name)}")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from airflow_batch_provider.sandbox.faults import Handler, Refused
 from airflow_batch_provider.sandbox.query import Query
-from airflow_batch_provider.sandbox.world import Matches, Progress, World, utc
+from airflow_batch_provider.sandbox.talkifai_calls import CallingJob, TalkifAICalls, timestamp
+from airflow_batch_provider.sandbox.world import Matches, Progress, World
 
 STATUSES = ("pending", "scheduled", "running", "completed", "failed", "cancelled")
 CONTACT_STATUSES = (
@@ -36,11 +38,6 @@ NAMES = {3: 'Büro "Süd", 更新', 5: "First line\nSecond line", 11: "O'Brien &
 def refused(status: int, detail: str) -> Refused:
     """Give an error in TalkifAI's form."""
     return Refused(JSONResponse({"detail": detail}, status))
-
-
-def timestamp(milliseconds: int | None) -> str | None:
-    """Give a time as TalkifAI writes it: UTC, whole seconds, ``Z``."""
-    return None if milliseconds is None else f"{utc(milliseconds)[:-4]}Z"
 
 
 def contacts_of(index: int) -> int:
@@ -68,17 +65,32 @@ def room_name(index: int, contact: int) -> str:
     return f"outbound_agent_{index % 4}_{phone_number(index, contact)}_{index}"
 
 
+class Details(NamedTuple):
+    """A job with its contacts.
+
+    :param statuses: of all contacts.
+    :param contact: returns the contact at a position.
+    :param ends: when the job ends, in Unix milliseconds, if it is running.
+    """
+
+    job: dict[str, Any]
+    statuses: list[str]
+    contact: Callable[[int], dict[str, Any]]
+    ends: int | None
+
+
 class TalkifAI:
     """The endpoints of one organization.
 
     :param world: the seeded data.
+    :param calls: the jobs that were submitted, which listings have first.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, calls: TalkifAICalls) -> None:
+        self._world, self._calls = world, calls
         self._rows = world.settings.jobs
         self.api_key = f"talkifai-sandbox-{world.digest('talkifai key')}"
-        self.organization_id = f"org_{world.digest('talkifai organization')}"
+        self.organization_id = calls.organization_id
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -104,8 +116,11 @@ class TalkifAI:
             raise refused(403, "You do not have access to this organization")
         elapsed = self._world.elapsed()
         found = Matches.of(range(self._rows), lambda index: status in (None, self._status(index, elapsed)))
-        jobs = [self._job(index, elapsed) for index in found.rows((page - 1) * size, size)]
-        return JSONResponse({"batchJobs": jobs, "total": len(found), "page": page, "pageSize": size})
+        ours, start = self._calls.listed(status), (page - 1) * size
+        jobs = [self._calls.row(job) for job in ours[start : start + size]]
+        seeded = found.rows(max(start - len(ours), 0), size - len(jobs))
+        jobs += [self._job(index, elapsed) for index in seeded]
+        return JSONResponse({"batchJobs": jobs, "total": len(ours) + len(found), "page": page, "pageSize": size})
 
     async def get_job(self, request: Request) -> Response:
         """Give one batch job and a page of its contacts."""
@@ -113,29 +128,48 @@ class TalkifAI:
         status, page = query.choice("contactStatus", CONTACT_STATUSES), query.integer("contactsPage", 1, 1)
         size = query.integer("contactsPageSize", 50, 1, 500)
         self._check(query)
-        index = self._index(request)
-        if index is None:
-            raise refused(404, "Batch job not found")
-        elapsed = self._world.elapsed()
-        progress, ends = self._world.progress(index, elapsed), self._world.life(index).ends
-        statuses = [self._contact_status(index, contact, progress) for contact in range(contacts_of(index))]
-        chosen = [contact for contact, word in enumerate(statuses) if status in (None, word)]
-        start, running = (page - 1) * size, progress.stage == "running" and ends is not None
+        details = self._submitted_details(request) or self._seeded_details(request)
+        chosen = [contact for contact, word in enumerate(details.statuses) if status in (None, word)]
+        start = (page - 1) * size
         return JSONResponse(
             {
-                **self._job(index, elapsed),
-                "statusBreakdown": Counter(statuses),
-                "estimatedCompletionTime": timestamp(self._world.moment(ends or 0)) if running else None,
-                "contacts": [
-                    self._contact(index, contact, statuses[contact], timestamp(progress.updated))
-                    for contact in chosen[start : start + size]
-                ],
+                **details.job,
+                "statusBreakdown": Counter(details.statuses),
+                "estimatedCompletionTime": timestamp(details.ends),
+                "contacts": [details.contact(contact) for contact in chosen[start : start + size]],
                 "contactsTotal": len(chosen),
                 "contactsPage": page,
                 "contactsPageSize": size,
                 "contactsHasMore": start + size < len(chosen),
             }
         )
+
+    def _submitted_details(self, request: Request) -> Details | None:
+        job, now = self._submitted(request), self._calls.now()
+        if job is None:
+            return None
+        statuses = [job.state(contact, now).status for contact in range(len(job.contacts))]
+        ends = job.run.over if job.status(now) == "running" else None
+        return Details(self._calls.row(job), statuses, partial(self._calls.contact_row, job), ends)
+
+    def _seeded_details(self, request: Request) -> Details:
+        index = self._index(request)
+        if index is None:
+            raise refused(404, "Batch job not found")
+        elapsed = self._world.elapsed()
+        progress, ends = self._world.progress(index, elapsed), self._world.life(index).ends
+        statuses = [self._contact_status(index, contact, progress) for contact in range(contacts_of(index))]
+        last, running = timestamp(progress.updated), progress.stage == "running" and ends is not None
+        return Details(
+            self._job(index, elapsed),
+            statuses,
+            lambda contact: self._contact(index, contact, statuses[contact], last),
+            self._world.moment(ends or 0) if running else None,
+        )
+
+    def has_job(self, request: Request) -> bool:
+        """Return whether the job in the path is a seeded one."""
+        return self._index(request) is not None
 
     def contact_of_room(self, room: str) -> dict[str, Any] | None:
         """Return the contact of a call that is over, or None."""
@@ -150,12 +184,16 @@ class TalkifAI:
 
     async def studio(self, request: Request) -> Response:
         """Stand in for Studio's page of a job, at the path that the page "Batch Calling" gives; without its log-in."""
-        index = self._index(request)
-        if index is None:
+        index, ours = self._index(request), self._submitted(request)
+        if index is None and ours is None:
             return HTMLResponse("<h1>Batch not found</h1>", 404)
-        job = {name: html.escape(str(value)) for name, value in self._job(index, self._world.elapsed()).items()}
+        shown = self._calls.row(ours) if ours else self._job(index or 0, self._world.elapsed())
+        job = {name: html.escape(str(value)) for name, value in shown.items()}
         rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in job.items())
         return HTMLResponse(f"<title>{job['name']}</title><h1>{job['name']}</h1><table>{rows}</table>")
+
+    def _submitted(self, request: Request) -> CallingJob | None:
+        return self._calls.find(str(request.path_params["batch_job_id"]))
 
     def _index(self, request: Request) -> int | None:
         text = str(request.path_params["batch_job_id"])

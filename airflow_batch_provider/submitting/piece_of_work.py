@@ -82,13 +82,11 @@ class Memory:
 
     :param context: the task's
     :param key: the key of the piece of work
-    :param was_tried: whether there was a try before this one, for an Airflow that remembers nothing
     """
 
-    def __init__(self, context: Context, key: str, *, was_tried: bool) -> None:
+    def __init__(self, context: Context, key: str) -> None:
         self._store: Any = context.get("task_state_store")
         self._key = key
-        self._was_tried = was_tried
         stored = self._store.get(SUBMITTED_KEY) if self._store is not None else None
         self._stored: dict[str, Any] = stored if isinstance(stored, dict) and stored.get("work") == key else {}
 
@@ -96,9 +94,9 @@ class Memory:
         """Return the batch that was submitted under a key."""
         return self._stored.get("batch_id") if self._stored.get("key") == key else None
 
-    def was_sent(self, key: str) -> bool:
-        """Return whether an earlier try may have sent what costs."""
-        return self._was_tried if self._store is None else self._stored.get("key") == key
+    def was_sent(self, key: str) -> bool | None:
+        """Return whether an earlier try may have sent what costs; None if nobody knows."""
+        return None if self._store is None else self._stored.get("key") == key
 
     def note_sending(self, key: str) -> None:
         """Note that what costs is sent now. A task that Airflow has given up fails here, and sends nothing more."""

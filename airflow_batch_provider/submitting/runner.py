@@ -92,7 +92,7 @@ class SubmissionRunner(PlanRunner):
                 self._check_open()
                 return self._run_each(step)
             case Know():  # also for a task that was ended meanwhile, which then cancels it
-                return self._know(step.batch_id)
+                return self._know(self._usable(step.batch_id))
             case Standing():
                 self._standing = step.sentence
             case Tell():
@@ -100,6 +100,15 @@ class SubmissionRunner(PlanRunner):
             case _:
                 return super()._take(step)
         return None
+
+    def _usable(self, batch_id: str) -> str:
+        """Return an id that can be stored and logged as it is."""
+        if self._client.show(batch_id) != batch_id:
+            raise UnexpectedResponseError(
+                f"{self._client.vendor.title} gave the batch an id that cannot be used: {self._client.show(batch_id)}.",
+                vendor=self._client.vendor.name,
+            )
+        return batch_id
 
     def _create(self, step: Create) -> Any:
         endpoint = step.resource

@@ -194,7 +194,7 @@ def _submit(api: _Batches, work: Work, existing: Existing) -> Plan[Copy | Stoppe
 
 
 def _make(api: _Batches, work: Work, place: Copy | None) -> Plan[Once | Stopped]:
-    was_sent = work.was_sent
+    may_be_sent = work.may_be_sent
     if work.items is None:
         assert place
         directory = place
@@ -204,12 +204,12 @@ def _make(api: _Batches, work: Work, place: Copy | None) -> Plan[Once | Stopped]
             return found
         directory, was_full = found
         # Until its directory was full, no batch of it was sent.
-        was_sent = was_full
+        may_be_sent = was_full and work.was_sent is not False
     made = yield from once(
         lambda: _find_batches(api, work, directory.id),
         lambda: _create_batch(api, directory.id),
         what=f"batch of directory {directory.id}",
-        was_sent=was_sent,
+        was_sent=may_be_sent,
     )
     return made
 

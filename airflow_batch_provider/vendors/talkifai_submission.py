@@ -91,7 +91,8 @@ def problem_with(contacts: Sequence[tuple[int, Mapping[str, Any]]]) -> str | Non
     :param contacts: the numbers of the rows, and the rows
     """
     if not 1 <= len(contacts) <= talkifai.MOST_CONTACTS:
-        return f"There are {len(contacts)} contacts; allowed is 1 to {talkifai.MOST_CONTACTS}."
+        count = "no" if not contacts else f"more than {talkifai.MOST_CONTACTS}"
+        return f"There are {count} contacts; allowed is 1 to {talkifai.MOST_CONTACTS}."
     wrong = [number for number, contact in contacts if not _E164.fullmatch(str(phone_of(contact)))]
     if wrong:
         return (
@@ -162,7 +163,7 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
             lambda: _find_jobs(work),
             lambda: _create(work),
             what=f"job with {_tag(work).strip()} in its name",
-            was_sent=work.was_sent,
+            was_sent=work.may_be_sent,
         )
         if isinstance(made, Stopped):
             if not made.may_pass:

@@ -25,6 +25,7 @@ RETRIED = {
     exceptions.TransientError,
     exceptions.RateLimitedError,
     exceptions.AmbiguousRequestError,
+    exceptions.SubmissionUnclearError,
     exceptions.IncompleteListingError,
     exceptions.BatchUnfinishedError,
     exceptions.ExportReplacedError,

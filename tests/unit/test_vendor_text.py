@@ -257,7 +257,7 @@ def test_hostile_text_is_harmless_where_it_leaves(
         _assert_clean(record.getMessage())
 
 
-RAW = {"Answer", "BatchState", "Page", "Problem", "Row", "Rows"}
+RAW = {"Answer", "BatchState", "Copy", "Page", "Problem", "Row", "Rows"}
 """What carries a vendor's text as it came."""
 
 HANDLERS = {
@@ -274,6 +274,7 @@ HANDLERS = {
     "listing.plans": "passes rows on to plans, and shows what was refused as the errors of rows",
     "listing.prefetch": "passes pages on",
     "listing.results": "yields rows, and shows why a batch is refused in exceptions",
+    "submitting.submit": "shows ids in exceptions and logs; the runner takes no id of a batch that is not harmless",
     "waiting.forgiving": "repairs answers",
     "waiting.reader": "shows it as states",
 }

@@ -11,6 +11,7 @@ from airflow_batch_provider.apis.moment import Clock, read_moment, write_moment
 MOMENT = datetime(2026, 1, 31, 12, 30, 5, tzinfo=UTC)
 WRITTEN = {
     Clock.ISO: ("2026-01-31T12:30:05+00:00", "2026-01-31T12:30:05+00:00"),
+    Clock.ISO_WITHOUT_OFFSET: ("2026-01-31T12:30:05", "2026-01-31T12:30:05"),
     Clock.UNIX_SECONDS: (1_769_862_605, "1769862605"),
     Clock.UNIX_MILLISECONDS: (1_769_862_605_000, "1769862605000"),
 }

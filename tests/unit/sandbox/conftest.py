@@ -41,6 +41,16 @@ class Caller:
         sent = self.headers[vendor] if headers is None else headers
         return self.session.get(f"{self.sandbox.url}/{path}", params=parameters, headers=sent)
 
+    def send(self, method: str, vendor: str, path: str, **sent: Any) -> requests.Response:
+        """Send a request that writes, with a vendor's key; what is sent is as ``requests`` takes it."""
+        return self.session.request(method, f"{self.sandbox.url}/{path}", headers=self.headers[vendor], **sent)
+
+    def written(self, vendor: str, path: str, method: str = "POST", **sent: Any) -> Any:
+        """Send a request that writes and must succeed; gives the body of the answer."""
+        response = self.send(method, vendor, path, **sent)
+        assert response.status_code in (200, 201), response.text
+        return response.json()
+
     def data(self, vendor: str, path: str, **parameters: Any) -> Any:
         """Get the body of a path that must answer 200."""
         response = self.get(vendor, path, **parameters)

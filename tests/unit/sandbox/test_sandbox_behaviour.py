@@ -170,8 +170,13 @@ def test_a_page_of_a_huge_listing_computes_only_its_own_rows(start: Any) -> None
         {"large_bytes": -1},
         *({name: -1} for name in ("late", "url_seconds", "url_uses")),
         *({name: "all"} for name in ("file_fault", "v1_results")),
-        *({"failure_rate": share} for share in (-0.1, 1.1, float("nan"))),
-        *({name: s} for name in ("latency", "duration") for s in (-1.0, float("inf"), float("nan"))),
+        *({name: share} for name in ("failure_rate", "lose_answers") for share in (-0.1, 1.1, float("nan"))),
+        *(
+            {name: s}
+            for name in ("latency", "duration", "run_seconds", "late_listing")
+            for s in (-1.0, float("inf"), float("nan"))
+        ),
+        *({name: "500"} for name in ("refuse_creates", "directory_names")),
         {"last_page": "none"},
     ],
 )

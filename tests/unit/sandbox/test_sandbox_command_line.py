@@ -57,6 +57,9 @@ def test_it_says_where_it_listens_and_ends_at_a_signal(number: signal.Signals) -
         (["--file-fault", "all"], "argument --file-fault: invalid choice"),
         (["--port", "70000"], "port must be from 0 to 65535, not 70000"),
         (["--last-page", "none"], "argument --last-page: invalid choice"),
+        (["--run-seconds", "-1"], "run seconds must be a finite number of seconds, 0 or more, not -1.0"),
+        (["--lose-answers", "2"], "lose answers must be from 0 to 1, not 2.0"),
+        (["--refuse-creates", "500"], "argument --refuse-creates: invalid choice"),
     ],
 )
 def test_wrong_options_are_refused_by_name(arguments: list[str], said: str) -> None:
@@ -81,6 +84,7 @@ def test_help_documents_every_option() -> None:
     options = [
         *("host", "port", "files-port", "jobs", "latency", "seed", "failure-rate", "duration", "last-page"),
         *("files", "late", "large-bytes", "url-seconds", "url-uses", "file-fault", "v1-results"),
+        *("run-seconds", "lose-answers", "late-listing", "refuse-creates", "directory-names"),
     ]
     for option in options:
         assert re.search(rf"^  --{option} .*", done.stdout, re.MULTILINE)

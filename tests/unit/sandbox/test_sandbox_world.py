@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batch_provider.sandbox.llamacloud import position_of, token_of
+from airflow_batch_provider.sandbox.llamacloud_tokens import position_of, token_of
 from airflow_batch_provider.sandbox.settings import Settings
 from airflow_batch_provider.sandbox.world import LIVES, PERIOD, Matches, World, utc
 

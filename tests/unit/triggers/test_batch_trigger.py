@@ -42,6 +42,7 @@ ALL_SET = {
     "max_poll_failures": 3,
     "hook": "package.module.Hook",
     "not_before": 1e9,
+    "cancel_on_kill": True,
     "version": 1,
 }
 REQUIRED = ("kind", "connection_id", "batch_id", "scope", "poll_interval")
@@ -81,6 +82,7 @@ def test_kwargs_that_an_earlier_version_did_not_have_get_defaults() -> None:
         "max_poll_failures": MAX_POLL_FAILURES,
         "hook": None,
         "not_before": None,
+        "cancel_on_kill": False,
         "version": 1,
     }
 

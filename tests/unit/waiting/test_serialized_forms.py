@@ -66,7 +66,8 @@ def test_a_stored_wait_goes_on() -> None:
 def test_stored_arguments_are_written_as_they_were_with_the_hook_added() -> None:
     path, arguments = BatchStatusTrigger(**json.loads(TRIGGER)).serialize()
     assert path == "airflow_batch_provider.triggers.batch.BatchStatusTrigger"
-    assert arguments == {**json.loads(TRIGGER), "hook": None, "not_before": None, "version": 1}
+    since = {"hook": None, "not_before": None, "cancel_on_kill": False}
+    assert arguments == {**json.loads(TRIGGER), **since, "version": 1}
     path, arguments = BatchFinishedEventTrigger(**json.loads(WATCHER)).serialize()
     assert path == "airflow_batch_provider.triggers.batch.BatchFinishedEventTrigger"
     assert arguments == {**json.loads(WATCHER), "hook": None, "version": 1}
