@@ -17,8 +17,8 @@ from dev.chaos.submitting.steps import EXECUTE, RESUME, SENSOR, TRIGGER, Fault, 
 
 RETRIES = 2
 RETRY_DELAY = 300.0
-POLL_INTERVAL = 0.01
-"""Seconds. The triggerer's pauses are real."""
+POLL_INTERVAL, POLL_INTERVAL_OF_TRIGGER = 30.0, 0.01
+"""Seconds: of the vendor's clock on a worker, and real ones in the triggerer."""
 
 _numbers = itertools.count()
 
@@ -181,5 +181,6 @@ class Task:
         return Outcome(result=found if is_between else found["result"])
 
     def _own_parameters(self) -> dict[str, Any]:
-        waits = {"deferrable": self.is_deferrable, "poll_interval": POLL_INTERVAL}
+        interval = POLL_INTERVAL_OF_TRIGGER if self.is_deferrable else POLL_INTERVAL
+        waits = {"deferrable": self.is_deferrable, "poll_interval": interval}
         return {**self.piece.parameters, **waits, **self.parameters}
