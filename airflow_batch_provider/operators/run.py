@@ -227,6 +227,8 @@ class RunBatchOperator(BatchSensor):
             on_existing=self.on_existing,
             know=lambda batch_id: self._know(context, batch_id),
         )
+        if self._is_killed:  # while the items were read
+            self._submitter.stop()
         return self._submitter
 
     def _know(self, context: Context, batch_id: str) -> None:

@@ -106,6 +106,7 @@ class Submitter:
         self._on_existing = on_existing
         self._know = know
         self._runner: SubmissionRunner | None = None
+        self._is_stopped = False
 
     @property
     def work(self) -> Work:
@@ -161,6 +162,7 @@ class Submitter:
 
     def stop(self) -> None:
         """Send nothing more; what is being sent cannot be called back."""
+        self._is_stopped = True
         if self._runner is not None:
             self._runner.close()
 
@@ -211,6 +213,8 @@ class Submitter:
         self._runner = SubmissionRunner(
             self._client, self._work.values, note_sending=lambda: self._memory.note_sending(key), know=know
         )
+        if self._is_stopped:  # by a signal, which may come between two runners
+            self._runner.close()
         return self._runner
 
 

@@ -195,6 +195,8 @@ class _Process:
     def _work(self) -> dict[str, Any]:
         module, _, name = self.step["operator"].rpartition(".")
         operator = getattr(import_module(module), name)(task_id="submit", **self.step["parameters"])
+        if items := getattr(operator, "items", None):
+            operator.items = lambda: self._read(items)
         context = self._context() if self.step["does"] in {EXECUTE, RESUME} else {}
         # As Airflow's task runner does.
         signal.signal(signal.SIGTERM, lambda number, frame: operator.on_kill())
@@ -204,6 +206,10 @@ class _Process:
         kwargs = {**(deferral["kwargs"] or {}), "event": deferral["event"]}
         self.points.reach("resuming")
         return {"result": operator.resume_execution(deferral["method"], kwargs, context)}
+
+    def _read(self, items: Callable[[], Any]) -> Any:
+        with self.points.around("reading the items"):
+            return items()
 
     def _context(self) -> Any:
         task_run, store = self.step["task_run"], self.step["store"]

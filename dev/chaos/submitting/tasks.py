@@ -17,7 +17,7 @@ from dev.chaos.submitting.steps import EXECUTE, RESUME, SENSOR, TRIGGER, Fault, 
 
 RETRIES = 2
 RETRY_DELAY = 300.0
-POLL_INTERVAL, POLL_INTERVAL_OF_TRIGGER = 30.0, 0.01
+POLL_INTERVAL, POLL_INTERVAL_OF_TRIGGER = 300.0, 0.01
 """Seconds: of the vendor's clock on a worker, and real ones in the triggerer."""
 
 _numbers = itertools.count()
