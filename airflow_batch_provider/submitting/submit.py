@@ -197,8 +197,12 @@ class Submitter:
         key = self._work.key
 
         def know(batch_id: str) -> None:
-            self._know(batch_id)
-            self._memory.note_batch(key, batch_id)
+            try:
+                self._know(batch_id)
+                self._memory.note_batch(key, batch_id)
+            except Exception as error:  # noqa: BLE001 - whatever Airflow says to a try that it has given up
+                # What was made must still be compared with what another try has made, and a second copy cancelled.
+                log.warning("The id of %s could not be stored: %s", self._client.show(batch_id), error)
 
         self._runner = SubmissionRunner(
             self._client, self._work.values, note_sending=lambda: self._memory.note_sending(key), know=know
