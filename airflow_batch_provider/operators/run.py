@@ -125,6 +125,7 @@ class RunBatchOperator(BatchSensor):
         self.submitted_id: str | None = None
         self._submitter: Submitter | None = None
         self._client: Client | None = None
+        self._stored_id: str | None = None
         self._is_last_try = False
         self._is_killed = False
 
@@ -247,13 +248,14 @@ class RunBatchOperator(BatchSensor):
 
     def _know(self, context: Context, batch_id: str) -> None:
         """Store the batch's id where people, downstream tasks and the wait find it."""
-        if batch_id == self.submitted_id:
-            return
         self.submitted_id = batch_id
+        if batch_id == self._stored_id:
+            return
         self.log.info("%s: the batch is %s", self.submission.name, batch_id)
         task_instance: Any = context.get("ti")
         if task_instance is not None:
             task_instance.xcom_push(BATCH_ID, batch_id)
+        self._stored_id = batch_id
 
     def _clear_up(self, error: BaseException) -> None:
         """Cancel what must not go on by itself after a submission that failed."""
