@@ -107,7 +107,7 @@ class RunBatchOperator(BatchSensor):
         for name in ("mode", "poke_interval", "exponential_backoff"):
             if name in kwargs:
                 raise InvalidParameterError(
-                    f"{type(self).__name__} takes no {name}; poll_interval and deferrable say how it waits."
+                    f"{type(self).__name__} takes no {name}; set poll_interval and deferrable instead."
                 )
         super().__init__(poke_interval=poll_interval, timeout=timeout, **kwargs)
         self.wait_for_completion = wait_for_completion
@@ -249,7 +249,10 @@ class RunBatchOperator(BatchSensor):
             try:
                 self._submitter.cancel_waiting()
             except BatchProviderError as failed:
-                self.log.warning("A batch that was made and not started could not be cancelled: %s", failed)
+                self.log.warning(
+                    "A batch that was created and not started could not be cancelled, so it may start by itself: %s",
+                    failed,
+                )
 
     def _kept_while_deferred(self) -> dict[str, Any]:
         assert self._submitter

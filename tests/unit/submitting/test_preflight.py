@@ -59,7 +59,7 @@ def test_jobs_are_counted() -> None:
         (lambda: inspect_contacts([*PHONES, PHONES[1]]), "1 of 5 contacts have the phone of one before them: rows 5"),
         (lambda: inspect_contacts([]), "There are no contacts; allowed is 1 to 10000"),
         (lambda: inspect_contacts([*PHONES, {"phone": "030 123"}]), "1 of 5 contacts have no phone in the form of"),
-        (lambda: inspect_jobs(JOBS), "Row 1 of jobs: work_flow_id is not allowed"),
+        (lambda: inspect_jobs(JOBS), "Row 1 of jobs: work_flow_id is missing"),
         (lambda: inspect_jobs([*JOBS, JOBS[0]], work_flow_id="w"), "Row 4 of jobs has the reference_id 'image-0'"),
         (lambda: inspect_files([]), "files: there are no files to submit"),
     ],
