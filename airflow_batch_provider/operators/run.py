@@ -19,7 +19,7 @@ from airflow_batch_provider.waiting import verdict
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_batch_provider.apis.submissions import Submission, Work
+    from airflow_batch_provider.apis.submissions import Preflight, Submission, Work
     from airflow_batch_provider.client.client import Client
     from airflow_batch_provider.submitting.submit import Submitter
 
@@ -192,8 +192,7 @@ class RunBatchOperator(BatchSensor):
         submitter = self._open(context)
         most = None if self.max_items is None else int(self.max_items)
         found = inspect(self.submission, submitter.work, most)
-        facts = "".join(f", {name} {fact}" for name, fact in found.facts.items())
-        self.log.info("%s: %s %s to submit%s", self.submission.name, found.items, self.submission.what, facts)
+        self.log.info("%s: to submit: %s", self.submission.name, _words(found, self.submission.what))
         try:
             self._know(context, submitter.submit())
         except BaseException as error:
@@ -275,3 +274,11 @@ class RunBatchOperator(BatchSensor):
         if self._submitter is not None and self.submitted_id is not None:
             self._submitter.cancel_surplus(self.submitted_id)
         return result
+
+
+def _words(found: Preflight, what: str) -> str:
+    numbers = {what: found.items, **found.facts} if found.items else found.facts
+    return ", ".join(
+        f"{fact} {name.replace('_', ' ')}" if isinstance(fact, int) else f"{name} {fact}"
+        for name, fact in numbers.items()
+    )

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("airflow_database")
 
 ROOT = Path(__file__).parents[2]
 VENDORS = ("playment", "llamacloud", "talkifai")
-PAGES = ["README.md", "docs/testing.md", *(f"docs/guides/{vendor}.md" for vendor in VENDORS)]
+PAGES = ["README.md", "docs/testing.md", "docs/submitting.md", *(f"docs/guides/{vendor}.md" for vendor in VENDORS)]
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 EXPORTS = "file:///data/exports"
 """Where the guides export to; the tests put a temporary folder in its place."""
@@ -87,7 +87,6 @@ def asked_for(dag: Any, running: Sandbox) -> dict[str, str]:
     """Return what a person would type who triggers a DAG by hand."""
     results = running.how_to["results"]
     known = {
-        "parsed": results["llamacloud.batches (parse)"]["batch_id"],
         "playment_batch_when_complete": running.how_to["playment"]["batch_id"],
         "llamacloud_when_completed": results["llamacloud.batches (parse)"]["batch_id"],
         "llamacloud_extracted_invoices": results["llamacloud.batches (extract)"]["batch_id"],
