@@ -59,6 +59,33 @@ def failed_items(
     return _Repeated(known, store.uri).of(_wanted_rows(export, known, wanted))
 
 
+class FailedItems:
+    """What :func:`failed_items` returns, found when a task reads it: for ``files`` or ``contacts`` of a Run operator.
+
+    It does not go through an XCom, in which contacts would be stored. The parameters are those of the function, and
+    ``destination`` and ``conn_id`` are templates.
+    """
+
+    template_fields = ("destination", "conn_id")
+
+    def __init__(
+        self,
+        destination: str | ObjectStoragePath,
+        conn_id: str | None = None,
+        *,
+        outcomes: Sequence[str] = (ItemOutcome.FAILED, ItemOutcome.MISSING),
+    ) -> None:
+        self.destination = destination
+        self.conn_id = conn_id
+        self.outcomes = tuple(map(str, outcomes))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(failed_items(self.destination, self.conn_id, outcomes=self.outcomes))
+
+    def __str__(self) -> str:
+        return f"the {' and '.join(self.outcomes)} items of {self.destination}"
+
+
 def _checked(outcomes: Sequence[str]) -> frozenset[str]:
     listed = [outcomes] if isinstance(outcomes, str) else list(outcomes)
     for outcome in listed:

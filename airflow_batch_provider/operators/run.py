@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
 
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Integer, Text
 from airflow_batch_provider.exceptions import BatchProviderError, FatalError, InvalidParameterError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_batch_provider.submitting.submit import Submitter
 
 ON_EXISTING = Choice(("adopt", "fail", "new"))
+IF_EMPTY = Choice(("fail", "skip"))
 BATCH_ID = "batch_id"
 """The XCom that has the batch's id as soon as it is known."""
 
@@ -56,6 +57,7 @@ class RunBatchOperator(BatchSensor):
     :param cancel_on_timeout: whether to cancel it when ``timeout`` or ``execution_timeout`` is over
     :param on_existing: what to do where the piece of work was submitted already: wait for that batch (``adopt``,
         default), ``fail``, or submit a ``new`` one if that batch has ended, however it ended
+    :param if_empty: what to do where there is nothing to submit: ``fail`` (default), or ``skip`` the task
     :param max_items: refuse to submit more files, contacts or jobs than this
     :param submit_key: a text that tells pieces of work of one task apart: another text, another batch. Two Airflows
         that share an account and have DAGs and runs of the same names need it.
@@ -75,6 +77,7 @@ class RunBatchOperator(BatchSensor):
         "cancel_on_kill",
         "cancel_on_timeout",
         "on_existing",
+        "if_empty",
         "max_items",
         "submit_key",
         "continues",
@@ -99,6 +102,7 @@ class RunBatchOperator(BatchSensor):
         cancel_on_kill: bool | str = True,
         cancel_on_timeout: bool | str = False,
         on_existing: str = "adopt",
+        if_empty: str = "fail",
         max_items: int | str | None = None,
         submit_key: str | None = None,
         continues: str | None = None,
@@ -114,6 +118,7 @@ class RunBatchOperator(BatchSensor):
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
         self.on_existing = on_existing
+        self.if_empty = if_empty
         self.max_items = max_items
         self.submit_key = submit_key
         self.continues = continues
@@ -175,6 +180,7 @@ class RunBatchOperator(BatchSensor):
         for name in ("wait_for_completion", "cancel_on_kill", "cancel_on_timeout"):
             self._checked(name, Boolean())
         self._checked("on_existing", ON_EXISTING)
+        self._checked("if_empty", IF_EMPTY)
         for name, domain in (("max_items", Integer(1)), ("submit_key", Text()), ("continues", Text())):
             if getattr(self, name) is not None:
                 self._checked(name, domain)
@@ -192,12 +198,20 @@ class RunBatchOperator(BatchSensor):
         submitter = self._open(context)
         most = None if self.max_items is None else int(self.max_items)
         found = inspect(self.submission, submitter.work, most)
+        if found.items == 0 and submitter.work.items is not None:
+            self._end_empty()
         self.log.info("%s: to submit: %s", self.submission.name, _words(found, self.submission.what))
         try:
             self._know(context, submitter.submit())
         except BaseException as error:
             self._clear_up(error)
             raise
+
+    def _end_empty(self) -> NoReturn:
+        sentence = f"{self.submission.name}: there are no {self.submission.what} to submit."
+        if self.if_empty == "skip":
+            raise AirflowSkipException(sentence)
+        raise InvalidParameterError(f"{sentence} To skip the task then, set if_empty='skip'.")
 
     def _open(self, context: Context, key: str | None = None) -> Submitter:
         """Return what submits, or has submitted, the piece of work of this task.

@@ -65,7 +65,7 @@ def _inspect(work: Work) -> Preflight | Stopped:
         if reference in seen:
             return Stopped(f"Row {number} of jobs has the reference_id {reference!r} of a row before it.")
         seen.add(reference)
-    if not 1 <= count <= MOST_JOBS:
+    if count > MOST_JOBS:
         return Stopped(f"There are {count} jobs; allowed is 1 to {MOST_JOBS}.")
     return Preflight(items=count)
 

@@ -79,7 +79,7 @@ def _inspect(work: Work) -> Preflight | Stopped:
         return Stopped(
             f"name has {len(str(work.values['name']))} characters; {most} are allowed, since a tag is added."
         )
-    if problem := problem_with(contacts):
+    if contacts and (problem := problem_with(contacts)):
         return Stopped(problem)
     attempts = int(work.values.get("max_attempts") or 3)
     return Preflight(items=len(contacts), facts={"calls_at_most": len(contacts) * attempts})
