@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ _KEY = "0" * 16
 
 
 def inspect_contacts(
-    contacts: Sequence[Mapping[str, Any]] | str | ObjectStoragePath,
+    contacts: Iterable[Mapping[str, Any]] | str | ObjectStoragePath,
     conn_id: str | None = None,
     *,
     max_attempts: int | None = None,
@@ -28,7 +28,7 @@ def inspect_contacts(
     :param contacts: a list of rows, or a path or URI of a CSV or JSONL file of them
     :param conn_id: the Airflow connection for a URI that names none
     :param max_attempts: how often a contact is called at most; 3 if left out, as at the vendor
-    :raises InvalidParameterError: contacts are wrong, twice there, too many, or none; names the rows, from 1
+    :raises InvalidParameterError: contacts are wrong, twice there or too many; names the rows, from 1
     """
     from airflow_batch_provider.submitting.rows import Rows
     from airflow_batch_provider.vendors import talkifai
@@ -39,7 +39,7 @@ def inspect_contacts(
 
 
 def inspect_files(
-    files: Sequence[str | ObjectStoragePath] | str | ObjectStoragePath,
+    files: Iterable[str | ObjectStoragePath] | str | ObjectStoragePath,
     conn_id: str | None = None,
     *,
     job_type: str = "parse_v2",
@@ -51,18 +51,20 @@ def inspect_files(
     :param files: paths, URIs and path objects, or one folder of files
     :param conn_id: the Airflow connection for URIs that name none
     :param job_type: ``parse_v2`` or ``extract_v2``, whose files must be smaller
-    :raises InvalidParameterError: files are missing, empty, too large, named twice, too many, or none
+    :raises InvalidParameterError: files are missing, empty, too large, named twice or too many
     """
     from airflow_batch_provider.submitting.files import source_files
+    from airflow_batch_provider.submitting.sources import is_path
     from airflow_batch_provider.vendors.llamacloud_directories import LARGEST_FILE, MOST_FILES
     from airflow_batch_provider.vendors.llamacloud_submission import BATCH
 
-    found = source_files(files, conn_id, name="files", most=MOST_FILES, largest=LARGEST_FILE)
+    sources: Any = files if is_path(files) else list(files)
+    found = sources and source_files(sources, conn_id, name="files", most=MOST_FILES, largest=LARGEST_FILE)
     return _inspect(BATCH, {"job_type": job_type}, found)
 
 
 def inspect_jobs(
-    jobs: Sequence[Mapping[str, Any]] | str | ObjectStoragePath,
+    jobs: Iterable[Mapping[str, Any]] | str | ObjectStoragePath,
     conn_id: str | None = None,
     *,
     work_flow_id: str | None = None,
@@ -72,7 +74,7 @@ def inspect_jobs(
     :param jobs: a list of rows, or a path or URI of a JSONL file of them
     :param conn_id: the Airflow connection for a URI that names none
     :param work_flow_id: the workflow of all jobs that name none
-    :raises InvalidParameterError: jobs are wrong, have equal ids, are too many, or none; names the row, from 1
+    :raises InvalidParameterError: jobs are wrong, have equal ids or are too many; names the row, from 1
     """
     from airflow_batch_provider.submitting.rows import Rows
     from airflow_batch_provider.vendors.playment_submission import SUBMISSION

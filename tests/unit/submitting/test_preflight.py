@@ -53,15 +53,20 @@ def test_jobs_are_counted() -> None:
     assert inspect_jobs(JOBS, work_flow_id="w") == {"items": 3}
 
 
+def test_nothing_to_submit_costs_nothing() -> None:
+    assert inspect_contacts([]) == {"items": 0, "calls_at_most": 0}
+    assert inspect_files(iter([])) == {"items": 0, "bytes": 0}
+    assert inspect_jobs([]) == {"items": 0}
+
+
 @pytest.mark.parametrize(
     ("inspect", "expected"),
     [
         (lambda: inspect_contacts([*PHONES, PHONES[1]]), "1 of 5 contacts have the phone of one before them: rows 5"),
-        (lambda: inspect_contacts([]), "There are no contacts; allowed is 1 to 10000"),
         (lambda: inspect_contacts([*PHONES, {"phone": "030 123"}]), "1 of 5 contacts have no phone in the form of"),
         (lambda: inspect_jobs(JOBS), "Row 1 of jobs: work_flow_id is missing"),
         (lambda: inspect_jobs([*JOBS, JOBS[0]], work_flow_id="w"), "Row 4 of jobs has the reference_id 'image-0'"),
-        (lambda: inspect_files([]), "files: there are no files to submit"),
+        (lambda: inspect_files(["/no/such.pdf"]), "files: files are not there: 'file:///no/such.pdf'"),
     ],
 )
 def test_what_would_be_refused_fails_here(inspect: Any, expected: str) -> None:
