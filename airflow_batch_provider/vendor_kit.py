@@ -43,7 +43,7 @@ from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.moment import Clock
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import CursorPaging, LinkPaging, WholePaging
-from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Timestamp
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Text, Timestamp
 from airflow_batch_provider.apis.plans import (
     FileKind,
     Location,
@@ -57,6 +57,7 @@ from airflow_batch_provider.apis.plans import (
     locate,
     need,
     need_all,
+    need_some,
     pause,
 )
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
@@ -69,6 +70,24 @@ from airflow_batch_provider.apis.results import (
     collected,
     without_result,
 )
+from airflow_batch_provider.apis.submissions import (
+    Ambiguous,
+    Copy,
+    Existing,
+    Know,
+    Once,
+    Preflight,
+    Standing,
+    Stopped,
+    Submission,
+    Tell,
+    Work,
+    cancel_others,
+    create,
+    each,
+    kept_first,
+    once,
+)
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.connection_form import connection_type
@@ -77,6 +96,7 @@ if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook, Documents
     from airflow_batch_provider.operators.export import ListingExportOperator
     from airflow_batch_provider.operators.results import ResultsExportOperator
+    from airflow_batch_provider.operators.run import RunBatchOperator
     from airflow_batch_provider.sensors.batch import BatchSensor
 
 __all__ = [
@@ -95,6 +115,7 @@ __all__ = [
     "Identifier",
     "Choice",
     "Integer",
+    "Text",
     "Timestamp",
     "Boolean",
     "DeclarationError",
@@ -144,6 +165,7 @@ __all__ = [
     "ask_all",
     "need",
     "need_all",
+    "need_some",
     "locate",
     "fetch",
     "keep",
@@ -154,12 +176,30 @@ __all__ = [
     "SavedFile",
     "Refused",
     "Problem",
+    # submission: how a batch is made, once
+    "Submission",
+    "Work",
+    "Preflight",
+    "Existing",
+    "Copy",
+    "Once",
+    "Stopped",
+    "Ambiguous",
+    "Know",
+    "Standing",
+    "Tell",
+    "create",
+    "each",
+    "once",
+    "kept_first",
+    "cancel_others",
     # classes to subclass
     "BatchApiHook",
     "Documents",
     "BatchSensor",
     "ListingExportOperator",
     "ResultsExportOperator",
+    "RunBatchOperator",
 ]
 
 _CLASSES = {
@@ -168,6 +208,7 @@ _CLASSES = {
     "BatchSensor": "airflow_batch_provider.sensors.batch",
     "ListingExportOperator": "airflow_batch_provider.operators.export",
     "ResultsExportOperator": "airflow_batch_provider.operators.results",
+    "RunBatchOperator": "airflow_batch_provider.operators.run",
 }
 
 

@@ -58,7 +58,7 @@ def inspect_files(
     from airflow_batch_provider.vendors.llamacloud_directories import LARGEST_FILE, MOST_FILES
     from airflow_batch_provider.vendors.llamacloud_submission import BATCH
 
-    sources: Any = files if is_path(files) else list(files)
+    sources: Any = files if is_path(files) else list(files)  # type: ignore[arg-type]
     found = sources and source_files(sources, conn_id, name="files", most=MOST_FILES, largest=LARGEST_FILE)
     return _inspect(BATCH, {"job_type": job_type}, found)
 

@@ -1,4 +1,4 @@
-"""The guides' DAGs that ask a person: after an approval what failed is submitted again, after a rejection nothing is."""
+"""The DAGs of the guides that ask a person: what failed is submitted again after an approval only."""
 
 from __future__ import annotations
 

@@ -58,13 +58,14 @@ from tests.fourth_vendor.server import (
     text_of,
     words,
 )
+from tests.fourth_vendor.submission import AcmeRunJobOperator
 from tests.unit.export.exported import manifest_of
 from tests.unit.test_imports import AIRFLOW, HEAVY, OWN, modules_after
 from tests.vendor_server import Answer
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests/fourth_vendor"
-FILES = [FOLDER / name for name in ("acme.py", "results.py", "operators.py", "provider_info.py")]
+FILES = [FOLDER / f"{name}.py" for name in ("acme", "results", "operators", "submission", "provider_info")]
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_it_takes_fewer_than_180_lines() -> None:
 GUIDE = (ROOT / "docs/add-a-vendor.md").read_text()
 
 
-def test_the_guide_quotes_the_three_files_as_they_are() -> None:
+def test_the_guide_quotes_the_files_as_they_are() -> None:
     quoted = "".join(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
     assert quoted.split() == "".join(path.read_text() for path in FILES).split()
 
@@ -362,3 +363,41 @@ def test_results_in_parquet_have_typed_structs(typed: Acme, tmp_path: Path) -> N
     assert str(table.schema.field("item").type) == "struct<id: string, status: string, minutes: int64>"
     assert table["result"][0].as_py() == {"words": words(0), "language": "de"}
     assert table["result"][2].as_py() is None
+
+
+URLS = ["https://a.example/1.mp3", "https://a.example/2.mp3"]
+
+
+def submit(recordings: list[str] = URLS, **parameters: Any) -> dict[str, Any]:
+    operator = AcmeRunJobOperator(
+        task_id="type", title="Talks", recordings=recordings, submit_key="march", poll_interval=0.01, **parameters
+    )
+    return operator.execute({})
+
+
+def created(acme: Acme) -> list[dict[str, Any]]:
+    return [job for job in acme.jobs.values() if "title" in job]
+
+
+def test_a_job_is_submitted_and_waited_for(acme: Acme) -> None:
+    acme.typed_at = 8
+    assert submit()["outcome"] == "succeeded"
+    (sent,) = [json.loads(asked.body) for asked in acme.server.asked if asked.method == "POST"]
+    assert sent["recordings"] == URLS
+    assert re.fullmatch(r"Talks \[[0-9a-f]{16}\]", sent["title"])
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_second_try_adopts_the_job_of_the_first(lost: int, acme: Acme, pauses: list[float]) -> None:
+    acme.lost = lost
+    first = submit(wait_for_completion=False)
+    assert submit(wait_for_completion=False) == first
+    assert len(created(acme)) == 1
+
+
+def test_what_cannot_be_submitted_is_refused_without_a_request(acme: Acme) -> None:
+    with pytest.raises(InvalidParameterError, match=r"acme.job: 1 of 3 recordings have no https address"):
+        submit([*URLS, "file:///a.mp3"])
+    with pytest.raises(InvalidParameterError, match=r"there are 2 recordings, more than the max_items=1"):
+        submit(max_items=1)
+    assert acme.server.asked == []
