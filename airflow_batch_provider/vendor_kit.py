@@ -43,7 +43,17 @@ from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.moment import Clock
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import CursorPaging, LinkPaging, WholePaging
-from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Text, Timestamp
+from airflow_batch_provider.apis.parameter import (
+    Boolean,
+    Choice,
+    Identifier,
+    Integer,
+    JsonArray,
+    JsonObject,
+    Parameter,
+    Text,
+    Timestamp,
+)
 from airflow_batch_provider.apis.plans import (
     FileKind,
     Location,
@@ -61,6 +71,7 @@ from airflow_batch_provider.apis.plans import (
     pause,
 )
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.request import Part
 from airflow_batch_provider.apis.results import (
     Batch,
     Item,
@@ -75,7 +86,6 @@ from airflow_batch_provider.apis.submissions import (
     Copy,
     Existing,
     Know,
-    Once,
     Preflight,
     Standing,
     Stopped,
@@ -83,6 +93,7 @@ from airflow_batch_provider.apis.submissions import (
     Tell,
     Work,
     cancel_others,
+    copy_of,
     create,
     each,
     kept_first,
@@ -94,6 +105,7 @@ from airflow_batch_provider.connection_form import connection_type
 
 if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook, Documents
+    from airflow_batch_provider.operators.cancel import CancelBatchOperator
     from airflow_batch_provider.operators.export import ListingExportOperator
     from airflow_batch_provider.operators.results import ResultsExportOperator
     from airflow_batch_provider.operators.run import RunBatchOperator
@@ -115,9 +127,11 @@ __all__ = [
     "Identifier",
     "Choice",
     "Integer",
-    "Text",
     "Timestamp",
     "Boolean",
+    "Text",
+    "JsonObject",
+    "JsonArray",
     "DeclarationError",
     # pages
     "Body",
@@ -176,21 +190,22 @@ __all__ = [
     "SavedFile",
     "Refused",
     "Problem",
-    # submission: how a batch is made, once
+    # submissions: how a batch is made, once
     "Submission",
     "Work",
-    "Preflight",
     "Existing",
     "Copy",
-    "Once",
+    "Preflight",
     "Stopped",
     "Ambiguous",
     "Know",
     "Standing",
     "Tell",
+    "Part",
+    "once",
+    "copy_of",
     "create",
     "each",
-    "once",
     "kept_first",
     "cancel_others",
     # classes to subclass
@@ -200,6 +215,7 @@ __all__ = [
     "ListingExportOperator",
     "ResultsExportOperator",
     "RunBatchOperator",
+    "CancelBatchOperator",
 ]
 
 _CLASSES = {
@@ -209,6 +225,7 @@ _CLASSES = {
     "ListingExportOperator": "airflow_batch_provider.operators.export",
     "ResultsExportOperator": "airflow_batch_provider.operators.results",
     "RunBatchOperator": "airflow_batch_provider.operators.run",
+    "CancelBatchOperator": "airflow_batch_provider.operators.cancel",
 }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
 
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Integer, Text
-from airflow_batch_provider.exceptions import BatchProviderError, FatalError, InvalidParameterError
+from airflow_batch_provider.exceptions import BatchExistsError, BatchProviderError, FatalError, InvalidParameterError
 from airflow_batch_provider.sensors.batch import BatchSensor
 from airflow_batch_provider.waiting import verdict
 
@@ -125,6 +125,7 @@ class RunBatchOperator(BatchSensor):
         self.submitted_id: str | None = None
         self._submitter: Submitter | None = None
         self._client: Client | None = None
+        self._stored_id: str | None = None
         self._is_last_try = False
         self._is_killed = False
 
@@ -240,17 +241,20 @@ class RunBatchOperator(BatchSensor):
             on_existing=self.on_existing,
             know=lambda batch_id: self._know(context, batch_id),
         )
+        if self._is_killed:  # before there was anything to stop
+            self.on_kill()
         return self._submitter
 
     def _know(self, context: Context, batch_id: str) -> None:
         """Store the batch's id where people, downstream tasks and the wait find it."""
-        if batch_id == self.submitted_id:
-            return
         self.submitted_id = batch_id
+        if batch_id == self._stored_id:
+            return
         self.log.info("%s: the batch is %s", self.submission.name, batch_id)
         task_instance: Any = context.get("ti")
         if task_instance is not None:
             task_instance.xcom_push(BATCH_ID, batch_id)
+        self._stored_id = batch_id
 
     def _clear_up(self, error: BaseException) -> None:
         """Cancel what must not go on by itself after a submission that failed."""
@@ -258,6 +262,8 @@ class RunBatchOperator(BatchSensor):
         if self._is_killed:
             if self._is_set("cancel_on_kill"):
                 self.cancel_quietly()  # what was being sent when the task was ended
+        elif isinstance(error, BatchExistsError):
+            return  # it is not this try's
         elif self._is_last_try or isinstance(error, FatalError):
             try:
                 self._submitter.cancel_waiting()
@@ -286,7 +292,7 @@ class RunBatchOperator(BatchSensor):
 
     def _finished(self, result: Any) -> Any:
         if self._submitter is not None and self.submitted_id is not None:
-            self._submitter.cancel_surplus(self.submitted_id)
+            self._submitter.cancel_waiting(kept=self.submitted_id)
         return result
 
 

@@ -33,14 +33,14 @@ class Acme:
     :param answers: what is answered first, instead of jobs
     :param typed_at: the number of the request from which on every job is typed
     :param expired: how many of the next signed URLs have expired when they are used
-    :param lost: how many of the next jobs are created, but not confirmed
+    :param loses_answers: whether the answer to what makes a job is lost
     """
 
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     typed_at: int | None = None
     expired: int = 0
-    lost: int = 0
+    loses_answers: bool = False
     server: VendorServer = field(init=False)
 
     def __call__(self, method: str, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
@@ -56,7 +56,7 @@ class Acme:
             one = {**self.jobs[f"job {found[1]}"], "recordings": RECORDINGS}
             return Answer(body=json.dumps({"recordings": recordings(), "after": None} if found[2] else one).encode())
         if (method, path) == ("POST", "/teams/t%2F1/jobs"):
-            return self.create(json.loads(self.server.asked[-1].body))
+            return self.create()
         if (method, path) != ("GET", "/teams/t%2F1/jobs"):
             return fault(404, "no_such_team")
         if self.typed_at is not None and len(self.server.asked) >= self.typed_at:
@@ -67,14 +67,12 @@ class Acme:
         after = page[-1] if start + PAGE_SIZE < len(ids) else None
         return Answer(body=json.dumps({"jobs": [self.jobs[job_id] for job_id in page], "after": after}).encode())
 
-    def create(self, wanted: dict[str, Any]) -> Answer:
-        """Create a job, and say so unless the answer is lost."""
-        made = {**job(len(self.jobs), "queued"), "title": wanted["title"]}
+    def create(self) -> Answer:
+        """Make a job, which is typed at the next look at it; the answer may be lost."""
+        asked = json.loads(self.server.asked[-1].body)
+        made = {**job(len(self.jobs), "typed"), "label": asked["label"], "recordings": len(asked["recordings"])}
         self.jobs[made["id"]] = made
-        if self.lost:
-            self.lost -= 1
-            return fault(504, "lost")
-        return Answer(201, json.dumps(made).encode())
+        return fault(502, "bad_gateway") if self.loses_answers else Answer(201, json.dumps(made).encode())
 
     def transcript(self, number: int) -> Answer:
         """Answer with what became of a recording, and a signed URL of its text."""

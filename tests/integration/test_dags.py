@@ -133,7 +133,7 @@ SUBMITTING: dict[str, tuple[str, dict[str, Any], dict[str, int]]] = {
     ),
     "talkifai_contacts_to_transcripts": (
         "talkifai",
-        {"talkifai/transcripts/2026-03-01": {"ok": 9, "missing": 1}},
+        {"talkifai/transcripts/2026-03-01": {"ok": 9, "failed": 1}},
         {"batches": 1, "starts": 1, "calls": 12},  # one does not answer, and is called three times
     ),
     "playment_images_to_annotations": (
