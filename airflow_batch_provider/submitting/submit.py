@@ -173,7 +173,7 @@ class Submitter:
         """
         kind = self._submission.kind
         if kind.cancel is None:
-            log.warning("%s: it goes on, since the vendor has no way to cancel it by API", self._submission.name)
+            log.warning("%s: it continues, since the vendor has no way to cancel it by API", self._submission.name)
             return
         for each in [batch_id] if batch_id else [copy.id for copy in self._open_copies(client)]:
             cancel_batch(client, kind, each, self._work.values)

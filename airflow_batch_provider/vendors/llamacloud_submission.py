@@ -238,7 +238,7 @@ def _fill_directory(work: Work, place: Copy | None) -> Plan[tuple[Copy, bool] | 
         )
     missing = [name for name in expected if name not in there]
     yield Standing(
-        f"Directory {place.id} is there for the files, which cost nothing yet; another try of this task goes on with "
+        f"Directory {place.id} is there for the files, which cost nothing yet; another try of this task continues with "
         "it."
     )
     if missing:

@@ -58,8 +58,10 @@ def _inspect(work: Work) -> Preflight | Stopped:
             return Stopped(f"Row {number} of jobs has an unknown field {unknown[0]!r}; known are {', '.join(_FIELDS)}.")
         values = _values(work, job)
         own = tuple(known for known in playment.CREATE_JOB.parameters if known.name in _FIELDS)
-        if problem := first_violation(own, values) or first_missing(own, values):
+        if problem := first_violation(own, values):
             return Stopped(f"Row {number} of jobs: {problem.parameter} is not allowed; allowed is {problem.allowed}.")
+        if problem := first_missing(own, values):
+            return Stopped(f"Row {number} of jobs: {problem.parameter} is missing; allowed is {problem.allowed}.")
         reference = str(job["reference_id"])
         if reference in seen:
             return Stopped(f"Row {number} of jobs has the reference_id {reference!r} of a row before it.")
