@@ -1,8 +1,10 @@
-"""Has TELUS/Playment annotate images, and exports the annotations."""
+"""Has TELUS/Playment annotate images, and exports the annotations.
+
+A project takes each reference_id once, so a second run with the same file fails and names those that are there.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, Param
@@ -11,25 +13,23 @@ from airflow_batch_provider.operators.playment import PlaymentExportJobResultsOp
 from airflow_batch_provider.operators.verify import VerifyExportOperator
 
 SAMPLES = str(Path(__file__).parent / "samples" / "images.jsonl")
-SANDBOX_WORKFLOW = "14e02f60-e1a5-40bc-8d00-000000000000"
+DESTINATION = "{{ var.value.exports }}/playment/annotations/{{ ds | default(dag_run.run_after | ds) }}"
+SANDBOX = "14e02f60-e1a5-40bc-8d00-000000000000"
 
 with DAG(
     "playment_images_to_annotations",
-    schedule=None,
-    params={
-        "jobs": Param(SAMPLES, type="string", description="A JSONL file of jobs: a path or a URI"),
-        "work_flow_id": Param(SANDBOX_WORKFLOW, type="string", description="The workflow; by default the sandbox's"),
-    },
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+    params={"jobs": Param(SAMPLES, type="string", description="A JSONL file of jobs: a path or a URI")},
+    default_args={"retries": 3},
 ):
     annotate = PlaymentRunBatchOperator(
         task_id="annotate",
         name="Street scenes {{ ds | default(dag_run.run_after | ds) }}",
         jobs="{{ params.jobs }}",
-        work_flow_id="{{ params.work_flow_id }}",
+        work_flow_id="{{ var.value.get('playment_work_flow_id', '" + SANDBOX + "') }}",
         deferrable=True,
         poll_interval=10,
     )
-    destination = "{{ var.value.exports }}/playment/annotations/{{ ds | default(dag_run.run_after | ds) }}"
-    export = PlaymentExportJobResultsOperator(task_id="export", batch_id=annotate.output["id"], destination=destination)
-    export >> VerifyExportOperator(task_id="verify", destination=destination)
+    results = PlaymentExportJobResultsOperator(
+        task_id="results", batch_id=annotate.output["batch_id"], destination=DESTINATION
+    )
+    results >> VerifyExportOperator(task_id="verify", destination=DESTINATION)

@@ -1,8 +1,7 @@
-"""Has TalkifAI call the contacts of a CSV file, each once, and exports the transcripts of their conversations."""
+"""Has TalkifAI call the contacts of a file, each once, and exports the transcripts of their conversations."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, Param
@@ -11,27 +10,23 @@ from airflow_batch_provider.operators.talkifai import TalkifAIExportConversation
 from airflow_batch_provider.operators.verify import VerifyExportOperator
 
 SAMPLES = str(Path(__file__).parent / "samples" / "contacts.csv")
+DESTINATION = "{{ var.value.exports }}/talkifai/transcripts/{{ ds | default(dag_run.run_after | ds) }}"
 
 with DAG(
     "talkifai_contacts_to_transcripts",
-    schedule=None,
-    params={
-        "contacts": Param(SAMPLES, type="string", description="A CSV or JSONL file: a path or a URI"),
-        "from_phone_number_id": Param("phone_0", type="string", description="The number to call from"),
-    },
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+    params={"contacts": Param(SAMPLES, type="string", description="A CSV or JSONL file: a path or a URI")},
+    default_args={"retries": 3},
 ):
     call = TalkifAIRunBatchJobOperator(
         task_id="call",
         name="Renewals",
         contacts="{{ params.contacts }}",
-        from_phone_number_id="{{ params.from_phone_number_id }}",
+        from_phone_number_id="{{ var.value.get('talkifai_phone_number_id', 'phone_0') }}",
         max_items=1000,
         deferrable=True,
         poll_interval=10,
     )
-    destination = "{{ var.value.exports }}/talkifai/transcripts/{{ ds | default(dag_run.run_after | ds) }}"
-    export = TalkifAIExportConversationsOperator(
-        task_id="export", batch_job_id=call.output["id"], destination=destination
+    results = TalkifAIExportConversationsOperator(
+        task_id="results", batch_job_id=call.output["batch_id"], destination=DESTINATION
     )
-    export >> VerifyExportOperator(task_id="verify", destination=destination)
+    results >> VerifyExportOperator(task_id="verify", destination=DESTINATION)

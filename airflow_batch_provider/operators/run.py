@@ -19,7 +19,7 @@ from airflow_batch_provider.waiting import verdict
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_batch_provider.apis.submissions import Submission, Work
+    from airflow_batch_provider.apis.submissions import Preflight, Submission, Work
     from airflow_batch_provider.client.client import Client
     from airflow_batch_provider.submitting.submit import Submitter
 
@@ -111,7 +111,7 @@ class RunBatchOperator(BatchSensor):
         for name in ("mode", "poke_interval", "exponential_backoff"):
             if name in kwargs:
                 raise InvalidParameterError(
-                    f"{type(self).__name__} takes no {name}; poll_interval and deferrable say how it waits."
+                    f"{type(self).__name__} takes no {name}; set poll_interval and deferrable instead."
                 )
         super().__init__(poke_interval=poll_interval, timeout=timeout, **kwargs)
         self.wait_for_completion = wait_for_completion
@@ -125,6 +125,7 @@ class RunBatchOperator(BatchSensor):
         self.submitted_id: str | None = None
         self._submitter: Submitter | None = None
         self._client: Client | None = None
+        self._stored_id: str | None = None
         self._is_last_try = False
         self._is_killed = False
 
@@ -200,8 +201,7 @@ class RunBatchOperator(BatchSensor):
         found = inspect(self.submission, submitter.work, most)
         if found.items == 0 and submitter.work.items is not None:
             self._end_empty()
-        facts = "".join(f", {name} {fact}" for name, fact in found.facts.items())
-        self.log.info("%s: %s %s to submit%s", self.submission.name, found.items, self.submission.what, facts)
+        self.log.info("%s: to submit: %s", self.submission.name, _words(found, self.submission.what))
         try:
             self._know(context, submitter.submit())
         except BaseException as error:
@@ -247,13 +247,14 @@ class RunBatchOperator(BatchSensor):
 
     def _know(self, context: Context, batch_id: str) -> None:
         """Store the batch's id where people, downstream tasks and the wait find it."""
-        if batch_id == self.submitted_id:
-            return
         self.submitted_id = batch_id
+        if batch_id == self._stored_id:
+            return
         self.log.info("%s: the batch is %s", self.submission.name, batch_id)
         task_instance: Any = context.get("ti")
         if task_instance is not None:
             task_instance.xcom_push(BATCH_ID, batch_id)
+        self._stored_id = batch_id
 
     def _clear_up(self, error: BaseException) -> None:
         """Cancel what must not go on by itself after a submission that failed."""
@@ -267,7 +268,10 @@ class RunBatchOperator(BatchSensor):
             try:
                 self._submitter.cancel_waiting()
             except BatchProviderError as failed:
-                self.log.warning("A batch that was made and not started could not be cancelled: %s", failed)
+                self.log.warning(
+                    "A batch that was created and not started could not be cancelled, so it may start by itself: %s",
+                    failed,
+                )
 
     def _kept_while_deferred(self) -> dict[str, Any]:
         assert self._submitter
@@ -288,5 +292,13 @@ class RunBatchOperator(BatchSensor):
 
     def _finished(self, result: Any) -> Any:
         if self._submitter is not None and self.submitted_id is not None:
-            self._submitter.cancel_surplus(self.submitted_id)
+            self._submitter.cancel_waiting(kept=self.submitted_id)
         return result
+
+
+def _words(found: Preflight, what: str) -> str:
+    numbers = {what: found.items, **found.facts} if found.items else found.facts
+    return ", ".join(
+        f"{fact} {name.replace('_', ' ')}" if isinstance(fact, int) else f"{name} {fact}"
+        for name, fact in numbers.items()
+    )

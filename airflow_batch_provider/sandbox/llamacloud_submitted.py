@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from airflow_batch_provider.sandbox.bodies import Upload
 from airflow_batch_provider.sandbox.journal import MOST_RECORDS, Kept, Recorder
@@ -23,8 +23,7 @@ PREFIXES = {"parse_v2": "pjb-", "extract_v2": "ext-", "v1": ""}
 ERROR = "The document could not be processed"
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file in a directory; times are Unix milliseconds."""
 
     id: str

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from airflow_batch_provider.sandbox.app import create_app
 from airflow_batch_provider.sandbox.content import Cut
 from airflow_batch_provider.sandbox.faults import CLOSE
-from airflow_batch_provider.sandbox.journal import Journal, Recorder
+from airflow_batch_provider.sandbox.journal import Journal
 from airflow_batch_provider.sandbox.settings import Settings
 from airflow_batch_provider.sandbox.storage import Storage
 
@@ -122,7 +122,7 @@ class Sandbox:
     :param requests: the latest API requests, as texts such as ``GET /path?query``.
     :param files_url: where the files behind signed URLs are.
     :param file_requests: the latest requests there, as texts such as ``GET /path`` and ``GET /path bytes=5-``.
-    :param recorder: counts what is written; read :attr:`journal`.
+    :param read_journal: returns what was written until now; :attr:`journal` is shorter.
     """
 
     url: str
@@ -130,12 +130,12 @@ class Sandbox:
     requests: deque[str]
     files_url: str
     file_requests: deque[str]
-    recorder: Recorder
+    read_journal: Callable[[], Journal]
 
     @property
     def journal(self) -> Journal:
         """What was written until now; a view that does not change."""
-        return self.recorder.view()
+        return self.read_journal()
 
 
 @contextmanager
@@ -153,7 +153,7 @@ def serve(settings: Settings | None = None, clock: Callable[[], float] = time.ti
     try:
         if not listening.wait(SECONDS_TO_START):
             raise TimeoutError(f"the sandbox did not start within {SECONDS_TO_START} seconds")
-        seen = app.state.requests, server.files_url, app.state.storage.requests, app.state.recorder
+        seen = app.state.requests, server.files_url, app.state.storage.requests, app.state.recorder.view
         yield Sandbox(server.url, app.state.how_to, *seen)
     finally:
         server.should_exit = True

@@ -27,6 +27,7 @@ from airflow_batch_provider.apis.submissions import (
     Submission,
     Tell,
     Work,
+    copy_of,
     create,
     each,
     once,
@@ -57,8 +58,10 @@ def _inspect(work: Work) -> Preflight | Stopped:
             return Stopped(f"Row {number} of jobs has an unknown field {unknown[0]!r}; known are {', '.join(_FIELDS)}.")
         values = _values(work, job)
         own = tuple(known for known in playment.CREATE_JOB.parameters if known.name in _FIELDS)
-        if problem := first_violation(own, values) or first_missing(own, values):
+        if problem := first_violation(own, values):
             return Stopped(f"Row {number} of jobs: {problem.parameter} is not allowed; allowed is {problem.allowed}.")
+        if problem := first_missing(own, values):
+            return Stopped(f"Row {number} of jobs: {problem.parameter} is missing; allowed is {problem.allowed}.")
         reference = str(job["reference_id"])
         if reference in seen:
             return Stopped(f"Row {number} of jobs has the reference_id {reference!r} of a row before it.")
@@ -81,16 +84,7 @@ def _find(work: Work) -> Plan[Existing]:
 
 
 def _find_batches(work: Work) -> Plan[Sequence[Copy]]:
-    name = _name(work)
-
-    def pick(row: Row) -> Copy | None:
-        batch = read_json(row.json)
-        if batch.get("name") != name:
-            return None
-        created = str(batch.get("created_at") or "")
-        return Copy(id=str(batch["id"]), created=created, document=batch, state=playment.BATCH_KIND.state(batch))
-
-    return (yield from need_some(playment.BATCHES, pick))
+    return (yield from need_some(playment.BATCHES, partial(copy_of, playment.BATCH_KIND, name=_name(work))))
 
 
 def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
@@ -101,6 +95,7 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
             lambda: _create_batch(work),
             what=f"batch named {_name(work)!r}",
             was_sent=False,  # a second one would be refused
+            is_absent=True,
         )
         if isinstance(made, Stopped):
             return made

@@ -299,7 +299,9 @@ _TRANSCRIPTS = ("transcript", "conversation.transcript", "transcripts", "message
 _RECORDINGS = ("recordingUrl", "conversation.recordingUrl", "recording.url", "conversation.recording.url", "recording")
 """Most fields of an exported conversation are cut in every copy of the page: these are the likely places."""
 
-_NOT_CALLED = frozenset({"pending", "queued", "dialing", "no_answer", "busy", "timeout"})
+_NOT_CALLED = frozenset({"pending", "queued", "dialing"})
+_MAY_BE_CALLED_AGAIN = frozenset({"no_answer", "busy", "timeout"})
+"""Until the job has ended."""
 
 
 def _begin_job(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
@@ -311,7 +313,7 @@ def _read_contact(batch: Batch, row: Row, _: None) -> Plan[Item]:
     contact = read_json(row.json)
     status = row.status.casefold()
     if status != "completed":
-        return _without_call(contact, status)
+        return _without_call(batch, contact, status)
     room = contact.get("roomName")
     if not isinstance(room, str) or not room:
         return Item(outcome=ItemOutcome.MISSING, error="the call is completed, but the vendor names no room")
@@ -332,10 +334,11 @@ def _read_contact(batch: Batch, row: Row, _: None) -> Plan[Item]:
     return replace(item, outcome=ItemOutcome.MISSING) if problems and not item.files else item
 
 
-def _without_call(contact: Mapping[str, Any], status: str) -> Item:
+def _without_call(batch: Batch, contact: Mapping[str, Any], status: str) -> Item:
     if status == "cancelled":
         return Item(outcome=ItemOutcome.SKIPPED, error="the call was cancelled")
-    if status in _NOT_CALLED:
+    is_open = not batch.state.outcome.is_terminal
+    if status in _NOT_CALLED or (is_open and status in _MAY_BE_CALLED_AGAIN):
         return Item(outcome=ItemOutcome.MISSING, error=f"there is no call to export: the contact's status is {status}")
     if status not in CONTACT_STATUSES:
         return Item(outcome=ItemOutcome.MISSING, error=f"whether it was called is not known: its status is {status}")

@@ -35,6 +35,7 @@ from airflow_batch_provider.apis.submissions import (
     Work,
     cancel,
     cancel_others,
+    copy_of,
     create,
     kept_first,
     once,
@@ -44,8 +45,6 @@ from airflow_batch_provider.vendors import talkifai
 SAFETY = timedelta(hours=24)
 """How far ahead a job is created. It is more than all tries of a task take; no longest time is documented."""
 
-ROW = "af_row"
-"""The field of a contact in which it has the number of its row."""
 
 MOST_SHOWN = 10
 
@@ -59,7 +58,7 @@ def with_row(number: int, contact: Mapping[str, Any]) -> dict[str, Any]:
     :param contact: the row
     """
     others = {name: value for name, value in contact.items() if not _is_phone(name)}
-    return {"phone": phone_of(contact), **others, ROW: str(number)}
+    return {"phone": phone_of(contact), **others, talkifai.ROW_KEY: str(number)}
 
 
 def phone_of(contact: Mapping[str, Any]) -> object:
@@ -127,27 +126,25 @@ def _find_jobs(work: Work) -> Plan[Sequence[Copy]]:
     return (yield from need_some(talkifai.BATCH_JOBS, _picker(work)))
 
 
+def _find_waiting(work: Work) -> Plan[Sequence[Copy]]:
+    found: list[Copy] = []
+    for status in ("pending", "scheduled"):
+        found += yield from need_some(talkifai.BATCH_JOBS, _picker(work), status=status)
+    return found
+
+
 def _picker(work: Work) -> Callable[[Row], Copy | None]:
     tag = _tag(work).strip()
 
     def pick(row: Row) -> Copy | None:
         if tag.encode() not in row.json:
             return None
-        job = read_json(row.json)
-        if not any(str(job.get(name) or "").endswith(tag) for name in ("name", "description")):
-            return None
-        return None if _is_void(job) else _copy(job)
+        copy = copy_of(talkifai.BATCH_JOB_KIND, row, created="createdAt")
+        assert copy
+        named = any(str(copy.document.get(name) or "").endswith(tag) for name in ("name", "description"))
+        return copy if named and not _is_void(copy.document) else None
 
     return pick
-
-
-def _copy(job: Mapping[str, Any]) -> Copy:
-    return Copy(
-        id=str(job["id"]),
-        created=str(job.get("createdAt") or ""),
-        document=job,
-        state=talkifai.BATCH_JOB_KIND.state(job),
-    )
 
 
 def _is_void(job: Mapping[str, Any]) -> bool:
@@ -164,6 +161,7 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
             lambda: _create(work),
             what=f"job with {_tag(work).strip()} in its name",
             was_sent=work.may_be_sent,
+            is_absent=True,
         )
         if isinstance(made, Stopped):
             if not made.may_pass:
@@ -271,7 +269,7 @@ def _check(work: Work, kept: Copy, is_new: bool) -> Plan[Stopped | None]:
 def _row_of(row: Row) -> int | None:
     contact = read_json(row.json)
     data = contact.get("contactData")
-    text = str(data.get(ROW)) if isinstance(data, dict) else ""
+    text = str(data.get(talkifai.ROW_KEY)) if isinstance(data, dict) else ""
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
@@ -340,5 +338,5 @@ SUBMISSION = Submission(
     most_items=talkifai.MOST_CONTACTS,
     what="contacts",
     is_void=_is_void,
-    starts_by_itself=True,
+    find_waiting=_find_waiting,
 )

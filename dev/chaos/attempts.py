@@ -15,10 +15,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dev.chaos.steps import Fault
 from dev.processes import read_line, running_module
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SECONDS_UNTIL_STUCK = 180.0
 
@@ -77,8 +80,8 @@ class ForkServer:
         self._process.stdin.flush()
         return json.loads(read_line(self._process))
 
-    def start(self, attempt: Attempt) -> int:
-        """Begin an attempt and return its process."""
+    def start(self, attempt: DataclassInstance) -> int:
+        """Begin an attempt, or a step of one, and return its process."""
         return int(self._send(start=asdict(attempt)))
 
     def wait(self, process: int) -> End:
@@ -101,16 +104,17 @@ class ForkServer:
         """Let a stopped process continue."""
         os.kill(process, signal.SIGCONT)
 
-    def run(self, attempt: Attempt) -> End:
-        """Begin an attempt and wait for its end."""
+    def run(self, attempt: DataclassInstance) -> End:
+        """Begin an attempt, or a step of one, and wait for its end."""
         return self.wait(self.start(attempt))
 
 
 @contextlib.contextmanager
-def fork_server(folder: Path) -> Iterator[ForkServer]:
+def fork_server(folder: Path, module: str = "dev.chaos.fork_server") -> Iterator[ForkServer]:
     """Run a fork server.
 
     :param folder: where it writes results and logs
+    :param module: what it is
     """
-    with running_module("dev.chaos.fork_server", str(folder)) as process:
+    with running_module(module, str(folder)) as process:
         yield ForkServer(process, folder)

@@ -1,8 +1,7 @@
-"""The process that forks attempts: it reads commands, one JSON object a line, and answers each with a line."""
+"""The process that forks attempts at exports."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -36,6 +35,7 @@ from airflow_batch_provider.operators.llamacloud import (
 )
 from airflow_batch_provider.operators.playment import PlaymentExportBatchesOperator, PlaymentExportBatchJobsOperator
 from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
+from dev.chaos.forking import serve
 from dev.chaos.steps import Fault, Steps
 
 OPERATORS: dict[str, Any] = {
@@ -48,30 +48,6 @@ OPERATORS: dict[str, Any] = {
         TalkifAIExportBatchJobsOperator,
     )
 } | {LlamaCloudExportBatchResultsOperator.results.name: LlamaCloudExportBatchResultsOperator}
-
-
-def main(folder: Path) -> None:
-    """Run commands until the input ends."""
-    for line in sys.stdin:
-        command = json.loads(line)
-        if "start" in command:
-            answer = _fork(command["start"], folder)
-        else:
-            _, answer = os.waitpid(command["wait"], os.WUNTRACED)
-        print(answer, flush=True)
-
-
-def _fork(one: Mapping[str, Any], folder: Path) -> int:
-    process = os.fork()
-    if process:
-        return process
-    log = os.open(folder / f"{os.getpid()}.log", os.O_CREAT | os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(log, stream)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    result = _run(one)
-    (folder / f"{os.getpid()}.json").write_text(json.dumps(result))
-    os._exit(0)
 
 
 def _run(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,4 +79,4 @@ def _time_out(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    serve(Path(sys.argv[1]), _run)

@@ -270,7 +270,7 @@ BAD_ITEMS: list[tuple[str, Any, str]] = [
     ("talkifai", [{"phone": PHONES[0]}] * 2, "1 of 2 contacts have the phone of one before them: rows 2."),
     ("talkifai", [{"phone": f"+1415{n:07d}"} for n in range(10_001)], "There are more than 10000 contacts"),
     ("playment", [{"reference_id": "r", "data": {}}] * 2, "Row 2 of jobs has the reference_id 'r' of a row before it."),
-    ("playment", [{"reference_id": "r"}], "Row 1 of jobs: data is not allowed"),
+    ("playment", [{"reference_id": "r"}], "Row 1 of jobs: data is missing"),
     ("llamacloud", ["/no/such/file.pdf"], "/no/such/file.pdf"),
     ("llamacloud", None, "Either files or source_directory_id is needed, and not both."),
     ("processing", None, "Either files or directory_id is needed, and not both."),
@@ -324,7 +324,7 @@ def test_no_credits_fail_at_once_and_say_what_is_there(case: Case) -> None:
 @EACH
 @pytest.mark.parametrize("parameter", ["mode", "poke_interval", "exponential_backoff"])
 def test_how_to_wait_has_one_name(parameter: str, case: Case) -> None:
-    with pytest.raises(InvalidParameterError, match=f"takes no {parameter}; poll_interval and deferrable say how"):
+    with pytest.raises(InvalidParameterError, match=f"takes no {parameter}; set poll_interval and deferrable instead"):
         case.make(**{parameter: 1})
 
 
@@ -516,7 +516,10 @@ def test_what_cannot_be_cancelled_at_the_end_is_logged(
     monkeypatch.setattr("airflow_batch_provider.submitting.submit.Submitter.cancel_waiting", fail)
     with pytest.raises(TransientError, match=r"^down The job"):
         talkifai_case.make().execute(context_of(TaskInstance(try_number=3)))
-    assert "A batch that was made and not started could not be cancelled: down as well" in capsys.readouterr().out
+    assert (
+        "A batch that was created and not started could not be cancelled, so it may start by itself: down as well"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_job_with_a_later_start_waits_for_it(talkifai_case: Case, world: Vendors) -> None:
@@ -552,7 +555,7 @@ def test_no_number_is_in_a_log_or_an_xcom(
     instance, store = TaskInstance(), Store()
     signal = deferred(talkifai_case.make(deferrable=True), context_of(instance, task_state_store=store))
     logged = caplog.text + capsys.readouterr().out
-    assert "2 contacts to submit" in logged
+    assert "to submit: 2 contacts" in logged
     seen = f"{logged} {instance.xcoms} {store} {signal.trigger.serialize()} {signal.kwargs}"
     assert not any(phone.removeprefix("+") in seen for phone in PHONES)
 

@@ -328,7 +328,7 @@ def test_what_cannot_be_cancelled_is_left_with_a_word(
     submitter = make(kind=playment.BATCH_KIND)
     submitter.cancel(submitter._client, "b1")
     assert not world.cancelled
-    assert "it goes on, since the vendor has no way to cancel it by API" in caplog.text
+    assert "it continues, since the vendor has no way to cancel it by API" in caplog.text
 
 
 @pytest.mark.parametrize(("starts", "cancelled"), [(True, ["b"]), (False, [])])

@@ -191,9 +191,9 @@ WRONG: dict[str, tuple[list[Mapping[str, Any]], str]] = {
         [job(), job(reference_id="s", tag="x")],
         "Row 2 of jobs has an unknown field 'tag'; known are reference_id, data, work_flow_id, priority_weight.",
     ),
-    "no reference": ([job(reference_id=...)], "Row 1 of jobs: reference_id is not allowed; allowed is a text"),
+    "no reference": ([job(reference_id=...)], "Row 1 of jobs: reference_id is missing; allowed is a text"),
     "a blank reference": ([job(reference_id=" ")], "Row 1 of jobs: reference_id is not allowed"),
-    "no data": ([job(data=None)], "Row 1 of jobs: data is not allowed; allowed is a JSON object"),
+    "no data": ([job(data=None)], "Row 1 of jobs: data is missing; allowed is a JSON object"),
     "data that is none": ([job(data="https://x")], "Row 1 of jobs: data is not allowed; allowed is a JSON object"),
     "a wrong priority": ([job(priority_weight=10)], "priority_weight is not allowed; allowed is a whole number from 1"),
     "a reference twice": (
@@ -219,7 +219,7 @@ def test_a_job_needs_a_workflow_of_its_own_or_the_tasks() -> None:
     without = {**VALUES, "work_flow_id": None}
     found = SUBMISSION.inspect(work(without, [(1, job())]))
     assert isinstance(found, Stopped)
-    assert "Row 1 of jobs: work_flow_id is not allowed" in found.reason
+    assert "Row 1 of jobs: work_flow_id is missing" in found.reason
     assert SUBMISSION.inspect(work(without, [(1, job(work_flow_id="w"))])) == Preflight(items=1)
 
 
