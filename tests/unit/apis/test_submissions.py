@@ -35,7 +35,7 @@ ALL_PAUSES = len(PAUSES)
 
 
 def making(
-    listed: Sequence[Sequence[Copy]], made: Any, *, was_sent: bool = False
+    listed: Sequence[Sequence[Copy]], made: Any, *, was_sent: bool = False, is_absent: bool = False
 ) -> tuple[Once | Stopped, list[str | float]]:
     """Make something; return what there is in the end, and what was done for that."""
     done: list[str | float] = []
@@ -51,7 +51,7 @@ def making(
         return made
         yield
 
-    plan = once(find, make, what="thing named x", was_sent=was_sent)
+    plan = once(find, make, what="thing named x", was_sent=was_sent, is_absent=is_absent)
     try:
         step = next(plan)
         while True:
@@ -77,6 +77,14 @@ def test_what_is_there_is_taken_and_nothing_is_made() -> None:
 
 def test_what_is_not_there_is_made_and_seen() -> None:
     assert making([NONE, [NEW]], NEW) == (Once([NEW], is_new=True), ["find", "make", "find"])
+
+
+def test_what_was_looked_for_just_now_is_made_at_once() -> None:
+    assert making([[NEW]], NEW, is_absent=True) == (Once([NEW], is_new=True), ["make", "find"])
+
+
+def test_what_may_have_been_sent_is_looked_for_although_it_was_just_now() -> None:
+    assert making([NONE, [OLD]], None, is_absent=True, was_sent=True) == (Once([OLD], is_new=False), looked(2))
 
 
 @pytest.mark.parametrize("place", range(1, ALL_PAUSES + 2))

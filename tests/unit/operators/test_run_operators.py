@@ -510,7 +510,7 @@ def test_what_cannot_be_cancelled_at_the_end_is_logged(
 ) -> None:
     failing_start(monkeypatch, TransientError("down"))
 
-    def fail(self: Any) -> None:
+    def fail(self: Any, kept: str | None = None) -> None:
         raise TransientError("down as well")
 
     monkeypatch.setattr("airflow_batch_provider.submitting.submit.Submitter.cancel_waiting", fail)

@@ -81,7 +81,7 @@ class World:
             self.cancelled.append(identifier)
         return Answer(body=json.dumps(batch).encode())
 
-    def submission(self, **options: Any) -> Submission:
+    def submission(self, *, waits: bool = False, **options: Any) -> Submission:
         def find(work: Work) -> Plan[Existing]:
             self.finds.append(work.key)
             self.at_find()
@@ -100,6 +100,10 @@ class World:
             yield Know(kept.id)
             return kept
 
+        def find_waiting(work: Work) -> Plan[list[Copy]]:
+            existing = yield from find(work)
+            return [copy for copy in existing.batches if copy.outcome is Outcome.PENDING]
+
         return Submission(
             **{
                 "vendor": llamacloud.VENDOR,
@@ -112,6 +116,7 @@ class World:
                 "most_items": 5,
                 "what": "files",
                 "is_void": lambda document: document.get("status") == "FAILED",
+                "find_waiting": find_waiting if waits else None,
                 **options,
             }
         )
@@ -337,7 +342,7 @@ def test_only_what_would_start_by_itself_is_cancelled_when_nobody_comes_back(
 ) -> None:
     for identifier, status in (("a", "RUNNING"), ("b", "PENDING"), ("c", "COMPLETED")):
         world.add("k", identifier, status)
-    make(starts_by_itself=starts).cancel_waiting()
+    make(waits=starts).cancel_waiting()
     assert world.cancelled == cancelled
 
 
@@ -347,13 +352,13 @@ def test_copies_that_became_visible_late_are_cancelled(
 ) -> None:
     for identifier, status in (("a", "PENDING"), ("b", "RUNNING"), ("c", "COMPLETED")):
         world.add("k", identifier, status)
-    make(starts_by_itself=starts).cancel_surplus("b")
+    make(waits=starts).cancel_waiting(kept="b")
     assert world.cancelled == cancelled
 
 
 def test_without_copies_nothing_is_cancelled(make: Make, world: World) -> None:
     world.add("k", "b", "COMPLETED")
-    make(starts_by_itself=True).cancel_surplus("b")
+    make(waits=True).cancel_waiting(kept="b")
     assert not world.cancelled
 
 

@@ -20,7 +20,7 @@ NAME = f"Cats [af {KEY}]"
 VALUES = {"name": "Cats", "project_id": "p", "work_flow_id": "w"}
 BATCH = {"id": "b1", "name": NAME, "status": "In Progress"}
 MADE = {"batch_id": "b1"}
-CREATED = [(LIST, []), (CREATE, MADE), (LIST, [BATCH])]
+CREATED = [(CREATE, MADE), (LIST, [BATCH])]
 TAKEN = Refused("HTTP 400, code FS_0001", cause=RequestRefusedError("there is one", status=400, code="FS_0001"))
 ROWS = [(number, {"reference_id": f"r{number}", "data": {"image_url": f"https://x/{number}"}}) for number in (1, 2, 3)]
 OK = (JOB, {"job_id": "j"})
@@ -112,19 +112,19 @@ def test_a_batch_with_other_jobs_is_left_alone() -> None:
 
 def test_a_name_that_was_taken_meanwhile_is_found_and_adopted() -> None:
     clash = Refused("code BATCH_CREATION", cause=RequestRefusedError("there is one", code="BATCH_CREATION"))
-    ran = submit((LIST, []), (CREATE, clash), (LIST, []), (LIST, [BATCH]), ALL)
+    ran = submit((CREATE, clash), (LIST, []), (LIST, [BATCH]), ALL)
     assert (ran.end.id, ran.names) == ("b1", [CREATE])
 
 
 def test_a_name_that_is_taken_by_what_is_not_listed_fails() -> None:
     clash = Refused("code BATCH_CREATION", cause=RequestRefusedError("there is one", code="BATCH_CREATION"))
-    ran = submit((LIST, []), (CREATE, clash), *[(LIST, [])] * 6)
+    ran = submit((CREATE, clash), *[(LIST, [])] * 6)
     assert reason(ran) == f"No batch named '{NAME}' is listed."
     assert ran.end.cause is clash.cause
 
 
 def test_a_lost_answer_to_the_batch_is_looked_for() -> None:
-    ran = submit((LIST, []), (CREATE, LOST), (LIST, [BATCH]), ALL)
+    ran = submit((CREATE, LOST), (LIST, [BATCH]), ALL)
     assert (ran.end.id, ran.names) == ("b1", [CREATE])
 
 
@@ -234,5 +234,5 @@ def test_a_batch_has_a_hundred_thousand_jobs_at_most(monkeypatch: pytest.MonkeyP
 
 def test_a_batch_cannot_be_cancelled_and_none_starts_by_itself() -> None:
     assert SUBMISSION.kind.cancel is None
-    assert not SUBMISSION.starts_by_itself
+    assert SUBMISSION.find_waiting is None
     assert not SUBMISSION.is_void(BATCH)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from airflow_batch_provider.apis.batch_state import Outcome
 from airflow_batch_provider.apis.parameter import first_violation
 from airflow_batch_provider.apis.plans import Refused
 from airflow_batch_provider.apis.submissions import PAUSES, Copy, Existing, Preflight, Standing, Stopped
@@ -44,7 +43,7 @@ def job(identifier: str = "job-1", status: str = "scheduled", **fields: Any) -> 
 
 
 CREATED = {"batchJobId": "job-1", "totalContacts": 3, "status": "scheduled", "estimatedCost": "$1"}
-MAKE = [(LIST, []), (CREATE, CREATED), (LIST, [job()])]
+MAKE = [(CREATE, CREATED), (LIST, [job()])]
 VERIFY = [(READ, job())]
 GO = [(START, {}), (READ, job(status="running"))]
 
@@ -153,11 +152,11 @@ def test_a_job_that_waits_to_be_started_is_adopted_and_started() -> None:
 def test_from_its_creation_on_an_error_says_that_the_job_is_there() -> None:
     plan = SUBMISSION.submit(work(VALUES, ROWS), Existing())
     steps: list[Any] = [next(plan)]
-    for answer in ([], found(CREATED), None, None, True, True):
+    for answer in (found(CREATED), None, None, True, True):
         steps.append(plan.send(answer))
         if isinstance(steps[-1], Standing):
             break
-    assert [type(step).__name__ for step in steps] == ["AskAll", "Create", "Know", "Standing"]
+    assert [type(step).__name__ for step in steps] == ["Create", "Know", "Standing"]
     assert steps[-1].sentence.startswith("The job job-1 is scheduled for a time far ahead and nobody has been called")
 
 
@@ -192,13 +191,13 @@ def test_nothing_is_started_while_a_second_copy_cannot_be_cancelled() -> None:
 
 
 def test_a_lost_answer_is_looked_for_and_the_job_is_started() -> None:
-    ran = submit((LIST, []), (CREATE, LOST), (LIST, []), (LIST, [job()]), *VERIFY, *GO)
+    ran = submit((CREATE, LOST), (LIST, []), (LIST, [job()]), *VERIFY, *GO)
     assert ran.names == [CREATE, START]
     assert ran.paused == [PAUSES[0]]
 
 
 def test_a_lost_answer_without_a_trace_fails_and_says_when_it_would_start() -> None:
-    ran = submit((LIST, []), (CREATE, LOST), *[(LIST, [])] * 6)
+    ran = submit((CREATE, LOST), *[(LIST, [])] * 6)
     assert ran.names == [CREATE]
     assert reason(ran).endswith(
         f"If the job was created after all, it starts by itself at 2026-03-02 12:00:00 UTC, unless a later try "
@@ -213,7 +212,7 @@ def test_what_may_have_been_sent_is_looked_for_before_it_is_sent() -> None:
 
 
 def test_a_number_to_call_from_that_is_not_there_is_named() -> None:
-    ran = submit((LIST, []), (CREATE, UNKNOWN_NUMBER))
+    ran = submit((CREATE, UNKNOWN_NUMBER))
     assert reason(ran) == "TalkifAI knows no phone number with the id 'phone_0' (from_phone_number_id)."
     assert not ran.end.may_pass
 
@@ -404,5 +403,10 @@ def test_a_name_may_be_as_long_as_its_tag_leaves_room_for(key: str, most: int) -
 
 
 def test_a_job_starts_by_itself_so_that_it_must_be_cancelled_where_nobody_comes_back() -> None:
-    assert SUBMISSION.starts_by_itself
-    assert copy_of(job()).outcome is Outcome.PENDING
+    assert SUBMISSION.find_waiting
+    waiting, other = job(), job("job-2", name="Reminder [af:fedcba9876543210]")
+    ran = run(
+        SUBMISSION.find_waiting(work(VALUES, ROWS)), [(LIST, [job("job-3", "pending")]), (LIST, [waiting, other])]
+    )
+    assert [copy.id for copy in ran.end] == ["job-3", "job-1"]
+    assert ran.asked == [{"status": "pending"}, {"status": "scheduled"}]
