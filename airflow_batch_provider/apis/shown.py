@@ -49,6 +49,8 @@ _ENCODED = re.compile(
     r"|=([0-9a-f]{2})|&#(0{0,20}[0-9]{1,7});?|&#x(0{0,20}[0-9a-f]{1,6});?|(&\w{1,8};)",
     re.IGNORECASE,
 )
+_LINE_BREAKS = tuple(map(re.compile, (r"\n>", r"=\r?\n", r"\\\r?\n", r"(?i:<br\s?/?>)")))
+"""Each alone too: of a secret with an equals sign in a quotation, both together would take that sign away."""
 _PLAIN = re.compile(r"[\w.:/+|,;()*@~^!-]{1,1000}", re.ASCII)
 """Texts without blanks and without a character that begins an encoded one."""
 
@@ -165,6 +167,12 @@ _Piece = tuple[str, int, int]
 def _layers(text: str) -> Iterator[list[_Piece]]:
     """Yield a text without blanks as it is, and then with one encoding after the other taken off."""
     pieces: list[_Piece] = [(character, index, index + 1) for index, character in enumerate(text)]
+    for breaks in _LINE_BREAKS:
+        ends = [(found.start(), found.end()) for found in breaks.finditer(text)]
+        if ends:
+            between = zip([0, *(end for _, end in ends)], [*(start for start, _ in ends), len(text)], strict=True)
+            kept = [piece for start, end in between for piece in pieces[start:end]]
+            yield [piece for piece in kept if not _is_blank(piece[0])]
     for _ in range(MOST_ENCODINGS + 1):
         yield [piece for piece in pieces if not _is_blank(piece[0])]
         decoded = list(_decoded(pieces))

@@ -159,8 +159,8 @@ class Task:
             clock=f"{self.account.url}/advance?key={self.account.key}",
             ahead=self._ahead,
             task_run={
-                **{"dag_id": "dag", "run_id": self.run, "task_id": "submit", "map_index": -1},
-                **{"try_number": self.try_number, "max_tries": self.max_tries},
+                "dag_id": "dag", "run_id": self.run, "task_id": "submit", "map_index": -1,
+                "try_number": self.try_number, "max_tries": self.max_tries,
             },
             began=self._began,
             store=str(self._store) if self._store else None,
