@@ -70,9 +70,10 @@ def finished_vendors() -> Iterator[Sandbox]:
 def inbox(tmp_path: Path) -> Path:
     """What the guides submit: files, contacts and jobs, some of which fail."""
     folder = tmp_path / "inbox"
-    (folder / "invoices").mkdir(parents=True)
-    for name in ("one.pdf", "two.pdf", "fail.pdf"):
-        (folder / "invoices" / name).write_text(f"%PDF of {name}")
+    for files in (folder / "invoices", folder / f"{DAY:%Y-%m-%d}"):
+        files.mkdir(parents=True)
+        for name in ("one.pdf", "two.pdf", "fail.pdf"):
+            (files / name).write_text(f"%PDF of {name}")
     numbers = [f"+4930123456{number}" for number in (1, 2, 3, 7)]
     assert len(numbers) == CONTACTS
     (folder / "contacts.csv").write_text("phone,name\n" + "".join(f"{number},Ada\n" for number in numbers))
