@@ -44,13 +44,18 @@ _JOINERS = "\u200c\u200d"  # scripts and emoji need them, and they do no harm
 
 # What one character may be written as: percent-encoded, escaped as JSON, C or Python do it, escaped as HTML, or in
 # quoted-printable; and what breaks a line in each of them.
-_ENCODED = re.compile(
-    r"%([0-9a-f]{2})|\\[ux]\{?([0-9a-f]{1,8})\}?|\\([0-7]{3})|(\\\r?\n|=\r?\n|<br\s?/?>|\n>|\\[nrtfb])|\\(.)"
-    r"|=([0-9a-f]{2})|&#(0{0,20}[0-9]{1,7});?|&#x(0{0,20}[0-9a-f]{1,6});?|(&\w{1,8};)",
-    re.IGNORECASE,
+_FAMILIES = (
+    r"%(?P<percent>[0-9a-f]{2})",
+    r"\\[ux]\{?(?P<unicode>[0-9a-f]{1,8})\}?|\\(?P<octal>[0-7]{3})|(?P<c_break>\\\r?\n|\\[nrtfb])|\\(?P<escaped>.)",
+    r"(?P<quoted_break>=\r?\n)|=(?P<quoted>[0-9a-f]{2})",
+    r"(?P<html_break><br\s?/?>)|&#(?P<decimal>0{0,20}[0-9]{1,7});?|&#x(?P<hexadecimal>0{0,20}[0-9a-f]{1,6});?"
+    r"|(?P<entity>&\w{1,8};)",
+    r"(?P<quotation_break>\n>)",
 )
-_LINE_BREAKS = tuple(map(re.compile, (r"\n>", r"=\r?\n", r"\\\r?\n", r"(?i:<br\s?/?>)")))
-"""Each alone too: of a secret with an equals sign in a quotation, both together would take that sign away."""
+_ENCODINGS = tuple(re.compile(family, re.IGNORECASE) for family in (*_FAMILIES, "|".join(_FAMILIES)))
+"""Each family alone, and all together: what one family wrote may look like another, as ``=00`` in a percent-encoded
+secret looks like quoted-printable."""
+_BASES = {"percent": 16, "unicode": 16, "octal": 8, "quoted": 16, "decimal": 10, "hexadecimal": 16}
 _PLAIN = re.compile(r"[\w.:/+|,;()*@~^!-]{1,1000}", re.ASCII)
 """Texts without blanks and without a character that begins an encoded one."""
 
@@ -167,23 +172,24 @@ _Piece = tuple[str, int, int]
 def _layers(text: str) -> Iterator[list[_Piece]]:
     """Yield a text without blanks as it is, and then with one encoding after the other taken off."""
     pieces: list[_Piece] = [(character, index, index + 1) for index, character in enumerate(text)]
-    for breaks in _LINE_BREAKS:
-        ends = [(found.start(), found.end()) for found in breaks.finditer(text)]
-        if ends:
-            between = zip([0, *(end for _, end in ends)], [*(start for start, _ in ends), len(text)], strict=True)
-            kept = [piece for start, end in between for piece in pieces[start:end]]
-            yield [piece for piece in kept if not _is_blank(piece[0])]
-    for _ in range(MOST_ENCODINGS + 1):
-        yield [piece for piece in pieces if not _is_blank(piece[0])]
-        decoded = list(_decoded(pieces))
-        if len(decoded) == len(pieces):
-            return
-        pieces = decoded
+    yield _without_blanks(pieces)
+    for encoding in _ENCODINGS:
+        layer = pieces
+        for _ in range(MOST_ENCODINGS):
+            decoded = list(_decoded(layer, encoding))
+            if len(decoded) == len(layer):
+                break
+            layer = decoded
+            yield _without_blanks(layer)
 
 
-def _decoded(pieces: list[_Piece]) -> Iterator[_Piece]:
+def _without_blanks(pieces: list[_Piece]) -> list[_Piece]:
+    return [piece for piece in pieces if not _is_blank(piece[0])]
+
+
+def _decoded(pieces: list[_Piece], encoding: re.Pattern[str]) -> Iterator[_Piece]:
     text, reached = "".join(character for character, _, _ in pieces), 0
-    for found in _ENCODED.finditer(text):
+    for found in encoding.finditer(text):
         yield from pieces[reached : found.start()]
         reached = found.end()
         characters = _decode(found)
@@ -195,12 +201,14 @@ def _decoded(pieces: list[_Piece]) -> Iterator[_Piece]:
 
 
 def _decode(found: re.Match[str]) -> str:
-    percent, unicode, octal, line_break, escaped, quoted, decimal, hexadecimal, entity = found.groups()
-    for digits, base in ((percent, 16), (unicode, 16), (octal, 8), (quoted, 16), (decimal, 10), (hexadecimal, 16)):
-        if digits:
-            code = int(digits, base)
-            return chr(code) if code < sys.maxunicode else ""
-    return "\n" if line_break else escaped or html.unescape(entity)
+    kind = str(found.lastgroup)
+    written = found[kind]
+    if base := _BASES.get(kind):
+        code = int(written, base)
+        return chr(code) if code < sys.maxunicode else ""
+    if kind == "entity":
+        return html.unescape(written)
+    return written if kind == "escaped" else "\n"
 
 
 def _is_blank(character: str) -> bool:

@@ -74,6 +74,7 @@ def test_a_secret_is_masked_in_every_spelling(spelling: str) -> None:
 @given(secrets, st.sampled_from(sorted(SPELLINGS)), texts, texts)
 @example("000000=0", "over lines, as a quotation", "", "")
 @example("abc\\defgh", "over lines, as HTML", "", "")
+@example("0000=00<", "as HTML", "", "")
 def test_any_secret_is_masked_wherever_it_stands(secret: str, spelling: str, before: str, after: str) -> None:
     written = SPELLINGS[spelling](secret)
     assert MASK in Redactor([secret]).show(f"{before} {written} {after}")
