@@ -231,10 +231,12 @@ class Once(msgspec.Struct, frozen=True):
 
     :param copies: the oldest first
     :param is_new: whether this try made one
+    :param made: which of them it made, if that is known
     """
 
     copies: Sequence[Copy]
     is_new: bool
+    made: Copy | None = None
 
 
 def create(
@@ -285,7 +287,7 @@ def once(
         return Once(oldest_first(copies), is_new=False)
     made = yield from make()
     if isinstance(made, Copy):
-        return Once(oldest_first((yield from _until_listed(find, made))), is_new=True)
+        return Once(oldest_first((yield from _until_listed(find, made))), is_new=True, made=made)
     if isinstance(made, Stopped):
         return made
     copies = yield from look_again(find)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
-from airflow_batch_provider.operators.run import RunBatchOperator
+from airflow_batch_provider.operators.run import RunBatchOperator, rows_of
 from airflow_batch_provider.vendors import playment, playment_submission
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class PlaymentRunBatchOperator(RunBatchOperator):
     """
 
     submission = playment_submission.SUBMISSION
+    rows_field = "jobs"
     hook_class = PlaymentHook
     template_fields = (
         *RunBatchOperator.template_fields,
@@ -136,7 +137,7 @@ class PlaymentRunBatchOperator(RunBatchOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.name = name
-        self.jobs = jobs
+        self.jobs: Any = jobs
         self.work_flow_id = work_flow_id
         self.project_id = project_id
         self.description = description
@@ -147,4 +148,4 @@ class PlaymentRunBatchOperator(RunBatchOperator):
         """Return the jobs with the numbers of their rows; they are read anew each time."""
         from airflow_batch_provider.submitting.rows import Rows
 
-        return Rows(self.jobs, self.jobs_conn_id, name="jobs")
+        return Rows(rows_of(self.jobs), self.jobs_conn_id, name="jobs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -30,6 +30,21 @@ BATCH_ID = "batch_id"
 
 LONGEST_CANCEL = 30.0
 """Seconds that a task that is ended takes to cancel its batch."""
+
+
+class _UnshownRows:
+    """Rows of which Airflow shows how many they are."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.rows = rows
+
+    def __str__(self) -> str:
+        return f"{len(self.rows)} rows"
+
+
+def rows_of(value: Any) -> Any:
+    """Return the rows that a task has, also where Airflow shows only their number."""
+    return value.rows if isinstance(value, _UnshownRows) else value
 
 
 class RunBatchOperator(BatchSensor):
@@ -71,6 +86,8 @@ class RunBatchOperator(BatchSensor):
 
     submission: ClassVar[Submission]
     id_field = "submitted_id"
+    rows_field: ClassVar[str | None] = None
+    """The parameter that may be a list of rows, which are personal data or contain signed URLs."""
     template_fields: Sequence[str] = (
         *BatchSensor.template_fields,
         "wait_for_completion",
@@ -132,6 +149,12 @@ class RunBatchOperator(BatchSensor):
     def items(self) -> Any:
         """Return what the piece of work consists of, None if the vendor has it already; nothing is sent here."""
         raise NotImplementedError
+
+    def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
+        """Render, and keep rows out of the rendered fields that Airflow stores; a mapped task comes here too."""
+        super()._do_render_template_fields(parent, *args, **kwargs)
+        if parent is self and self.rows_field and isinstance(rows := getattr(self, self.rows_field), (list, tuple)):
+            setattr(self, self.rows_field, _UnshownRows(rows))
 
     def execute(self, context: Context) -> Any:
         """Submit the batch unless it was submitted before, and wait for it."""

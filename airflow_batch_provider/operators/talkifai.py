@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.operators.cancel import BatchActionOperator, CancelBatchOperator
 from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
-from airflow_batch_provider.operators.run import RunBatchOperator
+from airflow_batch_provider.operators.run import RunBatchOperator, rows_of
 from airflow_batch_provider.vendors import talkifai, talkifai_submission
 
 if TYPE_CHECKING:
@@ -162,16 +162,6 @@ class TalkifAIExportConversationsOperator(ResultsExportOperator):
         self.talkifai_conn_id = talkifai_conn_id
 
 
-class _Unshown:
-    """Contacts, of which Airflow shows how many they are."""
-
-    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self.rows = rows
-
-    def __str__(self) -> str:
-        return f"{len(self.rows)} contacts"
-
-
 class TalkifAIRunBatchJobOperator(RunBatchOperator):
     """Has TalkifAI call contacts: creates a batch calling job, starts it and waits until it is completed.
 
@@ -194,6 +184,7 @@ class TalkifAIRunBatchJobOperator(RunBatchOperator):
     """
 
     submission = talkifai_submission.SUBMISSION
+    rows_field = "contacts"
     hook_class = TalkifAIHook
     template_fields = (
         *RunBatchOperator.template_fields,
@@ -240,15 +231,8 @@ class TalkifAIRunBatchJobOperator(RunBatchOperator):
         """Return the contacts with the numbers of their rows."""
         from airflow_batch_provider.submitting.rows import Rows
 
-        contacts = self.contacts.rows if isinstance(self.contacts, _Unshown) else self.contacts
-        rows = Rows(contacts, self.contacts_conn_id, name="contacts")
+        rows = Rows(rows_of(self.contacts), self.contacts_conn_id, name="contacts")
         return list(islice(rows, talkifai.MOST_CONTACTS + 1))
-
-    def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
-        """Render, and keep contacts out of the rendered fields that Airflow stores; a mapped task comes here too."""
-        super()._do_render_template_fields(parent, *args, **kwargs)
-        if parent is self and isinstance(self.contacts, (list, tuple)):
-            self.contacts = _Unshown(self.contacts)
 
 
 class _TalkifAIBatchJob(BatchActionOperator):

@@ -89,16 +89,18 @@ class Memory:
     def __init__(self, context: Context, key: str) -> None:
         self._store: Any = context.get("task_state_store")
         self._key = key
-        stored = self._store.get(SUBMITTED_KEY) if self._store is not None else None
-        self._stored: dict[str, Any] = stored if isinstance(stored, dict) and stored.get("work") == key else {}
+        stored: Any = self._store.get(SUBMITTED_KEY) if self._store is not None else None
+        self._batches: dict[str, str | None] = {}
+        if isinstance(stored, dict) and stored.get("work") == key and isinstance(stored.get("batches"), dict):
+            self._batches = dict(stored["batches"])
 
     def batch_id(self, key: str) -> str | None:
         """Return the batch that was submitted under a key."""
-        return self._stored.get("batch_id") if self._stored.get("key") == key else None
+        return self._batches.get(key)
 
     def was_sent(self, key: str) -> bool | None:
         """Return whether an earlier try may have sent what costs; None if nobody knows."""
-        return None if self._store is None else self._stored.get("key") == key
+        return None if self._store is None else key in self._batches
 
     def note_sending(self, key: str) -> None:
         """Note that what costs is sent now. A task that Airflow has given up fails here, and sends nothing more."""
@@ -111,5 +113,5 @@ class Memory:
 
     def _note(self, key: str, batch_id: str | None) -> None:
         if self._store is not None:
-            self._stored = {"work": self._key, "key": key, **({"batch_id": batch_id} if batch_id else {})}
-            self._store.set(SUBMITTED_KEY, self._stored)
+            self._batches[key] = batch_id
+            self._store.set(SUBMITTED_KEY, {"work": self._key, "batches": dict(self._batches)})

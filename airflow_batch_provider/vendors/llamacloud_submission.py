@@ -174,7 +174,8 @@ def _submit(api: _Batches, work: Work, existing: Existing) -> Plan[Copy | Stoppe
         made = yield from _make(api, work, existing.place)
         if isinstance(made, Stopped):
             return made
-        copies = made.copies
+        # In a directory of their own, others may make batches too, which are none of this task's business.
+        copies = made.copies if is_own or made.made is None else [made.made]
     live = kept_first(copies)
     kept = live[0]
     yield Know(kept.id)

@@ -259,8 +259,10 @@ def _check(work: Work, kept: Copy, is_new: bool) -> Plan[Stopped | None]:
     left_out = sorted({number for number, _ in work.items} - set(taken))
     end = yield from cancel(talkifai.BATCH_JOB_KIND, kept.id)
     yield Standing("")  # the reason says it all
-    which = f": it left out {_rows(left_out)}" if is_new and left_out else ""
+    which = f": it left out {_rows(left_out)}" if left_out else ""
     took = f"TalkifAI took {total} of {expected} contacts{which}."
+    if not is_new:
+        took = f"The job {kept.id} of this piece of work was created with {total} contacts, not {expected}."
     if isinstance(end, Stopped):
         return Stopped(f"{took} The job {kept.id} could not be cancelled; cancel it in Studio.", end.cause)
     return Stopped(f"{took} The job {kept.id} was cancelled before anybody was called.")

@@ -76,11 +76,11 @@ def test_what_is_there_is_taken_and_nothing_is_made() -> None:
 
 
 def test_what_is_not_there_is_made_and_seen() -> None:
-    assert making([NONE, [NEW]], NEW) == (Once([NEW], is_new=True), ["find", "make", "find"])
+    assert making([NONE, [NEW]], NEW) == (Once([NEW], is_new=True, made=NEW), ["find", "make", "find"])
 
 
 def test_what_was_looked_for_just_now_is_made_at_once() -> None:
-    assert making([[NEW]], NEW, is_absent=True) == (Once([NEW], is_new=True), ["make", "find"])
+    assert making([[NEW]], NEW, is_absent=True) == (Once([NEW], is_new=True, made=NEW), ["make", "find"])
 
 
 def test_what_may_have_been_sent_is_looked_for_although_it_was_just_now() -> None:
@@ -95,7 +95,7 @@ def test_what_may_have_been_sent_is_looked_for_until_it_is_found(place: int) -> 
 
 def test_what_may_have_been_sent_and_is_not_found_is_made() -> None:
     end, done = making([*[NONE] * (ALL_PAUSES + 1), [NEW]], NEW, was_sent=True)
-    assert end == Once([NEW], is_new=True)
+    assert end == Once([NEW], is_new=True, made=NEW)
     assert done == [*looked(ALL_PAUSES + 1), "make", "find"]
 
 
@@ -133,14 +133,14 @@ def test_what_stops_the_making_stops_at_once() -> None:
 def test_what_was_made_is_waited_for_until_it_is_listed(place: int) -> None:
     """Only then is what was made before it certainly listed too."""
     end, done = making([NONE, *[NONE] * (place - 1), [OLD, NEW]], NEW)
-    assert end == Once([OLD, NEW], is_new=True)
+    assert end == Once([OLD, NEW], is_new=True, made=NEW)
     assert done == ["find", "make", *looked(place)]
 
 
 @pytest.mark.parametrize("made", [NEW, Copy(id="a")], ids=["with its time", "without its time"])
 def test_what_is_never_listed_is_taken_as_the_newest(made: Copy) -> None:
     end, _ = making([NONE, *[[OLD]] * (ALL_PAUSES + 1)], made)
-    assert end == Once([OLD, made], is_new=True)
+    assert end == Once([OLD, made], is_new=True, made=made)
 
 
 def test_copies_are_ordered_by_time_then_id_and_without_a_time_last() -> None:

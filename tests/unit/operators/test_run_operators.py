@@ -147,7 +147,7 @@ def test_the_id_is_stored_before_anything_else_can_go_wrong(
         case.make(wait_for_completion=False).execute(context_of(instance, task_state_store=store))
     assert instance.xcoms["batch_id"]
     (stored,) = store.values()
-    assert stored["batch_id"] == instance.xcoms["batch_id"]
+    assert list(stored["batches"].values()) == [instance.xcoms["batch_id"]]
 
 
 @EACH
@@ -336,6 +336,22 @@ def test_everything_that_a_task_says_is_a_template(case: Case) -> None:
     assert {"cancel_on_timeout", "fail_on_item_failures", "stalled_after", case.items} <= fields
     assert case.operator.hook_class.conn_name_attr in fields
     assert hook_named(case.operator.kind.listing.vendor.hook) is case.operator.hook_class
+
+
+ROWS = {
+    "talkifai": ("contacts", [{"phone": "+14155550123", "name": "{{ ds }}"}]),
+    "playment": ("jobs", [{"reference_id": "{{ ds }}", "data": {"image_url": "https://x/1.png?signature=secret"}}]),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_are_rendered_and_not_stored_as_a_rendered_field(case: Case, name: str) -> None:
+    field, rows = ROWS[name]
+    task = case.make(**{field: rows})
+    task.render_template_fields({"ds": "2026-03-01"})
+    assert str(getattr(task, field)) == "1 rows"
+    ((_, row),) = task.items()
+    assert "2026-03-01" in str(row)
 
 
 def test_the_operator_without_items_is_abstract() -> None:

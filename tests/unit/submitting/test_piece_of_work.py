@@ -122,7 +122,7 @@ def memory(store: Store | None, key: str = "k") -> Memory:
 def test_a_batch_is_remembered_by_the_next_try() -> None:
     store = Store()
     memory(store).note_batch("k", "b1")
-    assert store == {SUBMITTED_KEY: {"work": "k", "key": "k", "batch_id": "b1"}}
+    assert store == {SUBMITTED_KEY: {"work": "k", "batches": {"k": "b1"}}}
     assert memory(store).batch_id("k") == "b1"
     assert memory(store).batch_id("k.2") is None
 
@@ -131,7 +131,7 @@ def test_what_was_sent_is_remembered_before_its_batch_is_known() -> None:
     store = Store()
     assert memory(store).was_sent("k") is False
     memory(store).note_sending("k")
-    assert store == {SUBMITTED_KEY: {"work": "k", "key": "k"}}
+    assert store == {SUBMITTED_KEY: {"work": "k", "batches": {"k": None}}}
     assert memory(store).was_sent("k") is True
     assert memory(store).was_sent("k.2") is False
     assert memory(store).batch_id("k") is None
@@ -161,11 +161,20 @@ def test_the_same_batch_is_stored_once() -> None:
     its_memory.note_batch("k", "b1")
     assert not store
     its_memory.note_batch("k", "b2")
-    assert store[SUBMITTED_KEY]["batch_id"] == "b2"
+    assert store[SUBMITTED_KEY]["batches"] == {"k": "b2"}
 
 
 @pytest.mark.parametrize(
-    "stored", [None, "k", [], {}, {"work": "other", "key": "k", "batch_id": "b"}, {"key": "k", "batch_id": "b"}]
+    "stored",
+    [
+        None,
+        "k",
+        [],
+        {},
+        {"work": "other", "batches": {"k": "b"}},
+        {"batches": {"k": "b"}},
+        {"work": "k", "batches": []},
+    ],
 )
 def test_what_another_piece_of_work_has_stored_does_not_count(stored: Any) -> None:
     store = Store({SUBMITTED_KEY: stored})

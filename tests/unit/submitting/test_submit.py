@@ -224,7 +224,7 @@ def test_each_generation_knows_whether_it_was_sent_before(make: Make, world: Wor
     world.all["new-k"]["status"] = "COMPLETED"
     make(store=store, on_existing="new").submit()
     assert [(work.key, work.was_sent) for work in world.submitted] == [("k", False), ("k.2", False)]
-    assert store[SUBMITTED_KEY] == {"work": "k", "key": "k.2", "batch_id": "new-k.2"}
+    assert store[SUBMITTED_KEY] == {"work": "k", "batches": {"k": "new-k", "k.2": "new-k.2"}}
 
 
 @pytest.mark.parametrize("is_retry", [False, True])
@@ -257,7 +257,7 @@ def test_a_batch_that_is_gone_is_remembered_no_more(make: Make, world: World) ->
 
 
 def test_a_batch_that_is_as_good_as_none_is_remembered_no_more(make: Make, world: World) -> None:
-    store = Store({SUBMITTED_KEY: {"work": "k", "key": "k", "batch_id": "void"}})
+    store = Store({SUBMITTED_KEY: {"work": "k", "batches": {"k": "void"}}})
     world.add("elsewhere", "void", "FAILED")
     assert make(store=store).submit() == "new-k"
 
@@ -270,13 +270,13 @@ def test_a_batch_that_the_listing_shows_is_not_read_again(make: Make, server: Ve
 
 
 def test_a_remembered_batch_cannot_be_read_alone_everywhere(make: Make, server: VendorServer) -> None:
-    store = Store({SUBMITTED_KEY: {"work": "k", "key": "k", "batch_id": "b"}})
+    store = Store({SUBMITTED_KEY: {"work": "k", "batches": {"k": "b"}}})
     assert make(store=store, kind=playment.BATCH_KIND).submit() == "new-k"
     assert not server.asked
 
 
 def test_a_key_that_is_refused_while_it_is_looked_up_fails(make: Make, world: World) -> None:
-    store = Store({SUBMITTED_KEY: {"work": "k", "key": "k", "batch_id": "b"}})
+    store = Store({SUBMITTED_KEY: {"work": "k", "batches": {"k": "b"}}})
     world.refuses = True
     with pytest.raises(AuthenticationError):
         make(store=store).submit()

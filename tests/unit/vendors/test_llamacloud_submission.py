@@ -527,3 +527,17 @@ def test_what_a_task_may_say_is_what_the_creation_takes_with_or_without_a_direct
     assert parameters.pop("project_id") is parameters.pop("organization_id") is False
     assert parameters == dict.fromkeys(api.values, True)
     assert api.submission.most_items == 1000
+
+
+def test_a_batch_that_another_task_makes_in_the_same_directory_meanwhile_is_not_taken(api: Api) -> None:
+    mine, older = api.batch("b2", created=2), api.batch("b1")
+    ran = api.submit(
+        (api.listing, []),
+        (api.create, mine),
+        (api.listing, [older, mine]),
+        existing=Existing(place=PLACE),
+        items=None,
+        values={api.directory: "d1"},
+    )
+    assert ran.end.id == "b2"
+    assert ran.names == [api.create]

@@ -248,7 +248,10 @@ def test_a_job_of_an_earlier_try_that_lacks_contacts_is_cancelled_too() -> None:
         existing=[job()],
     )
     assert ran.names == [CANCEL]
-    assert reason(ran) == ("TalkifAI took 2 of 3 contacts. The job job-1 was cancelled before anybody was called.")
+    assert reason(ran) == (
+        "The job job-1 of this piece of work was created with 2 contacts, not 3. The job job-1 was cancelled before "
+        "anybody was called."
+    )
 
 
 def test_a_job_that_lacks_contacts_and_cannot_be_cancelled_is_reported() -> None:
