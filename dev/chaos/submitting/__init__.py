@@ -1,1 +1,1 @@
-"""Tasks that submit batches, killed, stopped and ended at any point, at vendors that count what they were made to do."""
+"""Tasks that submit batches, killed, stopped and ended at any point, at vendors that count what they have done."""

@@ -207,7 +207,7 @@ class Experiment:
     def _judge(self, cell: Cell, task: Task, knobs: Mapping[str, Any]) -> None:
         found = violations_after_success(task)
         counts = task.account.counts()
-        if STOPPED == cell.task:  # a try that was thought dead uploads what its successor has uploaded
+        if cell.task == STOPPED:  # a try that was thought dead uploads what its successor has uploaded
             found = [one for one in found if "uploaded into a directory that has a batch" not in one]
         one = self.results.cells.setdefault(cell, Sum())
         done = task.piece.done(counts)
