@@ -43,7 +43,17 @@ from airflow_batch_provider.apis.extra import Extra
 from airflow_batch_provider.apis.moment import Clock
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.paging import CursorPaging, LinkPaging, WholePaging
-from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer, Parameter, Timestamp
+from airflow_batch_provider.apis.parameter import (
+    Boolean,
+    Choice,
+    Identifier,
+    Integer,
+    JsonArray,
+    JsonObject,
+    Parameter,
+    Text,
+    Timestamp,
+)
 from airflow_batch_provider.apis.plans import (
     FileKind,
     Location,
@@ -57,18 +67,48 @@ from airflow_batch_provider.apis.plans import (
     locate,
     need,
     need_all,
+    need_some,
     pause,
 )
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
-from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
+from airflow_batch_provider.apis.request import Part
+from airflow_batch_provider.apis.results import (
+    Batch,
+    Item,
+    ItemOutcome,
+    Results,
+    Unrepeatable,
+    collected,
+    without_result,
+)
+from airflow_batch_provider.apis.submissions import (
+    Ambiguous,
+    Copy,
+    Existing,
+    Know,
+    Preflight,
+    Standing,
+    Stopped,
+    Submission,
+    Tell,
+    Work,
+    cancel_others,
+    copy_of,
+    create,
+    each,
+    kept_first,
+    once,
+)
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging, OffsetPaging
 from airflow_batch_provider.connection_form import connection_type
 
 if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook, Documents
+    from airflow_batch_provider.operators.cancel import CancelBatchOperator
     from airflow_batch_provider.operators.export import ListingExportOperator
     from airflow_batch_provider.operators.results import ResultsExportOperator
+    from airflow_batch_provider.operators.run import RunBatchOperator
     from airflow_batch_provider.sensors.batch import BatchSensor
 
 __all__ = [
@@ -89,6 +129,9 @@ __all__ = [
     "Integer",
     "Timestamp",
     "Boolean",
+    "Text",
+    "JsonObject",
+    "JsonArray",
     "DeclarationError",
     # pages
     "Body",
@@ -128,6 +171,7 @@ __all__ = [
     "Batch",
     "Item",
     "ItemOutcome",
+    "Unrepeatable",
     "collected",
     "without_result",
     # the steps of a plan, and what comes of them
@@ -135,6 +179,7 @@ __all__ = [
     "ask_all",
     "need",
     "need_all",
+    "need_some",
     "locate",
     "fetch",
     "keep",
@@ -145,12 +190,32 @@ __all__ = [
     "SavedFile",
     "Refused",
     "Problem",
+    # submissions: how a batch is made, once
+    "Submission",
+    "Work",
+    "Existing",
+    "Copy",
+    "Preflight",
+    "Stopped",
+    "Ambiguous",
+    "Know",
+    "Standing",
+    "Tell",
+    "Part",
+    "once",
+    "copy_of",
+    "create",
+    "each",
+    "kept_first",
+    "cancel_others",
     # classes to subclass
     "BatchApiHook",
     "Documents",
     "BatchSensor",
     "ListingExportOperator",
     "ResultsExportOperator",
+    "RunBatchOperator",
+    "CancelBatchOperator",
 ]
 
 _CLASSES = {
@@ -159,6 +224,8 @@ _CLASSES = {
     "BatchSensor": "airflow_batch_provider.sensors.batch",
     "ListingExportOperator": "airflow_batch_provider.operators.export",
     "ResultsExportOperator": "airflow_batch_provider.operators.results",
+    "RunBatchOperator": "airflow_batch_provider.operators.run",
+    "CancelBatchOperator": "airflow_batch_provider.operators.cancel",
 }
 
 

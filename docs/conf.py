@@ -26,6 +26,7 @@ exclude_patterns = ["_build"]
 nitpicky = True
 # Only names of this package are looked up: the pages of Python and Airflow are not there when these are built.
 nitpick_ignore_regex = [("py:.*", r"(?!airflow_batch_provider).*")]
+nitpick_ignore = [("py:class", "airflow_batch_provider.sandbox.journal.Recorder")]  # of no use to users
 myst_heading_anchors = 3
 
 autodoc_typehints = "signature"

@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.how not in {How.CLOSE, How.SILENT}:
             self.wfile.write(_on_the_wire(answer))
 
-    do_POST = do_GET  # noqa: N815
+    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Stay quiet."""

@@ -77,6 +77,15 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[SavedFile, ...] = ()
 
 
+class Unrepeatable(msgspec.Struct, frozen=True):
+    """What ``Results.again`` returns of an item that should be submitted again, and cannot be.
+
+    :param reason: why, to follow the item's id
+    """
+
+    reason: str
+
+
 def collected(
     files: Sequence[SavedFile | Refused], problems: Sequence[str] = (), *, kinds: Sequence[str] = (), **facts: Any
 ) -> Item:
@@ -124,6 +133,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     :param together: how many items ``prepare`` gets
     :param item: asks for what belongs to one item; gets the batch, the item's row, and what ``prepare`` returned
     :param columns: the columns of a row
+    :param again: returns what to submit again for a row of an export, :class:`Unrepeatable` if that cannot be known, or
+        None if the item must not be submitted again; None if the vendor's items cannot be
     """
 
     vendor: Vendor
@@ -138,6 +149,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     together: int = 50
     item: Callable[[Batch, Row, Any], Plan[Item]]
     columns: tuple[Column, ...]
+    again: Callable[[Mapping[str, Any]], Any] | None = None
 
     def __post_init__(self) -> None:
         check_unique(self.name, "parameter", [parameter.name for parameter in self.parameters])

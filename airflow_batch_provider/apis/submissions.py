@@ -15,8 +15,10 @@ import msgspec
 
 from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome
 from airflow_batch_provider.apis.endpoint import Found, Resource
+from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Parameter
 from airflow_batch_provider.apis.plans import NEVER, Plan, Refused, ask, pause
+from airflow_batch_provider.apis.raw_json import read_json
 from airflow_batch_provider.apis.request import Part
 from airflow_batch_provider.apis.vendor import Vendor
 
@@ -118,6 +120,25 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
         return self.state.outcome if self.state else Outcome.UNKNOWN
 
 
+def copy_of(kind: BatchKind | None, row: Row, *, created: str = "created_at", **fields: object) -> Copy | None:
+    """Return a row of a listing as a copy, None if its fields have other values.
+
+    :param kind: what it is, if it is a batch
+    :param row: the row
+    :param created: the field with the time when it was made
+    :param fields: the values that fields must have
+    """
+    document = read_json(row.json)
+    if any(document.get(name) != value for name, value in fields.items()):
+        return None
+    return Copy(
+        id=str(row.id),
+        created=str(document.get(created) or ""),
+        document=document,
+        state=kind.state(document) if kind else None,
+    )
+
+
 class Existing(msgspec.Struct, frozen=True):
     """What there is of a piece of work.
 
@@ -188,7 +209,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     :param most_items: items of a batch at most
     :param what: what the items are called
     :param is_void: whether a batch is as good as none, because it was cancelled before anything was done
-    :param starts_by_itself: whether a batch that was made and not started starts later unless it is cancelled
+    :param find_waiting: looks up the batches of a piece of work that were made and not started, where such ones start
+        by themselves later unless they are cancelled
     """
 
     vendor: Vendor
@@ -201,7 +223,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     most_items: int
     what: str
     is_void: Callable[[Mapping[str, Any]], bool] = lambda document: False
-    starts_by_itself: bool = False
+    find_waiting: Callable[[Work], Plan[Sequence[Copy]]] | None = None
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -243,6 +265,7 @@ def once(
     *,
     what: str,
     was_sent: bool,
+    is_absent: bool = False,
 ) -> Plan[Once | Stopped]:
     """Make something unless it is there, and send the request for it once.
 
@@ -253,8 +276,11 @@ def once(
     :param make: makes it
     :param what: what is made and how it is found, for the message
     :param was_sent: whether an earlier try may have made it, so that it is looked up for longer
+    :param is_absent: whether it was looked up just now
     """
-    copies = yield from (look_again(find) if was_sent else find())
+    copies: Sequence[Copy] = ()
+    if was_sent or not is_absent:
+        copies = yield from (look_again(find) if was_sent else find())
     if copies:
         return Once(oldest_first(copies), is_new=False)
     made = yield from make()
@@ -276,8 +302,11 @@ def once(
 
 
 def oldest_first(copies: Iterable[Copy]) -> list[Copy]:
-    """Return copies in the order in which they were made; every worker finds the same order."""
-    return sorted(copies, key=lambda copy: (copy.created, copy.id))
+    """Return copies in the order in which they were made; every worker finds the same order.
+
+    One without a time is not listed yet, so that it is newer than those that are.
+    """
+    return sorted(copies, key=lambda copy: (not copy.created, copy.created, copy.id))
 
 
 def look_again(find: Callable[[], Plan[Sequence[Copy]]]) -> Plan[Sequence[Copy]]:
@@ -308,13 +337,20 @@ def kept_first(copies: Iterable[Copy]) -> list[Copy]:
     return live or ordered[-1:]
 
 
-def cancel_others(kind: BatchKind, kept: Copy, copies: Iterable[Copy]) -> Plan[None]:
-    """Cancel the copies of a batch that are not kept."""
+def cancel_others(kind: BatchKind, kept: Copy, copies: Iterable[Copy]) -> Plan[Stopped | None]:
+    """Cancel the copies of a batch that are not kept; return why one of them goes on, if it does."""
+    problem: Stopped | None = None
     for copy in copies:
         if copy.id == kept.id or copy.outcome.is_terminal:
             continue
         yield Tell(f"{kind.name}: {copy.id} is a second copy of {kept.id}, so it is cancelled")
-        yield from cancel(kind, copy.id)
+        end = yield from cancel(kind, copy.id)
+        if isinstance(end, Stopped):
+            problem = Stopped(
+                f"{copy.id} is a second copy of {kept.id}, and could not be cancelled. {end.reason}".strip(),
+                end.cause,
+            )
+    return problem
 
 
 def cancel(kind: BatchKind, batch_id: str) -> Plan[BatchState | Stopped]:

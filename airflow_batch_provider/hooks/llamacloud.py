@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from airflow_batch_provider.apis.parameter import Choice, Violation
+from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
 from airflow_batch_provider.vendors import llamacloud, llamacloud_directories, llamacloud_results
@@ -355,16 +357,8 @@ class LlamaCloudHook(BatchApiHook):
         :param organization_id: the organization
         :raises AmbiguousRequestError: it is not known whether it was uploaded
         """
-        from airflow.sdk import ObjectStoragePath
-
-        path = ObjectStoragePath(file)
         parts = llamacloud_directories.upload_parts(
-            path.name,
-            partial(path.fs.open, path.path, "rb"),
-            int(path.fs.size(path.path)),
-            unique_id=unique_id,
-            display_name=display_name,
-            metadata=metadata,
+            *_opened(file), unique_id=unique_id, display_name=display_name, metadata=metadata
         )
         return self.act(
             llamacloud_directories.UPLOAD_FILE,
@@ -372,6 +366,35 @@ class LlamaCloudHook(BatchApiHook):
             directory_id=directory_id,
             project_id=project_id,
             organization_id=organization_id,
+        )
+
+    def create_file(
+        self,
+        file: str | ObjectStoragePath,
+        *,
+        purpose: str,
+        external_file_id: str | None = None,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Upload a file that is in no directory, streamed, and return it with its ``id``. It is sent once.
+
+        :param file: a local path, a URI, or an ``ObjectStoragePath``
+        :param purpose: what it is for, which decides how long it is kept: ``user_data``, ``parse``, ``extract``,
+            ``classify``, ``split``, ``sheet`` or ``agent_app``
+        :param external_file_id: your own id, by which it can be listed
+        :param project_id: the project
+        :param organization_id: the organization
+        :raises InvalidParameterError: the purpose is another word
+        :raises AmbiguousRequestError: it is not known whether it was uploaded
+        """
+        if purpose not in llamacloud_directories.PURPOSES:
+            violation = Violation("purpose", purpose, Choice(llamacloud_directories.PURPOSES).allowed)
+            raise InvalidParameterError(f"{llamacloud_directories.CREATE_FILE.name}: {violation}.")
+        texts = llamacloud_directories.text_parts(purpose=purpose, external_file_id=external_file_id)
+        parts = *texts, llamacloud_directories.file_part("file", *_opened(file))
+        return self.act(
+            llamacloud_directories.CREATE_FILE, parts, project_id=project_id, organization_id=organization_id
         )
 
     def add_file(
@@ -513,3 +536,37 @@ class LlamaCloudHook(BatchApiHook):
             project_id=project_id,
             organization_id=organization_id,
         )
+
+    def cancel_parse_job(
+        self, job_id: str, *, project_id: str | None = None, organization_id: str | None = None
+    ) -> dict[str, Any]:
+        """Cancel one parse job, as of one file of a batch, and return the vendor's answer.
+
+        :param job_id: the job
+        :param project_id: the project
+        :param organization_id: the organization
+        """
+        return self.act(
+            llamacloud.CANCEL_PARSE_JOB, job_id=job_id, project_id=project_id, organization_id=organization_id
+        )
+
+    def cancel_extract_job(
+        self, job_id: str, *, project_id: str | None = None, organization_id: str | None = None
+    ) -> dict[str, Any]:
+        """Cancel one extract job, as of one file of a batch, and return the vendor's answer.
+
+        :param job_id: the job
+        :param project_id: the project
+        :param organization_id: the organization
+        """
+        return self.act(
+            llamacloud.CANCEL_EXTRACT_JOB, job_id=job_id, project_id=project_id, organization_id=organization_id
+        )
+
+
+def _opened(file: str | ObjectStoragePath) -> tuple[str, Callable[[], IO[bytes]], int]:
+    """Return the name of a file, what opens it, and its bytes."""
+    from airflow.sdk import ObjectStoragePath
+
+    path = ObjectStoragePath(file)
+    return path.name, partial(path.fs.open, path.path, "rb"), int(path.fs.size(path.path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -207,17 +207,13 @@ class LlamaCloudExportBatchProcessingResultsOperator(_LlamaCloudResultsOperator)
         self.job_id = job_id
 
 
-Files = Sequence["str | ObjectStoragePath"] | str
-"""Paths, URIs and path objects, or one folder."""
-
-
 class _LlamaCloudRunOperator(RunBatchOperator):
     hook_class = LlamaCloudHook
 
     def __init__(
         self,
         *,
-        files: Files | ObjectStoragePath | None = None,
+        files: Iterable[str | ObjectStoragePath] | str | ObjectStoragePath | None = None,
         project_id: str | None = None,
         organization_id: str | None = None,
         files_conn_id: str | None = None,
@@ -234,11 +230,15 @@ class _LlamaCloudRunOperator(RunBatchOperator):
     def items(self) -> Any:
         """Return the files, each read once to know its size and digest."""
         from airflow_batch_provider.submitting.files import source_files
+        from airflow_batch_provider.submitting.sources import is_path
 
         if self.files is None:
             return None
+        files: Any = self.files if is_path(self.files) else list(self.files)  # type: ignore[arg-type]
+        if not files:
+            return []
         most, largest = llamacloud_directories.MOST_FILES, llamacloud_directories.LARGEST_FILE
-        return source_files(self.files, self.files_conn_id, name="files", most=most, largest=largest)
+        return source_files(files, self.files_conn_id, name="files", most=most, largest=largest)
 
 
 class LlamaCloudRunBatchOperator(_LlamaCloudRunOperator):

@@ -7,23 +7,24 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
 
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Integer, Text
-from airflow_batch_provider.exceptions import BatchProviderError, FatalError, InvalidParameterError
+from airflow_batch_provider.exceptions import BatchExistsError, BatchProviderError, FatalError, InvalidParameterError
 from airflow_batch_provider.sensors.batch import BatchSensor
 from airflow_batch_provider.waiting import verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_batch_provider.apis.submissions import Submission, Work
+    from airflow_batch_provider.apis.submissions import Preflight, Submission, Work
     from airflow_batch_provider.client.client import Client
     from airflow_batch_provider.submitting.submit import Submitter
 
 ON_EXISTING = Choice(("adopt", "fail", "new"))
+IF_EMPTY = Choice(("fail", "skip"))
 BATCH_ID = "batch_id"
 """The XCom that has the batch's id as soon as it is known."""
 
@@ -56,6 +57,7 @@ class RunBatchOperator(BatchSensor):
     :param cancel_on_timeout: whether to cancel it when ``timeout`` or ``execution_timeout`` is over
     :param on_existing: what to do where the piece of work was submitted already: wait for that batch (``adopt``,
         default), ``fail``, or submit a ``new`` one if that batch has ended, however it ended
+    :param if_empty: what to do where there is nothing to submit: ``fail`` (default), or ``skip`` the task
     :param max_items: refuse to submit more files, contacts or jobs than this
     :param submit_key: a text that tells pieces of work of one task apart: another text, another batch. Two Airflows
         that share an account and have DAGs and runs of the same names need it.
@@ -75,6 +77,7 @@ class RunBatchOperator(BatchSensor):
         "cancel_on_kill",
         "cancel_on_timeout",
         "on_existing",
+        "if_empty",
         "max_items",
         "submit_key",
         "continues",
@@ -99,6 +102,7 @@ class RunBatchOperator(BatchSensor):
         cancel_on_kill: bool | str = True,
         cancel_on_timeout: bool | str = False,
         on_existing: str = "adopt",
+        if_empty: str = "fail",
         max_items: int | str | None = None,
         submit_key: str | None = None,
         continues: str | None = None,
@@ -107,19 +111,21 @@ class RunBatchOperator(BatchSensor):
         for name in ("mode", "poke_interval", "exponential_backoff"):
             if name in kwargs:
                 raise InvalidParameterError(
-                    f"{type(self).__name__} takes no {name}; poll_interval and deferrable say how it waits."
+                    f"{type(self).__name__} takes no {name}; set poll_interval and deferrable instead."
                 )
         super().__init__(poke_interval=poll_interval, timeout=timeout, **kwargs)
         self.wait_for_completion = wait_for_completion
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
         self.on_existing = on_existing
+        self.if_empty = if_empty
         self.max_items = max_items
         self.submit_key = submit_key
         self.continues = continues
         self.submitted_id: str | None = None
         self._submitter: Submitter | None = None
         self._client: Client | None = None
+        self._stored_id: str | None = None
         self._is_last_try = False
         self._is_killed = False
 
@@ -175,6 +181,7 @@ class RunBatchOperator(BatchSensor):
         for name in ("wait_for_completion", "cancel_on_kill", "cancel_on_timeout"):
             self._checked(name, Boolean())
         self._checked("on_existing", ON_EXISTING)
+        self._checked("if_empty", IF_EMPTY)
         for name, domain in (("max_items", Integer(1)), ("submit_key", Text()), ("continues", Text())):
             if getattr(self, name) is not None:
                 self._checked(name, domain)
@@ -192,13 +199,20 @@ class RunBatchOperator(BatchSensor):
         submitter = self._open(context)
         most = None if self.max_items is None else int(self.max_items)
         found = inspect(self.submission, submitter.work, most)
-        facts = "".join(f", {name} {fact}" for name, fact in found.facts.items())
-        self.log.info("%s: %s %s to submit%s", self.submission.name, found.items, self.submission.what, facts)
+        if found.items == 0 and submitter.work.items is not None:
+            self._end_empty()
+        self.log.info("%s: to submit: %s", self.submission.name, _words(found, self.submission.what))
         try:
             self._know(context, submitter.submit())
         except BaseException as error:
             self._clear_up(error)
             raise
+
+    def _end_empty(self) -> NoReturn:
+        sentence = f"{self.submission.name}: there are no {self.submission.what} to submit."
+        if self.if_empty == "skip":
+            raise AirflowSkipException(sentence)
+        raise InvalidParameterError(f"{sentence} To skip the task then, set if_empty='skip'.")
 
     def _open(self, context: Context, key: str | None = None) -> Submitter:
         """Return what submits, or has submitted, the piece of work of this task.
@@ -227,19 +241,20 @@ class RunBatchOperator(BatchSensor):
             on_existing=self.on_existing,
             know=lambda batch_id: self._know(context, batch_id),
         )
-        if self._is_killed:  # while the items were read
-            self._submitter.stop()
+        if self._is_killed:  # before there was anything to stop
+            self.on_kill()
         return self._submitter
 
     def _know(self, context: Context, batch_id: str) -> None:
         """Store the batch's id where people, downstream tasks and the wait find it."""
-        if batch_id == self.submitted_id:
-            return
         self.submitted_id = batch_id
+        if batch_id == self._stored_id:
+            return
         self.log.info("%s: the batch is %s", self.submission.name, batch_id)
         task_instance: Any = context.get("ti")
         if task_instance is not None:
             task_instance.xcom_push(BATCH_ID, batch_id)
+        self._stored_id = batch_id
 
     def _clear_up(self, error: BaseException) -> None:
         """Cancel what must not go on by itself after a submission that failed."""
@@ -247,11 +262,16 @@ class RunBatchOperator(BatchSensor):
         if self._is_killed:
             if self._is_set("cancel_on_kill"):
                 self.cancel_quietly()  # what was being sent when the task was ended
+        elif isinstance(error, BatchExistsError):
+            return  # it is not this try's
         elif self._is_last_try or isinstance(error, FatalError):
             try:
                 self._submitter.cancel_waiting()
             except BatchProviderError as failed:
-                self.log.warning("A batch that was made and not started could not be cancelled: %s", failed)
+                self.log.warning(
+                    "A batch that was created and not started could not be cancelled, so it may start by itself: %s",
+                    failed,
+                )
 
     def _kept_while_deferred(self) -> dict[str, Any]:
         assert self._submitter
@@ -272,5 +292,13 @@ class RunBatchOperator(BatchSensor):
 
     def _finished(self, result: Any) -> Any:
         if self._submitter is not None and self.submitted_id is not None:
-            self._submitter.cancel_surplus(self.submitted_id)
+            self._submitter.cancel_waiting(kept=self.submitted_id)
         return result
+
+
+def _words(found: Preflight, what: str) -> str:
+    numbers = {what: found.items, **found.facts} if found.items else found.facts
+    return ", ".join(
+        f"{fact} {name.replace('_', ' ')}" if isinstance(fact, int) else f"{name} {fact}"
+        for name, fact in numbers.items()
+    )

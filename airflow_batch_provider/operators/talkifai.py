@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -162,6 +162,16 @@ class TalkifAIExportConversationsOperator(ResultsExportOperator):
         self.talkifai_conn_id = talkifai_conn_id
 
 
+class _Unshown:
+    """Contacts, of which Airflow shows how many they are."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.rows = rows
+
+    def __str__(self) -> str:
+        return f"{len(self.rows)} contacts"
+
+
 class TalkifAIRunBatchJobOperator(RunBatchOperator):
     """Has TalkifAI call contacts: creates a batch calling job, starts it and waits until it is completed.
 
@@ -203,7 +213,7 @@ class TalkifAIRunBatchJobOperator(RunBatchOperator):
         self,
         *,
         name: str,
-        contacts: Sequence[Mapping[str, Any]] | str | ObjectStoragePath,
+        contacts: Iterable[Mapping[str, Any]] | str | ObjectStoragePath,
         from_phone_number_id: str,
         organization_id: str | None = None,
         description: str | None = None,
@@ -216,7 +226,7 @@ class TalkifAIRunBatchJobOperator(RunBatchOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.name = name
-        self.contacts = contacts
+        self.contacts: Any = contacts
         self.from_phone_number_id = from_phone_number_id
         self.organization_id = organization_id
         self.description = description
@@ -230,8 +240,15 @@ class TalkifAIRunBatchJobOperator(RunBatchOperator):
         """Return the contacts with the numbers of their rows."""
         from airflow_batch_provider.submitting.rows import Rows
 
-        rows = Rows(self.contacts, self.contacts_conn_id, name="contacts")
+        contacts = self.contacts.rows if isinstance(self.contacts, _Unshown) else self.contacts
+        rows = Rows(contacts, self.contacts_conn_id, name="contacts")
         return list(islice(rows, talkifai.MOST_CONTACTS + 1))
+
+    def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
+        """Render, and keep contacts out of the rendered fields that Airflow stores; a mapped task comes here too."""
+        super()._do_render_template_fields(parent, *args, **kwargs)
+        if parent is self and isinstance(self.contacts, (list, tuple)):
+            self.contacts = _Unshown(self.contacts)
 
 
 class _TalkifAIBatchJob(BatchActionOperator):

@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
         TalkifAISubmit(talkifai, calls),
         PlaymentSubmit(playment, jobs),
     )
-    how_to = landing.how_to(world, playment, llamacloud, talkifai)
+    how_to = landing.how_to(world, playment, llamacloud, talkifai, submitted.configuration_ids)
 
     async def landing_page(request: Request) -> Response:
         return JSONResponse(how_to)

@@ -90,12 +90,19 @@ class Body:
 
 
 async def json_object(request: Request) -> dict[str, Any] | None:
-    """Return the object that a body consists of, or None if it is anything else."""
+    """Return the object that a body consists of, or None if it is anything else, or cannot be written again."""
+    body = await request.body()
     try:
-        value = json.loads(await request.body())
-    except ValueError:
+        value = json.loads(body, parse_constant=_refuse)
+        if b"\\ud" in body.lower():
+            json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 async def form(request: Request, keep: int = 0) -> tuple[dict[str, str], dict[str, Upload]] | None:

@@ -11,18 +11,33 @@ from airflow_batch_provider.sandbox.llamacloud_directories import GONE
 from airflow_batch_provider.sandbox.playment import BIG, DONE, Playment
 from airflow_batch_provider.sandbox.settings import MAX_FILES
 from airflow_batch_provider.sandbox.talkifai import TalkifAI, contact_id, contacts_of, failed_calls, room_name
+from airflow_batch_provider.sandbox.talkifai_submit import PHONE_NUMBERS
 from airflow_batch_provider.sandbox.world import PERIOD, World, item_of
 
 ABOUT = (
     "The batch APIs of Playment, LlamaCloud and TalkifAI with made-up data. Set this server's URL as the host of an"
     ' Airflow connection and a key from below as its password. Under "results" are the endpoints that serve what'
-    " finished batches produced, and one item of each kind."
+    ' finished batches produced, and one item of each kind; under "submit" is what new batches need. GET /journal'
+    " counts what was written."
+)
+NAMES_DECIDE = (
+    "A file whose name contains fail fails, unmappable: it gets no job. A number that ends in 7 does not answer, in 13"
+    " does not exist. A job whose reference id contains fail fails."
 )
 EXPORT = "POST /api/export/conversation/json"
 
 
-def how_to(world: World, playment: Playment, llamacloud: LlamaCloud, talkifai: TalkifAI) -> dict[str, Any]:
-    """Return the page; the sockets' addresses are added once they are known."""
+def how_to(
+    world: World,
+    playment: Playment,
+    llamacloud: LlamaCloud,
+    talkifai: TalkifAI,
+    configurations: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the page; the sockets' addresses are added once they are known.
+
+    :param configurations: LlamaCloud's, their ids by product.
+    """
     project, batch_id = f"/v1/projects/{playment.project_id}", playment.batch_ids[BIG]
     results = {
         "playment.batch_jobs": _playment(world, playment, project),
@@ -44,6 +59,33 @@ def how_to(world: World, playment: Playment, llamacloud: LlamaCloud, talkifai: T
             "talkifai.batch_jobs": f"/batch/jobs?organizationId={talkifai.organization_id}",
         },
         "results": {name: page for name, page in results.items() if page},
+        "submit": _submit(playment, project, configurations),
+    }
+
+
+def _submit(playment: Playment, project: str, configurations: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "names_decide": NAMES_DECIDE,
+        "playment": {
+            "endpoints": [f"POST {project}/batch", f"POST {project}/jobs"],
+            "project_id": playment.project_id,
+            "work_flow_id": playment.work_flow_id,
+        },
+        "llamacloud": {
+            "endpoints": [
+                *("POST /api/v1/beta/directories", "POST /api/v1/beta/directories/{directory_id}/files/upload"),
+                *("POST /api/v2/batches", "POST /api/v2/batches/{batch_id}/cancel"),
+                *("POST /api/v1/beta/batch-processing", "POST /api/v1/beta/batch-processing/{id}/cancel"),
+            ],
+            "configuration_ids": dict(configurations),
+        },
+        "talkifai": {
+            "endpoints": [
+                *("POST /batch/create", "POST /batch/jobs/{batch_job_id}/start"),
+                *("PATCH /batch/jobs/{batch_job_id}/reschedule", "POST /batch/jobs/{batch_job_id}/cancel"),
+            ],
+            "from_phone_number_ids": list(PHONE_NUMBERS),
+        },
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from starlette.requests import Request
@@ -210,15 +210,14 @@ class LlamaCloudDirectories:
     def _seeded_file(self, directory: int, file: int) -> File:
         created, file_id = self._world.started - 30 * DAY + file * 1000, self._api.file_id(directory, file)
         metadata = {"pages": file % 3 + 1, "ratio": 0.5, "paid": file % 2 == 0, "tags": ["a", "ü"], "note": None}
-        content = source_of(file_id).head
         return File(
             file_id,
             self._api.directories[directory],
             display_name(file),
             f"{file:04d}-{file_id[4:12]}",
             f"fil-{file_id[4:]}",
-            hashlib.sha256(content).hexdigest(),
-            len(content),
+            _sha256_of(file_id),
+            source_of(file_id).size,
             None if file % 5 == 4 else metadata,
             created,
             created,
@@ -233,6 +232,11 @@ class LlamaCloudDirectories:
         expires = self._world.now() + self._world.settings.url_seconds
         url = self._storage.sign(request, f"directories/{row['id']}")
         return row | {"download_url": {"url": url, "expires_at": timestamp(int(expires * 1000)), "form_fields": None}}
+
+
+@lru_cache(maxsize=4096)
+def _sha256_of(file_id: str) -> str:
+    return hashlib.sha256(source_of(file_id).head).hexdigest()
 
 
 def source_of(file_id: str) -> Content:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from airflow_batch_provider.sandbox.bodies import Upload
 from airflow_batch_provider.sandbox.journal import MOST_RECORDS, Kept, Recorder
@@ -23,8 +23,7 @@ PREFIXES = {"parse_v2": "pjb-", "extract_v2": "ext-", "v1": ""}
 ERROR = "The document could not be processed"
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file in a directory; times are Unix milliseconds."""
 
     id: str
@@ -162,8 +161,11 @@ class LlamaCloudSubmitted:
             ("Invoices as Markdown", "parse_v2", {}),
             ("Invoices", "extract_v2", INVOICES),
         )
+        self.configuration_ids = {"preset": PRESET}  # by product
         for name, product_type, parameters in seeded:
-            self.add_configuration(name, product_type, {"product_type": product_type, **parameters}, world.started)
+            parameters = {"product_type": product_type, **parameters}
+            made = self.add_configuration(name, product_type, parameters, world.started)
+            self.configuration_ids[product_type] = made.id
 
     def now(self) -> int:
         """Return the time in Unix milliseconds."""

@@ -153,14 +153,14 @@ class LlamaCloudUploads:
         if body.text("target_directory_id") not in (None, file.directory_id):
             body.refuse("target_directory_id", "value_error", "The sandbox moves no files", None)
         self._api.check(body)
-        changed_file = self._submitted.replace_file(replace(file, updated=self._submitted.now(), **changed))
+        changed_file = self._submitted.replace_file(file._replace(updated=self._submitted.now(), **changed))
         return JSONResponse(self._directories.file_row(changed_file))
 
     async def delete_file(self, request: Request) -> Response:
         """Delete a file, for batches to come."""
         self._api.check(self._api.admit(request))
         file, now = self._written(self._directories.file(request)), self._submitted.now()
-        self._submitted.replace_file(replace(file, updated=now, deleted=now))
+        self._submitted.replace_file(file._replace(updated=now, deleted=now))
         return Response(status_code=204)
 
     async def create_stored(self, request: Request) -> Response:

@@ -66,6 +66,7 @@ class Playment:
         self._world, self._storage, self._jobs = world, storage, jobs
         self.api_key = f"playment-sandbox-{world.digest('playment key')}"
         self.project_id = world.uuid("playment project")
+        self.work_flow_id = world.uuid("playment work flow")
         self.batch_ids = [world.uuid("playment batch", number) for number in range(len(BATCHES))]
 
     @property
@@ -126,7 +127,7 @@ class Playment:
         if found is None:
             raise Refused(failure("FS_0006", "Job not found"))
         job = self._job(*found, self._world.elapsed())
-        done, work_flow_id = job["status"] == "completed", self._world.uuid("playment work flow")
+        done = job["status"] == "completed"
         return self.success(
             {
                 "project_id": self.project_id,
@@ -134,9 +135,9 @@ class Playment:
                 "job_id": job_id,
                 "batch_id": self.batch_ids[found[0]],
                 "status": job["status"],
-                "work_flow_id": work_flow_id,
+                "work_flow_id": self.work_flow_id,
                 "priority_weight": 5,
-                "tag": work_flow_id,
+                "tag": self.work_flow_id,
                 "result": self._address(found[1], job_id, request) if done else "",
             }
         )

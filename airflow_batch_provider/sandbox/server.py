@@ -21,13 +21,13 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from airflow_batch_provider.sandbox.app import create_app
 from airflow_batch_provider.sandbox.content import Cut
 from airflow_batch_provider.sandbox.faults import CLOSE
-from airflow_batch_provider.sandbox.journal import Journal, Recorder
+from airflow_batch_provider.sandbox.journal import Journal
 from airflow_batch_provider.sandbox.settings import Settings
 from airflow_batch_provider.sandbox.storage import Storage
 
 SECONDS_TO_START = 30
 SECONDS_TO_END = 1  # for answers under way
-Transports = dict[Any, asyncio.BaseTransport]
+Transports = dict[tuple[str, int, int], asyncio.BaseTransport]
 
 
 class Server(uvicorn.Server):
@@ -84,16 +84,17 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _protocol(transports: Transports) -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol, which also keeps the transports of open connections, by the client's address."""
+    """Return uvicorn's protocol, which also keeps the transports of open connections, by both ports."""
 
     class Protocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self._client = tuple(transport.get_extra_info("peername")[:2])
-            transports[self._client] = transport
+            client, server = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+            self._ports = (*client[:2], server[1])
+            transports[self._ports] = transport
             super().connection_made(transport)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            transports.pop(self._client, None)
+            transports.pop(self._ports, None)
             super().connection_lost(exc)
 
     return Protocol
@@ -101,7 +102,7 @@ def _protocol(transports: Transports) -> type[asyncio.Protocol]:
 
 def _by_port(api: ASGIApp, storage: Storage, transports: Transports) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if transport := transports.get(tuple(scope["client"] or ())):
+        if transport := transports.get((*scope["client"], scope["server"][1])):
             scope[CLOSE] = transport.close
         await (storage if scope["server"][1] == storage.ports.files else api)(scope, receive, send)
 
@@ -121,7 +122,7 @@ class Sandbox:
     :param requests: the latest API requests, as texts such as ``GET /path?query``.
     :param files_url: where the files behind signed URLs are.
     :param file_requests: the latest requests there, as texts such as ``GET /path`` and ``GET /path bytes=5-``.
-    :param recorder: counts what is written; read :attr:`journal`.
+    :param read_journal: returns what was written until now; :attr:`journal` is shorter.
     """
 
     url: str
@@ -129,12 +130,12 @@ class Sandbox:
     requests: deque[str]
     files_url: str
     file_requests: deque[str]
-    recorder: Recorder
+    read_journal: Callable[[], Journal]
 
     @property
     def journal(self) -> Journal:
         """What was written until now; a view that does not change."""
-        return self.recorder.view()
+        return self.read_journal()
 
 
 @contextmanager
@@ -152,7 +153,7 @@ def serve(settings: Settings | None = None, clock: Callable[[], float] = time.ti
     try:
         if not listening.wait(SECONDS_TO_START):
             raise TimeoutError(f"the sandbox did not start within {SECONDS_TO_START} seconds")
-        seen = app.state.requests, server.files_url, app.state.storage.requests, app.state.recorder
+        seen = app.state.requests, server.files_url, app.state.storage.requests, app.state.recorder.view
         yield Sandbox(server.url, app.state.how_to, *seen)
     finally:
         server.should_exit = True

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import secrets
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -53,24 +54,25 @@ def piece_of_work(context: Context, submit_key: str | None) -> PieceOfWork:
     if task_instance is None:
         name: list[Any] = [secrets.token_hex(DIGITS) if submit_key is None else submit_key]
         return PieceOfWork(key=_digits(name), description="Airflow")
-    place = [task_instance.dag_id, task_instance.run_id, task_instance.task_id, _map_index(task_instance)]
-    tries = getattr(task_instance, "try_number", None) or 1
-    most_tries = getattr(task_instance, "max_tries", None)
+    names = [str(getattr(task_instance, name)) for name in ("dag_id", "run_id", "task_id")]
+    map_index = _number(task_instance, "map_index", -1)
+    place = [*names, map_index]
+    tries, most_tries = _number(task_instance, "try_number", 1), _number(task_instance, "max_tries", sys.maxsize)
     run: Any = context.get("dag_run")
     began = getattr(run, "start_date", None)
     return PieceOfWork(
         key=_digits([*place, submit_key] if submit_key is not None else place),
-        description=f"Airflow: DAG {place[0]}, run {place[1]}, task {place[2]}"
-        + (f", map index {place[3]}" if place[3] >= 0 else ""),
+        description="Airflow: DAG {}, run {}, task {}".format(*names)
+        + (f", map index {map_index}" if map_index >= 0 else ""),
         is_retry=tries > 1,
-        is_last_try=most_tries is not None and tries > most_tries,
+        is_last_try=tries > most_tries,
         began=began.astimezone(UTC) if isinstance(began, datetime) else None,
     )
 
 
-def _map_index(task_instance: Any) -> int:
-    index = getattr(task_instance, "map_index", None)
-    return index if isinstance(index, int) else -1
+def _number(task_instance: Any, name: str, default: int) -> int:
+    value = getattr(task_instance, name, None)
+    return value if isinstance(value, int) else default
 
 
 def _digits(names: list[Any]) -> str:

@@ -40,9 +40,9 @@ def json_rows(file: IO[bytes]) -> Rows:
 
 
 def _json_row(line: bytes) -> dict[str, Any]:
-    _text(line)
+    text = _text(line)
     try:
-        row = read_json(line)
+        row = read_json(text)
     except RecursionError:
         raise BadRow("is nested too deeply") from None
     except ValueError:

@@ -32,6 +32,9 @@ T = TypeVar("T")
 GROUP = 100
 """Plans that are made at a time."""
 
+LONGEST_SENTENCES = 2000
+"""Characters of what a plan says; its end says how to go on, so that it must not be cut off."""
+
 
 class SubmissionRunner(PlanRunner):
     """Runs the plans of a submission.
@@ -65,20 +68,22 @@ class SubmissionRunner(PlanRunner):
         try:
             end = self.run(plan)
         except BatchProviderError as error:
+            if not self._standing:
+                raise
             raise self._with_words(error, self._standing) from error
         if not isinstance(end, Stopped):
             return end
         words = f"{end.reason} {self._standing}".strip()
         if isinstance(end.cause, BatchProviderError):
+            if not words:
+                raise end.cause
             raise self._with_words(end.cause, words) from end.cause
         kind = SubmissionUnclearError if end.may_pass else SubmissionConflictError
-        raise kind(self._client.show(words), vendor=self._client.vendor.name)
+        raise kind(self._client.show(words, LONGEST_SENTENCES), vendor=self._client.vendor.name)
 
     def _with_words(self, error: BatchProviderError, words: str) -> BatchProviderError:
-        """Return the same error with what else there is to say."""
-        if not words:
-            return error
-        message = f"{error} {self._client.show(words)}"
+        """Return another error of the same kind, with what else there is to say."""
+        message = f"{error} {self._client.show(words, LONGEST_SENTENCES)}"
         same = type(error)(message, vendor=error.vendor, endpoint=error.endpoint, status=error.status, code=error.code)
         vars(same).update({name: value for name, value in vars(error).items() if name not in vars(same)})
         return same
@@ -96,7 +101,7 @@ class SubmissionRunner(PlanRunner):
             case Standing():
                 self._standing = step.sentence
             case Tell():
-                log.info("%s", self._client.show(step.sentence))
+                log.info("%s", self._client.show(step.sentence, LONGEST_SENTENCES))
             case _:
                 return super()._take(step)
         return None

@@ -20,7 +20,6 @@ from airflow_batch_provider.apis.submissions import (
     Submission,
     Work,
     cancel,
-    cancel_others,
     kept_first,
 )
 from airflow_batch_provider.client.client import Client
@@ -174,26 +173,21 @@ class Submitter:
         """
         kind = self._submission.kind
         if kind.cancel is None:
-            log.warning("%s: it goes on, since the vendor has no way to cancel it by API", self._submission.name)
+            log.warning("%s: it continues, since the vendor has no way to cancel it by API", self._submission.name)
             return
         for each in [batch_id] if batch_id else [copy.id for copy in self._open_copies(client)]:
             cancel_batch(client, kind, each, self._work.values)
 
-    def cancel_waiting(self) -> None:
-        """Cancel what was made and not started, where that would start by itself."""
-        if not self._submission.starts_by_itself:
-            return
-        for copy in self._open_copies(self._client):
-            if copy.outcome is Outcome.PENDING:
-                cancel_batch(self._client, self._submission.kind, copy.id, self._work.values)
+    def cancel_waiting(self, kept: str | None = None) -> None:
+        """Cancel what was made and not started, where that would start by itself.
 
-    def cancel_surplus(self, batch_id: str) -> None:
-        """Cancel copies of the batch that have become visible since, where they would start by themselves."""
-        if not self._submission.starts_by_itself:
+        :param kept: the batch to leave alone
+        """
+        if self._submission.find_waiting is None:
             return
-        others = [copy for copy in self._open_copies(self._client) if copy.id != batch_id]
-        if others:
-            self._new_runner().finish(cancel_others(self._submission.kind, Copy(id=batch_id), others))
+        for copy in self._new_runner().finish(self._submission.find_waiting(self._work)):
+            if copy.id != kept:
+                cancel_batch(self._client, self._submission.kind, copy.id, self._work.values)
 
     def _open_copies(self, client: Client) -> list[Copy]:
         existing = SubmissionRunner(client, self._work.values).finish(self._submission.find(self._work))
@@ -213,7 +207,7 @@ class Submitter:
         self._runner = SubmissionRunner(
             self._client, self._work.values, note_sending=lambda: self._memory.note_sending(key), know=know
         )
-        if self._is_stopped:  # by a signal, which may come between two runners
+        if self._is_stopped:  # perhaps by a signal that came between two runners
             self._runner.close()
         return self._runner
 

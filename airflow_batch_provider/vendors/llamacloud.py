@@ -342,6 +342,24 @@ EXTRACT_JOB = Resource(
     parameters=(Parameter("job_id", Identifier(), required=True), _EXPAND, PROJECT, ORGANIZATION),
 )
 
+CANCEL_PARSE_JOB = Resource(
+    vendor=VENDOR,
+    name="llamacloud.cancel_parse_job",
+    path="/api/v2/parse/{job_id}/cancel",
+    method="POST",
+    parameters=(Parameter("job_id", Identifier(), required=True), PROJECT, ORGANIZATION),
+    id=None,
+)
+
+CANCEL_EXTRACT_JOB = Resource(
+    vendor=VENDOR,
+    name="llamacloud.cancel_extract_job",
+    path="/api/v2/extract/{job_id}/cancel",
+    method="POST",
+    parameters=(Parameter("job_id", Identifier(), required=True), PROJECT, ORGANIZATION),
+    id=None,
+)
+
 BATCH_PROCESSING_ITEMS = Listing(
     vendor=VENDOR,
     name="llamacloud.batch_processing_items",

@@ -97,6 +97,18 @@ ADD_FILE = Resource(
     is_repeatable=False,
 )
 
+PURPOSES = ("user_data", "parse", "extract", "classify", "split", "sheet", "agent_app")
+
+# A multipart form: file, purpose and external_file_id, by which it can be listed and which need not be unique.
+CREATE_FILE = Resource(
+    vendor=VENDOR,
+    name="llamacloud.create_file",
+    path="/api/v1/beta/files",
+    method="POST",
+    parameters=(PROJECT, ORGANIZATION),
+    is_repeatable=False,
+)
+
 DELETE_FILE = Resource(
     vendor=VENDOR,
     name="llamacloud.delete_directory_file",
@@ -122,6 +134,23 @@ SAVE_CONFIGURATION = Resource(
 )
 
 
+def file_part(field: str, name: str, open_file: Callable[[], IO[bytes]], size: int) -> Part:
+    """Return the part of a form that has a file.
+
+    :param field: the part's name
+    :param name: the file's name
+    :param open_file: opens it
+    :param size: its bytes
+    """
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Part(field, open=open_file, size=size, filename=name, content_type=media_type)
+
+
+def text_parts(**texts: str | None) -> tuple[Part, ...]:
+    """Return the parts of a form that are texts, without those that are None."""
+    return tuple(Part(name, text.encode()) for name, text in texts.items() if text is not None)
+
+
 def upload_parts(
     filename: str,
     open_file: Callable[[], IO[bytes]],
@@ -131,7 +160,7 @@ def upload_parts(
     display_name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> tuple[Part, ...]:
-    """Return the form that uploads a file.
+    """Return the form that uploads a file to a directory.
 
     :param filename: its name
     :param open_file: opens it
@@ -140,13 +169,6 @@ def upload_parts(
     :param display_name: what people call it
     :param metadata: facts on it
     """
-    texts = {
-        "unique_id": unique_id,
-        "display_name": display_name,
-        "metadata": json.dumps(metadata) if metadata else None,
-    }
-    media_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
-    return (
-        *(Part(name, text.encode()) for name, text in texts.items() if text is not None),
-        Part("upload_file", open=open_file, size=size, filename=filename, content_type=media_type),
-    )
+    facts = json.dumps(metadata) if metadata else None
+    texts = text_parts(unique_id=unique_id, display_name=display_name, metadata=facts)
+    return *texts, file_part("upload_file", filename, open_file, size)

@@ -33,7 +33,15 @@ from airflow_batch_provider.apis.plans import (
 )
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.apis.raw_json import raw_at, raw_elements, raw_fields, raw_object, read_json
-from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
+from airflow_batch_provider.apis.results import (
+    Batch,
+    Item,
+    ItemOutcome,
+    Results,
+    Unrepeatable,
+    collected,
+    without_result,
+)
 from airflow_batch_provider.vendors.llamacloud import (
     BATCH,
     BATCH_FILES,
@@ -202,6 +210,24 @@ _ENTRY = columns(
     ),
 )
 
+
+def _submit_again(row: Mapping[str, Any]) -> str | Unrepeatable:
+    """Return where a file was submitted from, which Run operators keep in the metadata of each upload."""
+    item = row.get("item")
+    file = item.get("directory_file") if isinstance(item, dict) else None
+    if not isinstance(file, dict):
+        return Unrepeatable("its directory is gone, and with it the source of the file")
+    metadata = file.get("metadata")
+    source = metadata.get("source") if isinstance(metadata, dict) else None
+    if not isinstance(source, str) or not source:
+        return Unrepeatable("its metadata has no source, which only files of a Run operator have")
+    return source
+
+
+def _cannot_submit_again(row: Mapping[str, Any]) -> Unrepeatable:
+    return Unrepeatable("the vendor lists no metadata of items (v1 beta), so the source of the file is not known")
+
+
 RESULTS = Results(
     vendor=VENDOR,
     name="llamacloud.batch_results",
@@ -214,6 +240,7 @@ RESULTS = Results(
     prepare=_prepare_v2,
     item=_read_file,
     columns=result_columns(_ENTRY, _RESULT),
+    again=_submit_again,
 )
 
 
@@ -370,4 +397,5 @@ PROCESSING_JOB_RESULTS = Results(
             processed_at=TIMESTAMP,
         ),
     ),
+    again=_cannot_submit_again,
 )

@@ -20,7 +20,6 @@ from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Parameter
 from airflow_batch_provider.apis.plans import NEVER, Plan, Refused, need_some, pause
-from airflow_batch_provider.apis.raw_json import read_json
 from airflow_batch_provider.apis.submissions import (
     PAUSES,
     Ambiguous,
@@ -35,6 +34,7 @@ from airflow_batch_provider.apis.submissions import (
     Tell,
     Work,
     cancel_others,
+    copy_of,
     create,
     each,
     kept_first,
@@ -135,10 +135,8 @@ def _find_directories(work: Work) -> Plan[Sequence[Copy]]:
     name = _name(work)
 
     def pick(row: Row) -> Copy | None:
-        directory = read_json(row.json)
-        if directory.get("name") != name or directory.get("deleted_at"):
-            return None
-        return Copy(id=str(row.id), created=str(directory.get("created_at") or ""), document=directory)
+        copy = copy_of(None, row, name=name)
+        return None if copy is None or copy.document.get("deleted_at") else copy
 
     return (yield from need_some(llamacloud_directories.DIRECTORIES, pick, name=name))
 
@@ -148,16 +146,10 @@ def _find_batches(api: _Batches, work: Work, directory_id: str) -> Plan[Sequence
     is_own = work.items is not None
 
     def pick(row: Row) -> Copy | None:
-        batch = read_json(row.json)
-        if batch.get(api.directory) != directory_id:
-            return None
-        copy = Copy(
-            id=str(row.id),
-            created=str(batch.get("created_at") or ""),
-            document=batch,
-            state=api.kind.state(batch),
-        )
-        return copy if is_own or (api.is_same(batch, work.values) and _is_of_run(work, copy)) else None
+        copy = copy_of(api.kind, row, **{api.directory: directory_id})
+        if copy is None or is_own:
+            return copy
+        return copy if api.is_same(copy.document, work.values) and _is_of_run(work, copy) else None
 
     return (yield from need_some(api.listing, pick, **{api.directory: directory_id}))
 
@@ -188,9 +180,8 @@ def _submit(api: _Batches, work: Work, existing: Existing) -> Plan[Copy | Stoppe
     yield Know(kept.id)
     if kept.document and not api.is_same(kept.document, work.values):
         return Stopped(f"The batch {kept.id} of this piece of work was submitted with another configuration.")
-    if is_own:
-        yield from cancel_others(api.kind, kept, live)
-    return kept
+    problem = (yield from cancel_others(api.kind, kept, live)) if is_own else None
+    return problem or kept
 
 
 def _make(api: _Batches, work: Work, place: Copy | None) -> Plan[Once | Stopped]:
@@ -247,7 +238,7 @@ def _fill_directory(work: Work, place: Copy | None) -> Plan[tuple[Copy, bool] | 
         )
     missing = [name for name in expected if name not in there]
     yield Standing(
-        f"Directory {place.id} is there for the files, which cost nothing yet; another try of this task goes on with "
+        f"Directory {place.id} is there for the files, which cost nothing yet; another try of this task continues with "
         "it."
     )
     if missing:
@@ -274,12 +265,8 @@ def _create_directory(work: Work) -> Plan[Copy | Refused | Ambiguous]:
 
 def _files(directory: Copy, **values: Any) -> Plan[dict[str, list[Copy]]]:
     """Return the files of a directory by their unique ids."""
-
-    def pick(row: Row) -> Copy:
-        file = read_json(row.json)
-        return Copy(id=str(row.id), created=str(file.get("created_at") or ""), document=file)
-
     found: dict[str, list[Copy]] = {}
+    pick = partial(copy_of, None)
     files = yield from need_some(llamacloud.DIRECTORY_FILES, pick, directory_id=directory.id, **values)
     for file in oldest_first(files):
         found.setdefault(str(file.document.get("unique_id")), []).append(file)

@@ -25,7 +25,15 @@ from airflow_batch_provider.apis.parameter import Identifier, Integer, JsonObjec
 from airflow_batch_provider.apis.plans import FileKind, Plan, Refused, SavedFile, ask, fetch, locate, need_all
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.apis.raw_json import read_json
-from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
+from airflow_batch_provider.apis.results import (
+    Batch,
+    Item,
+    ItemOutcome,
+    Results,
+    Unrepeatable,
+    collected,
+    without_result,
+)
 from airflow_batch_provider.apis.vendor import Vendor
 
 VENDOR = Vendor(
@@ -316,6 +324,13 @@ def _urls_in(value: Any, depth: int) -> Iterator[str]:
             yield from _urls_in(inner, depth - 1)
 
 
+def _reference_of(row: Mapping[str, Any]) -> str | Unrepeatable:
+    """Return a job's reference id: its data is not listed, and the vendor refuses a second job of the same id."""
+    job = row.get("item")
+    reference = job.get("reference_id") if isinstance(job, dict) else None
+    return reference if isinstance(reference, str) and reference else Unrepeatable("it has no reference_id")
+
+
 JOB_RESULTS = Results(
     vendor=VENDOR,
     name="playment.job_results",
@@ -340,4 +355,5 @@ JOB_RESULTS = Results(
             result=TEXT,
         ),
     ),
+    again=_reference_of,
 )

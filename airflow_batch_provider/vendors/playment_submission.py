@@ -27,6 +27,7 @@ from airflow_batch_provider.apis.submissions import (
     Submission,
     Tell,
     Work,
+    copy_of,
     create,
     each,
     once,
@@ -57,13 +58,15 @@ def _inspect(work: Work) -> Preflight | Stopped:
             return Stopped(f"Row {number} of jobs has an unknown field {unknown[0]!r}; known are {', '.join(_FIELDS)}.")
         values = _values(work, job)
         own = tuple(known for known in playment.CREATE_JOB.parameters if known.name in _FIELDS)
-        if problem := first_violation(own, values) or first_missing(own, values):
+        if problem := first_violation(own, values):
             return Stopped(f"Row {number} of jobs: {problem.parameter} is not allowed; allowed is {problem.allowed}.")
+        if problem := first_missing(own, values):
+            return Stopped(f"Row {number} of jobs: {problem.parameter} is missing; allowed is {problem.allowed}.")
         reference = str(job["reference_id"])
         if reference in seen:
             return Stopped(f"Row {number} of jobs has the reference_id {reference!r} of a row before it.")
         seen.add(reference)
-    if not 1 <= count <= MOST_JOBS:
+    if count > MOST_JOBS:
         return Stopped(f"There are {count} jobs; allowed is 1 to {MOST_JOBS}.")
     return Preflight(items=count)
 
@@ -81,16 +84,7 @@ def _find(work: Work) -> Plan[Existing]:
 
 
 def _find_batches(work: Work) -> Plan[Sequence[Copy]]:
-    name = _name(work)
-
-    def pick(row: Row) -> Copy | None:
-        batch = read_json(row.json)
-        if batch.get("name") != name:
-            return None
-        created = str(batch.get("created_at") or "")
-        return Copy(id=str(batch["id"]), created=created, document=batch, state=playment.BATCH_KIND.state(batch))
-
-    return (yield from need_some(playment.BATCHES, pick))
+    return (yield from need_some(playment.BATCHES, partial(copy_of, playment.BATCH_KIND, name=_name(work))))
 
 
 def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
@@ -101,6 +95,7 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
             lambda: _create_batch(work),
             what=f"batch named {_name(work)!r}",
             was_sent=False,  # a second one would be refused
+            is_absent=True,
         )
         if isinstance(made, Stopped):
             return made
@@ -183,16 +178,15 @@ def _plans(work: Work, batch: Copy, jobs: Jobs, there: set[str]) -> Iterator[Cal
 
 
 def _create_job(values: Mapping[str, Any]) -> Plan[str | None]:
-    """Create a job; return its reference id if the vendor says that there is one with it already."""
-    answer: Found | Refused | Ambiguous | None = None
+    """Create a job; return its reference id if the vendor says that there was one with it before."""
     for number in range(_TRIES):
         if number:
             yield from pause(PAUSES[min(number - 1, 1)], NEVER)
         answer = yield from create(playment.CREATE_JOB, values, clashes=(playment.REFERENCE_IS_TAKEN,), is_paid=True)
         if not isinstance(answer, Ambiguous):
-            break
-    # Whether an unanswered one is there is seen in the listing.
-    return None if isinstance(answer, Found) else str(values["reference_id"])
+            # After an unanswered request it may be ours: the listing shows whether it is.
+            return str(values["reference_id"]) if isinstance(answer, Refused) and number == 0 else None
+    return None
 
 
 SUBMISSION = Submission(

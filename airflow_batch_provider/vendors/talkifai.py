@@ -7,6 +7,7 @@ endpoint pages, and the connection can say otherwise.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -37,7 +38,15 @@ from airflow_batch_provider.apis.plans import (
 )
 from airflow_batch_provider.apis.problem import Problem
 from airflow_batch_provider.apis.raw_json import raw_at, read_json
-from airflow_batch_provider.apis.results import Batch, Item, ItemOutcome, Results, collected, without_result
+from airflow_batch_provider.apis.results import (
+    Batch,
+    Item,
+    ItemOutcome,
+    Results,
+    Unrepeatable,
+    collected,
+    without_result,
+)
 from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.apis.windows import NumberPaging
 
@@ -188,7 +197,8 @@ BATCH_JOB = Resource(
 
 MOST_CONTACTS = 10_000
 MOST_NAME = 200
-"""Contacts of a job and characters of its name at most (page "Create Batch Job")."""
+MOST_DESCRIPTION = 1000
+"""Contacts of a job and characters of its name and description at most (page "Create Batch Job")."""
 
 # The page's sample has no offset, and the time zone stands beside it.
 _START = Parameter("scheduled_start_time", Timestamp(Clock.ISO_WITHOUT_OFFSET), "scheduledStartTime", in_body=True)
@@ -204,7 +214,7 @@ CREATE_BATCH_JOB = Resource(
         Parameter("name", Text(MOST_NAME), "name", required=True, in_body=True),
         Parameter("from_phone_number_id", Identifier(), "fromPhoneNumberId", required=True, in_body=True),
         Parameter("contacts", JsonArray(MOST_CONTACTS), "contacts", required=True, in_body=True),
-        Parameter("description", Text(1000), "description", in_body=True),
+        Parameter("description", Text(MOST_DESCRIPTION), "description", in_body=True),
         Parameter("concurrent_call_limit", Integer(1, 50), "concurrentCallLimit", in_body=True),
         Parameter("max_attempts", Integer(1, 10), "maxAttempts", in_body=True),
         _START,
@@ -289,7 +299,9 @@ _TRANSCRIPTS = ("transcript", "conversation.transcript", "transcripts", "message
 _RECORDINGS = ("recordingUrl", "conversation.recordingUrl", "recording.url", "conversation.recording.url", "recording")
 """Most fields of an exported conversation are cut in every copy of the page: these are the likely places."""
 
-_NOT_CALLED = frozenset({"pending", "queued", "dialing", "no_answer", "busy", "timeout"})
+_NOT_CALLED = frozenset({"pending", "queued", "dialing"})
+_MAY_BE_CALLED_AGAIN = frozenset({"no_answer", "busy", "timeout"})
+"""Until the job has ended."""
 
 
 def _begin_job(values: Mapping[str, Any]) -> Plan[Batch | Problem]:
@@ -301,7 +313,7 @@ def _read_contact(batch: Batch, row: Row, _: None) -> Plan[Item]:
     contact = read_json(row.json)
     status = row.status.casefold()
     if status != "completed":
-        return _without_call(contact, status)
+        return _without_call(batch, contact, status)
     room = contact.get("roomName")
     if not isinstance(room, str) or not room:
         return Item(outcome=ItemOutcome.MISSING, error="the call is completed, but the vendor names no room")
@@ -322,10 +334,11 @@ def _read_contact(batch: Batch, row: Row, _: None) -> Plan[Item]:
     return replace(item, outcome=ItemOutcome.MISSING) if problems and not item.files else item
 
 
-def _without_call(contact: Mapping[str, Any], status: str) -> Item:
+def _without_call(batch: Batch, contact: Mapping[str, Any], status: str) -> Item:
     if status == "cancelled":
         return Item(outcome=ItemOutcome.SKIPPED, error="the call was cancelled")
-    if status in _NOT_CALLED:
+    is_open = not batch.state.outcome.is_terminal
+    if status in _NOT_CALLED or (is_open and status in _MAY_BE_CALLED_AGAIN):
         return Item(outcome=ItemOutcome.MISSING, error=f"there is no call to export: the contact's status is {status}")
     if status not in CONTACT_STATUSES:
         return Item(outcome=ItemOutcome.MISSING, error=f"whether it was called is not known: its status is {status}")
@@ -401,6 +414,29 @@ def _recording_url(found: Found) -> str | None:
     return next((url for url in urls if isinstance(url, str) and url), None)
 
 
+ROW_KEY = "af_row"
+"""The key of our own among the fields of a contact that is submitted."""
+
+_NOT_REACHED = frozenset({"pending", "queued", "no_answer", "busy", "timeout", "failed", "carrier_error"})
+"""Who is being dialed may have been reached; a blocked or invalid number must not be called again."""
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def _call_again(row: Mapping[str, Any]) -> dict[str, Any] | Unrepeatable | None:
+    """Return a contact as it was submitted, if nobody was reached."""
+    contact = row.get("item")
+    if not isinstance(contact, dict) or str(contact.get("status")).casefold() not in _NOT_REACHED:
+        return None
+    number, submitted = contact.get("phoneNumber"), contact.get("contactData")
+    if not isinstance(number, str) or not number or _HASH.fullmatch(number):
+        return Unrepeatable("its phoneNumber was left out of the export, or hashed")
+    if not isinstance(submitted, dict | None):
+        return Unrepeatable("its contactData is no object")
+    others = {name: value for name, value in (submitted or {}).items() if name.casefold() not in ("phone", ROW_KEY)}
+    return {"phone": number, **others}
+
+
 CONVERSATIONS = Results(
     vendor=VENDOR,
     name="talkifai.conversations",
@@ -416,6 +452,7 @@ CONVERSATIONS = Results(
     item=_read_contact,
     # An exported conversation is documented by halves: it stays JSON.
     columns=result_columns(CONTACTS.columns, JSON),
+    again=_call_again,
 )
 
 PERSONAL_FIELDS = ("phoneNumber", "contactData", "roomName")

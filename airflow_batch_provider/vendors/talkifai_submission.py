@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_batch_provider.apis.batch_state import Outcome
@@ -35,6 +35,7 @@ from airflow_batch_provider.apis.submissions import (
     Work,
     cancel,
     cancel_others,
+    copy_of,
     create,
     kept_first,
     once,
@@ -44,8 +45,6 @@ from airflow_batch_provider.vendors import talkifai
 SAFETY = timedelta(hours=24)
 """How far ahead a job is created. It is more than all tries of a task take; no longest time is documented."""
 
-ROW = "af_row"
-"""The field of a contact in which it has the number of its row."""
 
 MOST_SHOWN = 10
 
@@ -59,7 +58,7 @@ def with_row(number: int, contact: Mapping[str, Any]) -> dict[str, Any]:
     :param contact: the row
     """
     others = {name: value for name, value in contact.items() if not _is_phone(name)}
-    return {"phone": phone_of(contact), **others, ROW: str(number)}
+    return {"phone": phone_of(contact), **others, talkifai.ROW_KEY: str(number)}
 
 
 def phone_of(contact: Mapping[str, Any]) -> object:
@@ -79,7 +78,7 @@ def _inspect(work: Work) -> Preflight | Stopped:
         return Stopped(
             f"name has {len(str(work.values['name']))} characters; {most} are allowed, since a tag is added."
         )
-    if problem := problem_with(contacts):
+    if contacts and (problem := problem_with(contacts)):
         return Stopped(problem)
     attempts = int(work.values.get("max_attempts") or 3)
     return Preflight(items=len(contacts), facts={"calls_at_most": len(contacts) * attempts})
@@ -127,27 +126,25 @@ def _find_jobs(work: Work) -> Plan[Sequence[Copy]]:
     return (yield from need_some(talkifai.BATCH_JOBS, _picker(work)))
 
 
+def _find_waiting(work: Work) -> Plan[Sequence[Copy]]:
+    found: list[Copy] = []
+    for status in ("pending", "scheduled"):
+        found += yield from need_some(talkifai.BATCH_JOBS, _picker(work), status=status)
+    return found
+
+
 def _picker(work: Work) -> Callable[[Row], Copy | None]:
     tag = _tag(work).strip()
 
     def pick(row: Row) -> Copy | None:
         if tag.encode() not in row.json:
             return None
-        job = read_json(row.json)
-        if not any(str(job.get(name) or "").endswith(tag) for name in ("name", "description")):
-            return None
-        return None if _is_void(job) else _copy(job)
+        copy = copy_of(talkifai.BATCH_JOB_KIND, row, created="createdAt")
+        assert copy
+        named = any(str(copy.document.get(name) or "").endswith(tag) for name in ("name", "description"))
+        return copy if named and not _is_void(copy.document) else None
 
     return pick
-
-
-def _copy(job: Mapping[str, Any]) -> Copy:
-    return Copy(
-        id=str(job["id"]),
-        created=str(job.get("createdAt") or ""),
-        document=job,
-        state=talkifai.BATCH_JOB_KIND.state(job),
-    )
 
 
 def _is_void(job: Mapping[str, Any]) -> bool:
@@ -164,20 +161,22 @@ def _submit(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
             lambda: _create(work),
             what=f"job with {_tag(work).strip()} in its name",
             was_sent=work.may_be_sent,
+            is_absent=True,
         )
         if isinstance(made, Stopped):
             if not made.may_pass:
                 return made
             return Stopped(
-                f"{made.reason} If the job was created after all, it starts by itself at {_far(work)} UTC, unless a "
-                f"later try takes it over, or you cancel it in Studio: its name ends in {_tag(work).strip()}.",
+                f"{made.reason} If the job was created after all, it starts by itself at "
+                f"{_far(work):%Y-%m-%d %H:%M:%S} UTC, unless a later try takes it over, or you cancel it in Studio: "
+                f"its name ends in {_tag(work).strip()}.",
                 made.cause,
             )
         copies, is_new = made.copies, made.is_new
     kept = _kept(copies)
     yield Know(kept.id)
-    yield from cancel_others(talkifai.BATCH_JOB_KIND, kept, copies)
-    problem = yield from _check(work, kept, is_new)
+    problem = yield from cancel_others(talkifai.BATCH_JOB_KIND, kept, copies)
+    problem = problem or (yield from _check(work, kept, is_new))
     if problem is None and kept.outcome is Outcome.PENDING:
         yield Standing(
             f"The job {kept.id} is scheduled for a time far ahead and nobody has been called; another try of this task "
@@ -207,16 +206,17 @@ def _far(work: Work) -> datetime:
     """Return when a job starts unless it is started: far ahead, or when it shall."""
     far = work.now + SAFETY
     starts_at = _starts_at(work)
-    return (starts_at if starts_at and starts_at > far else far).replace(microsecond=0)
+    return (starts_at if starts_at and starts_at > far else far).astimezone(UTC).replace(microsecond=0)
 
 
 def _create(work: Work) -> Plan[Copy | Ambiguous | Stopped]:
     given = work.values.get("description")
+    description = f"{given} ({work.text})" if given else work.text  # Airflow's ids may be long
     answer = yield from create(
         talkifai.CREATE_BATCH_JOB,
         {
             "name": _name(work),
-            "description": f"{given} ({work.text})" if given else work.text,
+            "description": description[: talkifai.MOST_DESCRIPTION],
             "contacts": [with_row(number, contact) for number, contact in work.items],
             "scheduled_start_time": _far(work),
         },
@@ -251,18 +251,18 @@ def _check(work: Work, kept: Copy, is_new: bool) -> Plan[Stopped | None]:
         )
     taken = yield from need_some(talkifai.CONTACTS, _row_of, batch_job_id=kept.id)
     left_out = sorted({number for number, _ in work.items} - set(taken))
-    yield from cancel(talkifai.BATCH_JOB_KIND, kept.id)
+    end = yield from cancel(talkifai.BATCH_JOB_KIND, kept.id)
     which = f": it left out {_rows(left_out)}" if is_new and left_out else ""
-    return Stopped(
-        f"TalkifAI took {total} of {expected} contacts{which}. The job {kept.id} was cancelled before anybody was "
-        "called."
-    )
+    took = f"TalkifAI took {total} of {expected} contacts{which}."
+    if isinstance(end, Stopped):
+        return Stopped(f"{took} The job {kept.id} could not be cancelled; cancel it in Studio.", end.cause)
+    return Stopped(f"{took} The job {kept.id} was cancelled before anybody was called.")
 
 
 def _row_of(row: Row) -> int | None:
     contact = read_json(row.json)
     data = contact.get("contactData")
-    text = str(data.get(ROW)) if isinstance(data, dict) else ""
+    text = str(data.get(talkifai.ROW_KEY)) if isinstance(data, dict) else ""
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
@@ -331,5 +331,5 @@ SUBMISSION = Submission(
     most_items=talkifai.MOST_CONTACTS,
     what="contacts",
     is_void=_is_void,
-    starts_by_itself=True,
+    find_waiting=_find_waiting,
 )

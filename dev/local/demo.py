@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TextIO
 
 from dev.paths import ROOT
@@ -89,11 +89,20 @@ def of_interest(results: Mapping[str, Any], connection: str) -> dict[str, dict[s
 
 def run(dag: Any, count: str, params: dict[str, str], log: TextIO) -> bool:
     print(f"[{count}] {dag.dag_id} ... ", end="", flush=True)
+    for task in dag.tasks:
+        hurry(task)
     started = time.monotonic()
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         state = dag.test(run_conf=params).state
     print(f"{state} in {time.monotonic() - started:.1f} s", flush=True)
     return bool(state == "success")
+
+
+def hurry(task: Any) -> None:
+    """Let a task poll and be tried again as the sandbox's batches want it, which are finished in seconds."""
+    for name, value in (("poke_interval", 0.5), ("retry_delay", timedelta(seconds=1))):
+        if hasattr(task, name):
+            setattr(task, name, value)
 
 
 def print_table(since: float) -> None:

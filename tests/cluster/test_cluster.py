@@ -1,4 +1,4 @@
-"""The cluster of docker-compose.yaml, run natively: exports, one of them shared by tasks, while a worker is killed."""
+"""The cluster of docker-compose.yaml, run natively: exports and calls, while workers and the triggerer are killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ import pytest
 from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.hooks.playment import PlaymentHook
-from airflow_batch_provider.sandbox import Settings
+from airflow_batch_provider.sandbox import Sandbox, Settings
+from airflow_batch_provider.sandbox import serve as serve_sandbox
+from airflow_batch_provider.testing import connections as connections_to_sandbox
 from airflow_batch_provider.testing import sandbox
 from dev.chaos.results import ResultsVendor, results_vendor
 from dev.cluster.airflow_api import AirflowApi
@@ -44,6 +46,10 @@ HOSTILE: dict[str, dict[str, Any]] = {
 SHARDED_DAG_ID, EXPORT_SHARD, SHARDS = "sharded", "export", 4
 ITEMS, SECONDS_FOR_AN_ITEM = 2400, 0.25
 """With eight connections for each of four shards, each takes about twenty seconds."""
+
+SUBMITTING_DAG_ID, CALL = "submitting", "call"
+SUBMITTING = Settings(latency=1.5, run_seconds=60)
+"""Slow enough that a worker can be killed between two requests, and the triggerer while people are called."""
 
 BUCKET = "raw"
 JOBS = 250_000
@@ -106,14 +112,30 @@ def results() -> Iterator[ResultsVendor]:
 
 
 @pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest, hostile: FakeVendor, results: ResultsVendor) -> Iterator[Cluster]:
+def called() -> Iterator[Sandbox]:
+    """A vendor that counts whom it calls."""
+    with serve_sandbox(SUBMITTING) as running_sandbox:
+        yield running_sandbox
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    request: pytest.FixtureRequest, hostile: FakeVendor, results: ResultsVendor, called: Sandbox
+) -> Iterator[Cluster]:
     # Not pytest's own folder: the database's user must be let through to its files.
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
     folder.chmod(0o755)
     failed_before = request.session.testsfailed
     try:
         with running(folder, settings() | SETTINGS, report) as started:
-            _add_dags(started, folder / "dags", {"hostile": hostile.server.url, "sharded": results.url})
+            connections = {
+                **{
+                    name: {"conn_type": "llamacloud", "host": url, "password": "the-secret-key"}
+                    for name, url in (("hostile", hostile.server.url), ("sharded", results.url))
+                },
+                "submitting": json.loads(connections_to_sandbox(called)["AIRFLOW_CONN_TALKIFAI_DEFAULT"]),
+            }
+            _add_dags(started, folder / "dags", connections)
             started.up(without={"sandbox"})
             wait_for("the workers", lambda: all("ready." in started.log(name).read_text() for name in WORKERS), 600)
             # Its clock starts when the workers can wait for its batches.
@@ -128,13 +150,12 @@ def cluster(request: pytest.FixtureRequest, hostile: FakeVendor, results: Result
         shutil.rmtree(folder)
 
 
-def _add_dags(cluster: Cluster, dags: Path, urls: dict[str, str]) -> None:
+def _add_dags(cluster: Cluster, dags: Path, connections: dict[str, dict[str, Any]]) -> None:
     """Add the DAGs that are no examples, with the connections that they name."""
     shutil.copytree(ROOT / "dags", dags)
     more = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
-    for name, url in urls.items():
+    for name, connection in connections.items():
         shutil.copy(Path(__file__).with_name(f"{name}_dag.py"), dags)
-        connection = {"conn_type": "llamacloud", "host": url, "password": "the-secret-key"}
         more[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)
     for name, service in cluster.services.items():
         if "AIRFLOW__CORE__DAGS_FOLDER" in service.environment:
@@ -306,13 +327,18 @@ def test_nothing_is_left_of_the_killed_try(keys: Callable[[], list[str]], run: R
     assert [key for key in keys() if "_staging" in key] == []
 
 
+def both_workers(cluster: Cluster) -> None:
+    """Start the worker again that was killed before."""
+    for name in WORKERS:
+        if not cluster.is_healthy(name):
+            cluster.start(name)
+            wait_for(f"{name} to be back", lambda name=name: cluster.is_healthy(name), 300)
+
+
 @pytest.fixture(scope="module")
 def sharded(cluster: Cluster, api: AirflowApi, keys: Callable[[], list[str]]) -> Run:
     """Export one batch by four tasks on two workers, and kill one of these in the middle."""
-    for name in WORKERS:
-        if not cluster.is_healthy(name):  # the one that was killed before
-            cluster.start(name)
-            wait_for(f"{name} to be back", lambda name=name: cluster.is_healthy(name), 300)
+    both_workers(cluster)
     wait_for("Airflow to read the DAGs", lambda: SHARDED_DAG_ID in api.dag_ids())
     api.unpause(SHARDED_DAG_ID)
     run = Run(api.start(SHARDED_DAG_ID), "")
@@ -365,6 +391,47 @@ def test_shards_of_a_batch_are_together_the_batch_although_a_worker_is_killed(
     assert ids == Counter(results.ids(ITEMS, ""))
     report(f"{results.again} of {ITEMS} items were fetched again")
     assert results.again < ITEMS / SHARDS
+
+
+def test_people_are_called_once_although_worker_and_triggerer_are_killed(
+    cluster: Cluster, api: AirflowApi, called: Sandbox, sharded: Run
+) -> None:
+    both_workers(cluster)
+    wait_for("Airflow to read the DAGs", lambda: SUBMITTING_DAG_ID in api.dag_ids())
+    api.unpause(SUBMITTING_DAG_ID)
+    run_id = api.start(SUBMITTING_DAG_ID)
+
+    def count(name: str) -> int:
+        return int(called.journal.as_json()["talkifai"][name]["total"])
+
+    def calling() -> dict[str, Any]:
+        return next(one for one in api.task_instances(SUBMITTING_DAG_ID, run_id) if one["task_id"] == CALL)
+
+    wait_for("the job to be created", lambda: count("batches"), SECONDS_FOR_THE_RUN)
+    victim = calling()["hostname"]
+    cluster.kill(victim)
+    assert count("starts") == 0
+    report(f"killed {victim} between the creation of the job and its start")
+    wait_for("the task to be deferred", lambda: calling()["state"] == "deferred", SECONDS_FOR_THE_RUN)
+    assert count("calls") > 0
+    cluster.kill("triggerer")
+    report("killed the triggerer")
+    cluster.start("triggerer")
+    wait_for(
+        "the end of the run",
+        lambda: api.runs(SUBMITTING_DAG_ID)[0]["state"] in ("success", "failed"),
+        SECONDS_FOR_THE_RUN,
+    )
+    assert api.runs(SUBMITTING_DAG_ID)[0]["state"] == "success"
+    tries = api.attempts(SUBMITTING_DAG_ID, run_id, CALL, -1)
+    assert [one["state"] for one in tries] == ["failed", "success"]
+    journal = called.journal.as_json()["talkifai"]
+    assert {name: journal[name]["total"] for name in ("batches", "starts", "cancels")} == {
+        "batches": 1,
+        "starts": 1,
+        "cancels": 0,
+    }
+    report(f"{journal['batches']['total']} job, {journal['calls']['total']} calls")
 
 
 def test_no_secret_is_in_a_log(cluster: Cluster, run: Run) -> None:

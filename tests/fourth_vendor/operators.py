@@ -1,10 +1,12 @@
 """Acme Transcription in Airflow: hook, sensor and export operators."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from airflow_batch_provider import vendor_kit as kit
 from tests.fourth_vendor.acme import JOB, JOBS, VENDOR
 from tests.fourth_vendor.results import TRANSCRIPTS
+from tests.fourth_vendor.submission import SUBMISSION
 
 CONN_ID = "acme_default"
 
@@ -66,3 +68,23 @@ class AcmeExportTranscriptsOperator(kit.ResultsExportOperator):
         self.job_id = job_id
         self.team_id = team_id
         self.acme_conn_id = acme_conn_id
+
+
+class AcmeRunJobOperator(kit.RunBatchOperator):
+    """Has Acme transcribe recordings, and waits until they are typed."""
+
+    submission = SUBMISSION
+    hook_class = AcmeHook
+    template_fields = (*kit.RunBatchOperator.template_fields, "recordings", "team_id", "acme_conn_id")
+
+    def __init__(
+        self, *, recordings: Sequence[str], team_id: str | None = None, acme_conn_id: str = CONN_ID, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.recordings = recordings
+        self.team_id = team_id
+        self.acme_conn_id = acme_conn_id
+
+    def items(self) -> list[str]:
+        """Return the URLs of the recordings."""
+        return list(self.recordings)

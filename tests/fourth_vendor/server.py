@@ -33,12 +33,14 @@ class Acme:
     :param answers: what is answered first, instead of jobs
     :param typed_at: the number of the request from which on every job is typed
     :param expired: how many of the next signed URLs have expired when they are used
+    :param loses_answers: whether the answer to what makes a job is lost
     """
 
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     typed_at: int | None = None
     expired: int = 0
+    loses_answers: bool = False
     server: VendorServer = field(init=False)
 
     def __call__(self, method: str, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
@@ -53,6 +55,8 @@ class Acme:
         if found := re.fullmatch(r"/teams/t%2F1/jobs/job%20(\d+)(/recordings)?", path):
             one = {**self.jobs[f"job {found[1]}"], "recordings": RECORDINGS}
             return Answer(body=json.dumps({"recordings": recordings(), "after": None} if found[2] else one).encode())
+        if (method, path) == ("POST", "/teams/t%2F1/jobs"):
+            return self.create()
         if (method, path) != ("GET", "/teams/t%2F1/jobs"):
             return fault(404, "no_such_team")
         if self.typed_at is not None and len(self.server.asked) >= self.typed_at:
@@ -62,6 +66,13 @@ class Acme:
         page = ids[start : start + PAGE_SIZE]
         after = page[-1] if start + PAGE_SIZE < len(ids) else None
         return Answer(body=json.dumps({"jobs": [self.jobs[job_id] for job_id in page], "after": after}).encode())
+
+    def create(self) -> Answer:
+        """Make a job, which is typed at the next look at it; the answer may be lost."""
+        asked = json.loads(self.server.asked[-1].body)
+        made = {**job(len(self.jobs), "typed"), "label": asked["label"], "recordings": len(asked["recordings"])}
+        self.jobs[made["id"]] = made
+        return fault(502, "bad_gateway") if self.loses_answers else Answer(201, json.dumps(made).encode())
 
     def transcript(self, number: int) -> Answer:
         """Answer with what became of a recording, and a signed URL of its text."""

@@ -117,10 +117,54 @@ whether the content of an item's first file is what the sandbox has, and the out
 
 WAITING = {*RESULTS, "playment_project_wait_and_export", "playment_pipeline"}
 ON_ASSETS = {"playment_on_finished_batch", "talkifai_on_export"}
+SUBMITTING: dict[str, tuple[str, dict[str, Any], dict[str, int]]] = {
+    "llamacloud_files_to_markdown": (
+        "llamacloud",
+        {"llamacloud/markdown/2026-03-01": {"ok": 4, "failed": 1}},
+        {"directories": 1, "files": 5, "batches": 1},
+    ),
+    "llamacloud_submit_failed_again": (
+        "llamacloud",
+        {
+            "llamacloud/submitted_again/2026-03-01/first": {"ok": 4, "failed": 1},
+            "llamacloud/submitted_again/2026-03-01/second": {"failed": 1},
+        },
+        {"directories": 2, "files": 6, "batches": 2},
+    ),
+    "talkifai_contacts_to_transcripts": (
+        "talkifai",
+        {"talkifai/transcripts/2026-03-01": {"ok": 9, "failed": 1}},
+        {"batches": 1, "starts": 1, "calls": 12},  # one does not answer, and is called three times
+    ),
+    "playment_images_to_annotations": (
+        "playment",
+        {"playment/annotations/2026-03-01": {"ok": 6}},
+        {"batches": 1, "jobs": 6},
+    ),
+}
+"""For each DAG that submits: its vendor, the outcomes in its folders, and what the vendor counted."""
 
 
 def test_there_is_an_example_for_every_listing_and_every_way_to_wait(dags: dict[str, Any]) -> None:
-    assert set(dags) == {*LISTINGS, "playment_project_jobs", *WAITING, *ON_ASSETS}
+    assert set(dags) == {*LISTINGS, "playment_project_jobs", *WAITING, *ON_ASSETS, *SUBMITTING}
+
+
+@pytest.mark.parametrize("dag_id", SUBMITTING)
+def test_a_dag_goes_from_its_input_to_results_and_submits_once(
+    dag_id: str, dags: dict[str, Any], exports: Path
+) -> None:
+    vendor, folders, counted = SUBMITTING[dag_id]
+    dag = dags[dag_id]
+    for task in dag.tasks:
+        task.retry_delay = timedelta(seconds=0.1)
+        if hasattr(task, "poke_interval"):
+            task.poke_interval = 0.1
+    with sandbox(Settings(run_seconds=0.5)) as running, no_backoff():
+        assert dag.test(logical_date=DAY).state == "success"
+        journal = running.journal.as_json()[vendor]
+    assert {name: journal[name]["total"] for name in counted} == counted
+    found = {folder: json.loads((exports / folder / "_MANIFEST.json").read_text())["outcomes"] for folder in folders}
+    assert found == folders
 
 
 @pytest.mark.parametrize("dag_id", LISTINGS)

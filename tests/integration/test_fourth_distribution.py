@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {"batches.py": "acme.py"} | {name: name for name in ("results.py", "operators.py", "provider_info.py")}
+OWN = ("results.py", "submission.py", "operators.py", "provider_info.py")
+SOURCES = {"batches.py": "acme.py"} | {name: name for name in OWN}
 INFO = "acme_airflow_provider-1.0.0.dist-info"
 
 

@@ -17,15 +17,19 @@ import pytest
 
 from airflow_batch_provider.sandbox import Sandbox, Settings
 from airflow_batch_provider.testing import connections, no_backoff, sandbox
+from tests.integration.approvals import answering
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
 ROOT = Path(__file__).parents[2]
 VENDORS = ("playment", "llamacloud", "talkifai")
-PAGES = ["README.md", "docs/testing.md", *(f"docs/guides/{vendor}.md" for vendor in VENDORS)]
+PAGES = ["README.md", "docs/testing.md", "docs/submitting.md", *(f"docs/guides/{vendor}.md" for vendor in VENDORS)]
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 EXPORTS = "file:///data/exports"
 """Where the guides export to; the tests put a temporary folder in its place."""
+INBOX = "file:///data/inbox"
+"""Where what they submit lies, of which the sandbox fails what has ``fail`` in its name, and numbers that end in 7."""
+CONTACTS = 4
 
 
 @dataclass(frozen=True)
@@ -58,15 +62,31 @@ SHELL = [block for vendor in VENDORS for block in blocks(f"docs/guides/{vendor}.
 @pytest.fixture
 def finished_vendors() -> Iterator[Sandbox]:
     """The three vendors' APIs, with every batch finished: no wait takes longer than a look."""
-    with sandbox(Settings(jobs=120, duration=0)) as running, no_backoff():
+    with sandbox(Settings(jobs=120, duration=0, run_seconds=0)) as running, no_backoff():
         yield running
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    """What the guides submit: files, contacts and jobs, some of which fail."""
+    folder = tmp_path / "inbox"
+    (folder / "invoices").mkdir(parents=True)
+    for name in ("one.pdf", "two.pdf", "fail.pdf"):
+        (folder / "invoices" / name).write_text(f"%PDF of {name}")
+    numbers = [f"+4930123456{number}" for number in (1, 2, 3, 7)]
+    assert len(numbers) == CONTACTS
+    (folder / "contacts.csv").write_text("phone,name\n" + "".join(f"{number},Ada\n" for number in numbers))
+    for name in ("jobs", "more_jobs"):  # a project takes each reference id once
+        references = [f"{name}-1", f"{name}-fail"]
+        jobs = [{"reference_id": each, "data": {"image_url": f"https://a.example/{each}"}} for each in references]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(job) + "\n" for job in jobs))
+    return folder
 
 
 def asked_for(dag: Any, running: Sandbox) -> dict[str, str]:
     """Return what a person would type who triggers a DAG by hand."""
     results = running.how_to["results"]
     known = {
-        "parsed": results["llamacloud.batches (parse)"]["batch_id"],
         "playment_batch_when_complete": running.how_to["playment"]["batch_id"],
         "llamacloud_when_completed": results["llamacloud.batches (parse)"]["batch_id"],
         "llamacloud_extracted_invoices": results["llamacloud.batches (extract)"]["batch_id"],
@@ -97,16 +117,17 @@ def dags_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("page", PYTHON)
 def test_the_python_of_a_page_runs_from_top_to_bottom(
-    page: str, finished_vendors: Sandbox, exports: Path, dags_folder: Path
+    page: str, finished_vendors: Sandbox, exports: Path, inbox: Path, dags_folder: Path
 ) -> None:
     namespace: dict[str, Any] = {}
     for block in PYTHON[page]:
-        code = block.code.replace(EXPORTS, exports.as_uri())
+        code = block.code.replace(EXPORTS, exports.as_uri()).replace(INBOX, inbox.as_uri())
         if "with DAG(" in code:
             (dags_folder / f"line_{block.line}.py").write_text(code)
         if "with DAG(" in code and "def test_" not in code:
             dag = the_dag_in(dags_folder / f"line_{block.line}.py")
-            run_dag(dag, finished_vendors)
+            with answering("Approve"):
+                run_dag(dag, finished_vendors)
             continue
         before = set(namespace)
         exec(compile(code, str(block), "exec"), namespace)  # noqa: S102 - our own pages

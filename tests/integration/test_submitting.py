@@ -9,10 +9,15 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.export import failed_items
+from airflow_batch_provider.hooks.talkifai import TalkifAIHook
+from airflow_batch_provider.operators.talkifai import TalkifAIExportConversationsOperator
+from airflow_batch_provider.sandbox import Sandbox
 from airflow_batch_provider.submitting.files import SourceFile, source_files
 from airflow_batch_provider.submitting.rows import Rows
 from tests.integration.object_servers import BUCKET, ObjectServer
 
+AGAIN = {"pending", "queued", "no_answer", "busy", "timeout", "failed", "carrier_error"}
 pytestmark = pytest.mark.parametrize("each_server", ["s3"], indirect=True)
 
 BASE = f"s3://store_test@{BUCKET}"
@@ -93,3 +98,26 @@ def test_a_file_that_was_removed_is_noticed(server: ObjectServer) -> None:
     server.empty()
     with pytest.raises(InvalidParameterError, match=r"contacts: there is no file '.*a\.jsonl'"):
         list(rows)
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv", "parquet"])
+def test_contacts_that_were_not_reached_can_be_submitted_again(
+    file_format: str, vendors: Sandbox, server: ObjectServer
+) -> None:
+    hook = TalkifAIHook()
+    jobs = [job for job in hook.iter_batch_jobs() if job["status"] == "completed" and job["failedCalls"]]
+    job = next(job["id"] for job in jobs if 10 < job["totalContacts"] < 60)
+    contacts = list(hook.iter_contacts(job))
+    destination = f"{BASE}/conversations"
+    export = TalkifAIExportConversationsOperator(
+        task_id="export", batch_job_id=job, destination=destination, file_format=file_format, files=[]
+    )
+    export.execute({})
+    again = failed_items(destination)
+    assert again == [
+        {"phone": contact["phoneNumber"], **{k: v for k, v in contact["contactData"].items() if k != "phone"}}
+        for contact in contacts
+        if contact["status"] in AGAIN
+    ]
+    assert 0 < len(again) < len(contacts)
+    assert [row for _, row in Rows(again, name="contacts")] == again

@@ -42,6 +42,7 @@ from tests.fourth_vendor.operators import (
     AcmeExportTranscriptsOperator,
     AcmeHook,
     AcmeJobSensor,
+    AcmeRunJobOperator,
 )
 from tests.fourth_vendor.provider_info import get_provider_info
 from tests.fourth_vendor.server import (
@@ -64,7 +65,7 @@ from tests.vendor_server import Answer
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests/fourth_vendor"
-FILES = [FOLDER / name for name in ("acme.py", "results.py", "operators.py", "provider_info.py")]
+FILES = [FOLDER / f"{name}.py" for name in ("acme", "results", "submission", "operators", "provider_info")]
 
 
 @pytest.fixture
@@ -73,14 +74,14 @@ def acme() -> Iterator[Acme]:
         yield running
 
 
-def test_it_takes_fewer_than_180_lines() -> None:
-    assert sum(len(path.read_text().splitlines()) for path in FILES[:3]) < 180
+def test_it_takes_fewer_than_270_lines() -> None:
+    assert sum(len(path.read_text().splitlines()) for path in FILES[:4]) < 270
 
 
 GUIDE = (ROOT / "docs/add-a-vendor.md").read_text()
 
 
-def test_the_guide_quotes_the_three_files_as_they_are() -> None:
+def test_the_guide_quotes_the_files_as_they_are() -> None:
     quoted = "".join(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
     assert quoted.split() == "".join(path.read_text() for path in FILES).split()
 
@@ -237,12 +238,10 @@ print(json.dumps(asyncio.run(first())))
 def test_a_triggerer_finds_its_kind_by_import_path_alone(acme: Acme, tmp_path: Path) -> None:
     """In a process of its own, and from a package of another name: nothing was registered anywhere."""
     (tmp_path / "acme_airflow").mkdir()
-    operators = (FOLDER / "operators.py").read_text().replace("tests.fourth_vendor.acme", "acme_airflow.batches")
-    declarations = (FOLDER / "acme.py").read_text().replace("tests.fourth_vendor", "acme_airflow")
-    results = (FOLDER / "results.py").read_text().replace("tests.fourth_vendor.acme", "acme_airflow.batches")
-    (tmp_path / "acme_airflow/operators.py").write_text(operators.replace("tests.fourth_vendor", "acme_airflow"))
-    (tmp_path / "acme_airflow/results.py").write_text(results)
-    (tmp_path / "acme_airflow/batches.py").write_text(declarations)
+    for name in ("acme.py", "results.py", "submission.py", "operators.py"):
+        text = (FOLDER / name).read_text().replace("tests.fourth_vendor.acme", "acme_airflow.batches")
+        own_name = "batches.py" if name == "acme.py" else name
+        (tmp_path / "acme_airflow" / own_name).write_text(text.replace("tests.fourth_vendor", "acme_airflow"))
     path, kwargs = deferred(AcmeJobSensor(task_id="wait", job_id="job 7", deferrable=True, poke_interval=0.01))
     assert path == "airflow_batch_provider.triggers.batch.BatchStatusTrigger"
     assert kwargs["kind"] == "tests.fourth_vendor.acme.JOB"
@@ -362,3 +361,23 @@ def test_results_in_parquet_have_typed_structs(typed: Acme, tmp_path: Path) -> N
     assert str(table.schema.field("item").type) == "struct<id: string, status: string, minutes: int64>"
     assert table["result"][0].as_py() == {"words": words(0), "language": "de"}
     assert table["result"][2].as_py() is None
+
+
+RECORDED = ["https://recordings.example/1", "https://recordings.example/2"]
+
+
+@pytest.mark.parametrize("loses_answers", [False, True], ids=["answered", "answer lost"])
+def test_it_submits_a_job_once(acme: Acme, loses_answers: bool) -> None:
+    acme.loses_answers = loses_answers
+    before = len(acme.jobs)
+    for _ in range(2):
+        run = AcmeRunJobOperator(task_id="run", recordings=RECORDED, submit_key="of today", poll_interval=0.1)
+        assert run.execute({})["status"] == "typed"
+    assert len(acme.jobs) == before + 1
+
+
+def test_its_own_check_fails_before_a_request(acme: Acme) -> None:
+    run = AcmeRunJobOperator(task_id="run", recordings=["ftp://recordings.example/1"])
+    with pytest.raises(InvalidParameterError, match="https"):
+        run.execute({})
+    assert not acme.server.asked

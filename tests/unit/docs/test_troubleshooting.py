@@ -23,7 +23,7 @@ CLASSES = [
     for name, value in vars(exceptions).items()
     if isinstance(value, type) and issubclass(value, BatchProviderError)
 ]
-OTHER_CONSTRUCTORS = {"_error", "_incomplete", "error", "BadHeader", "BadRow", "Verdict", "Problem"}
+OTHER_CONSTRUCTORS = {"_error", "_incomplete", "error", "BadHeader", "BadRow", "Stopped", "Verdict", "Problem"}
 """What makes exceptions of ours, or the values that they are made of."""
 
 

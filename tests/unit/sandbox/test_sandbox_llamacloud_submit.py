@@ -452,6 +452,8 @@ def test_seeded_batches_cannot_be_cancelled(start: Any) -> None:
     [
         (DIRECTORIES, {"data": b"no json"}),
         (DIRECTORIES, {"json": []}),
+        (DIRECTORIES, {"data": b'{"name": "a", "description": NaN}'}),
+        (DIRECTORIES, {"data": b'{"name": "\\ud83d"}'}),
         (DIRECTORIES, {"json": {}}),
         (DIRECTORIES, {"json": {"name": ""}}),
         (DIRECTORIES, {"json": {"name": "x", "type": "index"}}),

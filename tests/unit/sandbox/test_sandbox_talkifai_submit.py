@@ -283,3 +283,17 @@ def test_a_submitted_job_has_a_page_in_studio(start: Any) -> None:
     caller = start()
     page = caller.session.get(f"{caller.sandbox.url}/batch-calls/{create(caller, name='<b>')['batchJobId']}")
     assert (page.status_code, "&lt;b&gt;" in page.text) == (200, True)
+
+
+def test_a_number_that_does_not_answer_is_not_called_again_after_a_cancel(start: Any, clock: Any) -> None:
+    caller = start(clock, run_seconds=12)
+    job = create(caller, "+4930123457", "+4930123451", maxAttempts=2)
+    caller.written(TK, f"{JOBS}/{job['batchJobId']}/start")
+    clock.now += 1
+    caller.written(TK, f"{JOBS}/{job['batchJobId']}/cancel")
+    assert next((c["status"], c["attemptCount"]) for c in detail(caller, job)["contacts"]) == ("dialing", 1)
+    clock.now += 100
+    shown = detail(caller, job)
+    assert [(c["status"], c["attemptCount"]) for c in shown["contacts"]] == [("cancelled", 1), ("cancelled", 0)]
+    assert (shown["contactsProcessed"], shown["failedCalls"]) == (0, 0)
+    assert caller.sandbox.journal.talkifai.calls.total == 1

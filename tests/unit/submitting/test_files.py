@@ -147,6 +147,7 @@ CASES: dict[str, tuple[Any, str]] = {
         "'file://{}/many'.",
     ),
     "twice": (["{}/1", "{}/2", "file://{}//1"], "files: files are named more than once: 'file://{}/1'."),
+    "twice in other words": (["{}/1", "local://{}/1"], "files: files are named more than once: 'file://{}/1'."),
     "no bytes": (["{}/1", "{}/zero"], "files: files are empty: 'file://{}/zero'."),
     "too large": (
         ["{}/1", "{}/large"],

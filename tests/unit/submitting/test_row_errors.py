@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import zstandard
 
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats import libraries
+from airflow_batch_provider.submitting.row_files import LONGEST_LINE, BadRow, ReadRows, csv_rows, json_rows
 from airflow_batch_provider.submitting.rows import Rows
 
 SECRET = "sesame"
@@ -58,6 +60,28 @@ def test_an_error_names_the_file_and_the_row_and_nothing_of_what_it_contains(
     said = error_of(path)
     assert said == f"contacts: {reason.format(path.as_uri())}."
     assert SECRET not in said
+
+
+class Endless(io.RawIOBase):
+    """A file without a line's end, which counts what is read of it."""
+
+    read_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        buffer[:] = b"x" * len(buffer)
+        self.read_bytes += len(buffer)
+        return len(buffer)
+
+
+@pytest.mark.parametrize("read", [json_rows, csv_rows])
+def test_no_more_is_read_of_a_line_than_a_row_may_have(read: ReadRows) -> None:
+    endless = Endless()
+    with pytest.raises(BadRow, match="has a line of more than 16 MiB"):
+        next(read(io.BufferedReader(endless)))
+    assert endless.read_bytes < 2 * LONGEST_LINE
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,11 @@ def test_values_of_csv_stay_text(cell: str, tmp_path: Path) -> None:
         ("rows.csv", b"a\n", []),
         ("rows.csv", b"a,b\n\n1,2\n\r\n3,4", [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]),
         ("rows.csv", b'a,b\n"1\n,""2""",\xe2\x80\xa8\n', [{"a": '1\n,"2"', "b": "\u2028"}]),
+        ("rows.csv", BOM + b"a,b\n" + BOM + b"1,2\n", [{"a": "\ufeff1", "b": "2"}]),
         ("rows.jsonl.gz", gzip.compress(b'{"a": 1}\n') + gzip.compress(b'{"a": 2}\n'), [{"a": 1}, {"a": 2}]),
         ("rows.jsonl.zst", zstandard.compress(b'{"a": 1}\n') + zstandard.compress(b'{"a": 2}\n'), [{"a": 1}, {"a": 2}]),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_blank_lines_and_the_end_of_a_file(
     name: str, content: bytes, expected: list[dict[str, Any]], tmp_path: Path

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_batch_provider.apis.batch_state import Outcome
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.plans import Ask, Pause
 from airflow_batch_provider.vendors import talkifai
@@ -153,7 +154,11 @@ CASES: dict[str, tuple[Row, list[str], list[Any], Said]] = {
             [],
             ("missing", f"there is no call to export: the contact's status is {status}", []),
         )
-        for status in ("pending", "queued", "dialing", "no_answer", "busy", "timeout")
+        for status in ("pending", "queued", "dialing")
+    },
+    **{
+        status: (row("c", status, failureReason="after 3 calls"), [], [], ("failed", f"{status}: after 3 calls", []))
+        for status in ("no_answer", "busy", "timeout")
     },
 }
 
@@ -162,6 +167,12 @@ CASES: dict[str, tuple[Row, list[str], list[Any], Said]] = {
 def test_a_contact_becomes(contact: Row, kinds: list[str], answers: list[Any], expected: Said) -> None:
     item, _ = run(talkifai.CONVERSATIONS.item(batch(*kinds), contact, None), answers)
     assert said(item) == expected
+
+
+@pytest.mark.parametrize("status", ["no_answer", "busy", "timeout"])
+def test_a_contact_of_a_job_that_runs_may_be_called_again(status: str) -> None:
+    item, _ = run(talkifai.CONVERSATIONS.item(batch(outcome=Outcome.RUNNING), row("c", status), None), [])
+    assert said(item) == ("missing", f"there is no call to export: the contact's status is {status}", [])
 
 
 def test_every_status_of_a_contact_has_an_outcome() -> None:
