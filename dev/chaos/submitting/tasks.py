@@ -112,9 +112,9 @@ class Task:
         self._ahead = self.account.advance(seconds) - time.time()
 
     def wake(self) -> None:
-        """Let the tries go on that were stopped, to their ends."""
+        """Let the tries go on that were stopped, each to its end, the first one first."""
         while self.zombies:
-            process = self.zombies.pop()
+            process = self.zombies.pop(0)
             self.server.resume(process)
             self.server.wait(process)
 
