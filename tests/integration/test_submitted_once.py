@@ -148,7 +148,7 @@ def test_lost_answers_and_late_listings_submit_nothing_twice(name: str, make: Ma
             how = How.STATUS if effect is When.NEVER else How.CLOSE
             lost = Lost(on=on, how=how, effect=effect, seconds=LAG, nth=(1,))
             knobs = {"lag": LAG, "faults": [lost], "start_after": 0.0}
-            task = make(name, knobs=knobs, has_store=effect is not When.LATER)
+            task = make(name, knobs=knobs, has_store=effect is not When.LATER, retry_delay=0.0)
             task.play()
             expect_once(task, f"{on}, takes effect {effect}")
 
