@@ -165,7 +165,7 @@ bench-quick: $(VENV)/.dev ## Compare exports with HttpOperator, the libraries al
 
 # RELIABILITY='--minutes 30 --seed 2' for more of it, --tries 50 for less
 .PHONY: reliability
-reliability: $(VENV)/.azurite ## Kill, stop and starve exports at random, and write docs/reliability.md (thirteen minutes)
+reliability: $(VENV)/.azurite ## Kill, stop and starve exports and tasks that submit, and write docs/reliability.md (sixteen minutes)
 	@$(BIN)/python -m dev.chaos $(RELIABILITY)
 
 .PHONY: package

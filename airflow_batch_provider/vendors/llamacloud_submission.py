@@ -6,7 +6,7 @@ directory of its own, whose name is the key of the work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import timedelta
 from functools import partial
 from pathlib import PurePosixPath
@@ -228,7 +228,8 @@ def _fill_directory(work: Work, place: Copy | None) -> Plan[tuple[Copy, bool] | 
         )
         if isinstance(made, Stopped):
             return Stopped(f"{made.reason} One that was deleted may have the name.", made.cause)
-        place, is_new = made.copies[0], made.is_new
+        # One of several may be another try's, which uploads to it.
+        place, is_new = made.copies[0], made.is_new and len(made.copies) == 1
     expected = {_unique_id(position, file): file for position, file in enumerate(work.items, 1)}
     there = {} if is_new else (yield from _files(place))
     if foreign := there.keys() - expected.keys():
@@ -237,7 +238,7 @@ def _fill_directory(work: Work, place: Copy | None) -> Plan[tuple[Copy, bool] | 
             f"{_shown(entries[0].document.get('display_name') for name, entries in there.items() if name in foreign)}: "
             "it was filled by a try with others."
         )
-    missing = [name for name in expected if name not in there]
+    missing, uploaded = [name for name in expected if name not in there], set[str]()
     yield Standing(
         f"Directory {place.id} is there for the files, which cost nothing yet; another try of this task continues with "
         "it."
@@ -245,10 +246,11 @@ def _fill_directory(work: Work, place: Copy | None) -> Plan[tuple[Copy, bool] | 
     if missing:
         yield Tell(f"LlamaCloud: uploading {len(missing)} of {len(expected)} files to directory {place.id}")
         uploads = [partial(_upload, work, place, name, expected[name]) for name in missing]
-        problems = yield from each(uploads, most=MOST_AT_ONCE)
-        if problems:
+        sent = yield from each(uploads, most=MOST_AT_ONCE)
+        if problems := [one for one in sent if isinstance(one, Stopped)]:
             return problems[0]
-    problem = yield from _check_files(place, expected)
+        uploaded = {one.id for one in sent if isinstance(one, Copy)}
+    problem = yield from _check_files(place, expected, uploaded)
     return problem or (place, not missing)
 
 
@@ -274,7 +276,9 @@ def _files(directory: Copy, **values: Any) -> Plan[dict[str, list[Copy]]]:
     return found
 
 
-def _upload(work: Work, directory: Copy, unique_id: str, file: SourceFile) -> Plan[Stopped | None]:
+def _upload(work: Work, directory: Copy, unique_id: str, file: SourceFile) -> Plan[Copy | Stopped | None]:
+    """Upload a file; return it if the vendor says that it came, and None if the listing does."""
+
     def find() -> Plan[Sequence[Copy]]:
         found = yield from _files(directory, unique_id=unique_id)
         return found.get(unique_id, [])
@@ -298,17 +302,21 @@ def _upload(work: Work, directory: Copy, unique_id: str, file: SourceFile) -> Pl
 
     sent = yield from send()
     if isinstance(sent, Copy):
-        return None
+        return sent
     # Whether it came is seen in the listing, and what did not come is sent again.
     made = yield from once(find, send, what=f"file {unique_id}", was_sent=True)
     return made if isinstance(made, Stopped) else None
 
 
-def _check_files(directory: Copy, expected: Mapping[str, SourceFile]) -> Plan[Stopped | None]:
-    """Check that a directory has each file once; a second copy, of a worker that was thought dead, is deleted."""
+def _check_files(directory: Copy, expected: Mapping[str, SourceFile], uploaded: Set[str]) -> Plan[Stopped | None]:
+    """Check that a directory has each file once; a second copy, of a worker that was thought dead, is deleted.
+
+    What was uploaded now must be listed: then what another worker uploaded before is listed too.
+    """
     there = yield from _files(directory)
     for seconds in PAUSES:
-        if there.keys() >= expected.keys():
+        listed = {copy.id for copies in there.values() for copy in copies}
+        if there.keys() >= expected.keys() and listed >= uploaded:
             break
         yield from pause(seconds, NEVER)
         there = yield from _files(directory)

@@ -14,9 +14,13 @@ from pathlib import Path
 import pytest
 
 from dev.chaos.attempts import ForkServer, fork_server
+from dev.chaos.counting.client import counting_vendors
 from dev.chaos.fixtures import FORMATS, LISTINGS, REPLACED, Destination, Vendor, local, on_server, small_disk, vendor
 from dev.chaos.results import results_vendor, trial_of_results
 from dev.chaos.steps import ERROR, KILL, PHASES, TIMEOUT
+from dev.chaos.submitting.experiment import Experiment as Submissions
+from dev.chaos.submitting.experiment import Submitted
+from dev.chaos.submitting.pieces import pieces
 from dev.chaos.trials import (
     AWAY,
     FAULTS,
@@ -40,6 +44,8 @@ _SHARE_OF_LOOPS = 0.1
 """Of the time of the trials, for three writers on each store."""
 _SHARE_OF_RESULTS = 0.5
 """Of the time of the trials, for results on top of it."""
+_SHARE_OF_SUBMISSIONS = 0.5
+"""Of the time of the trials, for tasks that submit on top of it."""
 FAULTS_OF_RESULTS = {KILL: 6, KILL_AT_ANY_TIME: 3, KILL_IN_TRANSFER: 1, TIMEOUT: 1, ERROR: 1, ZOMBIE: 1}
 FORMATS_OF_RESULTS = ("jsonl", "parquet")
 # Kills are what the promise is about; ten seconds away cost ten seconds.
@@ -114,6 +120,7 @@ class Results:
     :param items: the rows of trials with results, by fault, phase and store
     :param seconds: that the trials with listings took
     :param seconds_of_items: that those with results took
+    :param submitted: what came of tasks that submit
     """
 
     seed: int
@@ -126,6 +133,7 @@ class Results:
     seconds: float = 0.0
     items: dict[Cell, Sum] = field(default_factory=dict)
     seconds_of_items: float = 0.0
+    submitted: Submitted = field(default_factory=Submitted)
 
 
 class Experiment:
@@ -159,6 +167,7 @@ class Experiment:
                 print(f"\r{done} trials, {self.results.findings.total()} findings ", end="", flush=True)
             self.results.seconds = time.monotonic() - began
             self._try_results(stack, attempts, servers, _SHARE_OF_RESULTS * minutes, most)
+            self.results.submitted = self._try_submissions(_SHARE_OF_SUBMISSIONS * minutes, most)
             for place in (None, *servers):
                 make = partial(on_server, place) if place else partial(local, self._folder)
                 self.results.loops.append(loop(attempts, make, _SHARE_OF_LOOPS * 60 * minutes))
@@ -187,6 +196,18 @@ class Experiment:
             done = sum(cell.trials for cell in self.results.items.values())
             print(f"\r{done} trials with results, {self.results.findings.total()} findings ", end="", flush=True)
         self.results.seconds_of_items = time.monotonic() - began
+
+    def _try_submissions(self, minutes: float, most: int | None) -> Submitted:
+        """Make trials with tasks that submit until the time is up, or there were enough."""
+        folder = self._folder / "submitting"
+        (folder / "steps").mkdir(parents=True)
+
+        def report(done: int, findings: int) -> None:
+            print(f"\r{done} trials with tasks that submit, {findings} findings ", end="", flush=True)
+
+        with counting_vendors() as vendors, fork_server(folder / "steps", "dev.chaos.submitting.process") as steps:
+            trials = Submissions(steps, vendors, pieces(folder / "files"), folder, self.results.seed)
+            return trials.run(minutes, most, report)
 
     def _is_enough(self, most: int | None) -> bool:
         return most is not None and sum(cell.trials for cell in self.results.cells.values()) >= most

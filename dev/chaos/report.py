@@ -12,6 +12,7 @@ from dev.chaos.fixtures import ROWS, ROWS_BEFORE, ROWS_PER_PART
 from dev.chaos.listings import RUNS, Case, Moving
 from dev.chaos.results import ITEMS, ITEMS_BEFORE, SECONDS_BETWEEN_CHECKPOINTS, SECONDS_FOR_AN_ANSWER
 from dev.chaos.steps import PHASES
+from dev.chaos.submitting.experiment import FAITHFUL, KILLED, LATE, LONGEST_LAG, LOSSY, NOTHING, STOPPED, Submitted
 from dev.chaos.trials import FAULTS
 from dev.markdown import table, versions
 
@@ -66,6 +67,7 @@ def render(results: Results, listings: Sequence[Moving]) -> str:
         _summary(results, total),
         _cells(results),
         _items(results),
+        submissions(results.submitted),
         _findings(results),
         _loops(results),
     ]
@@ -145,10 +147,53 @@ end every file is compared with the vendor's. {results.seconds_of_items / 60:.1f
 """
 
 
+def submissions(found: Submitted) -> str:
+    """Return what came of tasks that submit batches."""
+    head = (
+        "batch | the task is | the vendor | trials | tries | tries killed or stopped | answers lost or refused "
+        "| batches cancelled before they ran | items twice | items missing | failed in the end"
+    )
+    order = {name: place for place, name in enumerate((NOTHING, KILLED, STOPPED, FAITHFUL, LATE, LOSSY))}
+    cells = sorted(found.cells.items(), key=lambda item: (item[0].piece, order[item[0].task], order[item[0].vendor]))
+    lines = (
+        (
+            f"`{cell.piece}`",
+            cell.task if cell.task != NOTHING else "left alone",
+            cell.vendor,
+            *(getattr(one, each.name) for each in fields(one)),
+        )
+        for cell, one in cells
+    )
+    sums = list(found.cells.values())
+    return f"""\
+## Tasks that submit
+
+A task submits a batch and waits for it, on a worker or deferred, with and without Airflow's task state store. It is
+killed at a random point or at any time in its first tries, or in the triggerer, or stopped there until its successor
+has submitted or has finished. The vendor loses answers of requests that took effect before, never or later, refuses
+some, and shows in its listings what was made up to {LONGEST_LAG:.0f} s later; its clock is ahead by the pauses that the
+package makes, so that none takes time. Tries follow after 0, 60 or 300 s until one is a success. A vendor of its own,
+written from the vendors' documentation alone, counts what it was made to do; the task must return what the vendor's
+sensor returns. {found.seconds / 60:.1f} minutes.
+
+* **{sum(one.trials for one in sums)} trials**, {sum(one.tries for one in sums)} tries,
+  {sum(one.struck for one in sums)} of them killed or stopped, {sum(one.lost for one in sums)} answers lost or refused:
+  {sum(one.twice for one in sums)} items processed twice, {sum(one.missing for one in sums)} not at all.
+* {sum(one.copies for one in sums)} times a second batch was made, and cancelled before it ran.
+
+What no vendor lets anybody know is left out: what a listing shows later than all look-ups of a try and its successor,
+and a try at LlamaCloud that is stopped between its last look-up and the request that creates, and goes on when its
+successor's batch is there: its copy is cancelled, and costs nothing only if it has not begun by then.
+
+{table(head, lines, texts=3)}
+"""
+
+
 def _findings(results: Results) -> str:
-    if not results.findings:
+    findings = results.findings + results.submitted.findings
+    if not findings:
         return "## What should not have been\n\nNothing.\n"
-    lines = ((what, count) for what, count in sorted(results.findings.items()))
+    lines = ((what, count) for what, count in sorted(findings.items()))
     return f"## What should not have been\n\n{table('what | trials', lines, texts=1)}\n"
 
 

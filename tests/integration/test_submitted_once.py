@@ -128,6 +128,19 @@ def test_a_zombie_that_goes_on_after_its_successor_has_finished_submits_nothing(
         expect_once(task, points[nth])
 
 
+def test_two_tries_that_fill_one_directory_have_each_file_processed_once(make: Make) -> None:
+    points = points_of(make("llamacloud.batch"), EXECUTE)
+    uploading = next(nth for nth, point in enumerate(points) if point.endswith("/upload"))
+    creating = next(nth for nth, point in enumerate(points) if point.startswith("before POST"))
+    # Both make a directory and keep the older one; what the first uploads there is listed before what the second does.
+    task = make("llamacloud.batch", knobs={"lag": LAG, "start_after": 10 * LAG, "equal_names": "allowed"})
+    task.try_once({(1, EXECUTE): Fault(STOP, uploading)})
+    task.try_once({(2, EXECUTE): Fault(STOP, creating)})
+    task.wake()
+    task.play()
+    expect_once(task)
+
+
 @pytest.mark.parametrize("name", PIECES)
 def test_lost_answers_and_late_listings_submit_nothing_twice(name: str, make: Make) -> None:
     for on in CREATIONS[name]:
@@ -135,7 +148,7 @@ def test_lost_answers_and_late_listings_submit_nothing_twice(name: str, make: Ma
             how = How.STATUS if effect is When.NEVER else How.CLOSE
             lost = Lost(on=on, how=how, effect=effect, seconds=LAG, nth=(1,))
             knobs = {"lag": LAG, "faults": [lost], "start_after": 0.0}
-            task = make(name, knobs=knobs, has_store=effect is not When.LATER)
+            task = make(name, knobs=knobs, has_store=effect is not When.LATER, retry_delay=0.0)
             task.play()
             expect_once(task, f"{on}, takes effect {effect}")
 

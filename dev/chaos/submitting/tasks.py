@@ -112,9 +112,9 @@ class Task:
         self._ahead = self.account.advance(seconds) - time.time()
 
     def wake(self) -> None:
-        """Let the tries go on that were stopped, to their ends."""
+        """Let the tries go on that were stopped, each to its end, the first one first."""
         while self.zombies:
-            process = self.zombies.pop()
+            process = self.zombies.pop(0)
             self.server.resume(process)
             self.server.wait(process)
 
@@ -159,8 +159,12 @@ class Task:
             clock=f"{self.account.url}/advance?key={self.account.key}",
             ahead=self._ahead,
             task_run={
-                "dag_id": "dag", "run_id": self.run, "task_id": "submit", "map_index": -1,
-                "try_number": self.try_number, "max_tries": self.max_tries,
+                "dag_id": "dag",
+                "run_id": self.run,
+                "task_id": "submit",
+                "map_index": -1,
+                "try_number": self.try_number,
+                "max_tries": self.max_tries,
             },
             began=self._began,
             store=str(self._store) if self._store else None,
