@@ -121,6 +121,7 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     :param single_values: the other parameters of ``single``
     :param state: reads the vendor's object
     :param cancel: cancels one of them; it takes the id by ``id_parameter`` too
+    :param lists_counts: whether the listing shows the counters that a single read shows
     :param together: reads all of them as one; its state is that of the id :data:`ALL`
     """
 
@@ -133,7 +134,19 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     single_values: Mapping[str, Any] = msgspec.field(default_factory=dict)
     state: Callable[[Mapping[str, Any]], BatchState]
     cancel: Resource | None = None
+    lists_counts: bool = True
     together: Callable[[Sequence[Mapping[str, Any]]], BatchState] | None = None
+
+    def version_of(self, state: BatchState) -> dict[str, Any]:
+        """Return what tells states of a batch apart; it is the same for a batch that is listed and one that is read alone.
+
+        :param state: a state whose texts are harmless
+        """
+        return {
+            "status": state.status,
+            "counts": dict(state.counts) if self.lists_counts else {},
+            "updated_at": state.updated_at,
+        }
 
     def __post_init__(self) -> None:
         listed = {parameter.name: parameter for parameter in self.listing.parameters}

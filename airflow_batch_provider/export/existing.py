@@ -20,6 +20,7 @@ class IfExists(StrEnum):
     REPLACE = "replace"
     ERROR = "error"
     SKIP = "skip"
+    REFRESH = "refresh"
 
 
 def stays(store: Store, there: Manifest, spec: ExportSpec, if_exists: IfExists, *, is_new: bool) -> bool:
@@ -46,7 +47,15 @@ def stays(store: Store, there: Manifest, spec: ExportSpec, if_exists: IfExists, 
             f"{store.uri} holds an export of {there.finished_at} already; choose another destination "
             "or if_exists='replace'."
         )
+    if if_exists is IfExists.REFRESH:
+        is_current = spec.source_version is not None and there.source_version == spec.source_version
+        return is_current and _is_of_the_same(there, spec) and _is_whole(store, there)
     return if_exists is IfExists.SKIP and _is_whole(store, there)
+
+
+def _is_of_the_same(there: Manifest, spec: ExportSpec) -> bool:
+    wanted = (spec.listing, dict(spec.params), spec.file_format.name, spec.file_format.compression)
+    return (there.listing, there.params, there.format, there.compression) == wanted
 
 
 def _refuse_sharing(store: Store, there: Manifest, ours: TaskRun) -> None:

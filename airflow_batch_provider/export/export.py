@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -78,6 +78,7 @@ def export(
     resume: bool = True,
     if_exists: IfExists = IfExists.REPLACE,
     may_be_empty: bool = True,
+    version_now: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Manifest:
     """Export a listing atomically: it is published whole, or not at all.
 
@@ -87,6 +88,7 @@ def export(
     :param resume: whether to resume an earlier try of the same piece of work, and to let a later one do so
     :param if_exists: what to do about an export of another piece of work
     :param may_be_empty: whether to publish an export without rows
+    :param version_now: reads the state of the batch, to compare it with ``spec.source_version`` after the rows
     :return: the manifest of the published export; of the one that is there already, if it is left as it is
     :raises EmptyExportError: there are no rows, and nothing was published
     :raises ExportExistsError: there is an export of another piece of work, and it may not be replaced
@@ -101,7 +103,7 @@ def export(
         return found.manifest
     staging.begin()
     may_resume = resume and spec.task_run.run_id is not None
-    with closing(_Try(source, store, spec, staging, may_resume, may_be_empty)) as this_try:
+    with closing(_Try(source, store, spec, staging, may_resume, may_be_empty, version_now)) as this_try:
         try:
             return publish(
                 store,
@@ -133,7 +135,9 @@ class _Try:
         staging: Staging,
         may_resume: bool,
         may_be_empty: bool,
+        version_now: Callable[[], Mapping[str, Any]] | None,
     ) -> None:
+        self._version_now = version_now
         self._source = source
         self._store = store
         self._spec = spec
@@ -301,6 +305,7 @@ class _Try:
             parts=(),
             files=self._files_of_manifest(),
             outcomes=self._outcomes(),
+            source_version=self._source_version(),
             status_counts=dict(sorted(stats.statuses.items())),
             pages=stats.pages,
             duplicates_dropped=stats.duplicates,
@@ -320,6 +325,17 @@ class _Try:
             map_index=UNSET if run.map_index is None else run.map_index,
             try_number=UNSET if run.try_number is None else run.try_number,
         )
+
+    def _source_version(self) -> dict[str, Any] | None:
+        """Return the state of the batch, if it has not changed while its rows were read."""
+        before = self._spec.source_version
+        if before is None or self._version_now is None:
+            return None
+        after = self._version_now()
+        if after == before:
+            return dict(before)
+        log.warning("The batch changed while it was exported, from %s to %s", dict(before), dict(after))
+        return None
 
     def _files_of_manifest(self) -> Files:
         files = self._journal.files.values()

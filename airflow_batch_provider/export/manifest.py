@@ -101,7 +101,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     estimate; ``unexpected_values`` counts, by documented field, values of another type than documented, which CSV and
     Parquet have in ``_extra`` only; Parquet names nested fields with a dotted path.
     ``files``, ``outcomes`` and ``requests`` are of exports of results; the outcomes add up to the rows.
-    ``map_index`` and ``try_number`` are there if Airflow said them.
+    ``source_version`` is of exports of one batch: the state that it had before the rows were read, and after; null if
+    it changed meanwhile. ``map_index`` and ``try_number`` are there if Airflow said them.
     """
 
     version: int = VERSION
@@ -115,6 +116,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...]
     files: Files = Files()
     outcomes: dict[str, Count] = {}
+    source_version: dict[str, Any] | None = None
     status_counts: dict[str, Count]
     pages: Count
     duplicates_dropped: Count
@@ -136,6 +138,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_depth(self.params)
+        check_depth(self.source_version)
         if self.format not in FORMATS:
             raise ValueError(f"format {self.format[:100]!r} is not known to this release")
         for name in self.replaces:

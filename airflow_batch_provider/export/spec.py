@@ -31,6 +31,7 @@ class ExportSpec:
     :param is_results: whether rows are results, which cost a request or more each and may have files
     :param fails_on_items: whether to publish nothing if items have failed
     :param source: where the listing is read, hashed: a cursor means nothing elsewhere
+    :param source_version: the state of the batch whose rows are exported, before they are read
     """
 
     listing: str
@@ -42,6 +43,7 @@ class ExportSpec:
     is_results: bool = False
     fails_on_items: bool = False
     source: str = ""
+    source_version: Mapping[str, Any] | None = None
 
     @cached_property
     def id(self) -> str:
@@ -66,7 +68,7 @@ class ExportSpec:
     @property
     def fingerprint(self) -> str:
         """Differs if what one try has written is of no use to the next."""
-        return _digest([self.id, self.source, __version__])
+        return _digest([self.id, self.source, self.source_version, __version__])
 
 
 def _digest(what: Any) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
+from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Identifier, Integer, Violation
 from airflow_batch_provider.exceptions import EmptyExportError, InvalidParameterError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 FILE_FORMATS = Choice(tuple(FORMATS))
 COMPRESSIONS = Choice(COMPRESSION_NAMES)
 ESCAPE_FORMULAS = Boolean()
-IF_EXISTS = Choice(("replace", "error", "skip"))
+IF_EXISTS = Choice(("replace", "error", "skip", "refresh"))
 IF_EMPTY = Choice(("publish", "fail", "skip"))
 ON_DRIFT = Choice(("retry", "fail", "warn"))
 RESUME = Boolean()
@@ -66,7 +67,8 @@ class ExportOperator(BaseOperator):
         ``("batch_id",)`` shows of each job of Playment which batch it belongs to, which the vendor's rows do not
     :param rows_per_part: rows in each file but the last
     :param if_exists: what to do where another export is published already: ``replace`` it (default), fail with
-        ``error``, or ``skip`` the work and return the summary of what is there
+        ``error``, ``skip`` the work and return the summary of what is there, or ``refresh``: skip it if the batch has
+        the state that it had then, which takes a request or two, and replace it otherwise; for exports of one batch
     :param if_empty: what to do if the listing has no rows: ``publish`` an empty export (default), ``fail``, or
         ``skip`` the task; with the last two nothing is published, and an export that was there before stays
     :param on_drift: what to do where a listing that is paged by offset or number moved while it was read, so that rows
@@ -79,6 +81,8 @@ class ExportOperator(BaseOperator):
     """
 
     hook_class: ClassVar[type[BatchApiHook]]
+    batch_kind: ClassVar[BatchKind | None] = None
+    """The kind of batch that one export is of, if it is of one."""
     template_fields: Sequence[str] = (
         "destination",
         "destination_conn_id",
@@ -172,12 +176,21 @@ class ExportOperator(BaseOperator):
         values = hook.fill(self._exports, self._values())
         label_mapped_task(context, self._ids())
         store = open_store(self.destination, self.destination_conn_id or None)
-        spec = self._spec(context, hook, values)
+        version_now = self._version_reader(hook, values)
+        spec = self._spec(context, hook, values, version_now() if version_now else None)
         source = self.source(hook, values)
         resume = RESUME.encode(self.resume) == "true"
         if_exists, may_be_empty = IfExists(self.if_exists), self.if_empty == "publish"
         try:
-            manifest = export(source, store, spec, resume=resume, if_exists=if_exists, may_be_empty=may_be_empty)
+            manifest = export(
+                source,
+                store,
+                spec,
+                resume=resume,
+                if_exists=if_exists,
+                may_be_empty=may_be_empty,
+                version_now=version_now,
+            )
         except EmptyExportError as error:
             if self.if_empty == "skip":
                 raise AirflowSkipException(str(error)) from None
@@ -199,7 +212,33 @@ class ExportOperator(BaseOperator):
         self._check("resume", self.resume, RESUME)
         self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)
 
-    def _spec(self, context: Context, hook: BatchApiHook, values: Mapping[str, Any]) -> ExportSpec:
+    def _version_reader(self, hook: BatchApiHook, values: Mapping[str, Any]) -> Callable[[], dict[str, Any]] | None:
+        """Return what reads the state of the batch that is exported, None if it is a listing of many."""
+        kind, parameter = self.batch_kind, self._batch_parameter()
+        if kind is None or parameter is None:
+            if self.if_exists == "refresh":
+                raise InvalidParameterError(
+                    f"{type(self).__name__}: if_exists='refresh' is for exports of one batch, whose state says whether "
+                    "it changed; allowed is one of 'replace', 'error', 'skip'."
+                )
+            return None
+        from airflow_batch_provider.waiting.reader import StateReader
+
+        scope = hook.listing_scope(kind, {name: values[name] for name in kind.scope if name in values})
+        reader, batch_id = StateReader(hook.connect(), kind, scope, is_patient=True), str(values[parameter])
+        return lambda: kind.version_of(reader.read_one(batch_id))
+
+    def _batch_parameter(self) -> str | None:
+        """Return the parameter with the id of the batch that is exported."""
+        return None
+
+    def _spec(
+        self,
+        context: Context,
+        hook: BatchApiHook,
+        values: Mapping[str, Any],
+        source_version: Mapping[str, Any] | None,
+    ) -> ExportSpec:
         from airflow_batch_provider.export.spec import ExportSpec
         from airflow_batch_provider.formats.format import Format
 
@@ -219,6 +258,7 @@ class ExportOperator(BaseOperator):
             show=hook.connect().show,
             **self._spec_facts(),
             source=hook.connect().settings.source,
+            source_version=source_version,
         )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:

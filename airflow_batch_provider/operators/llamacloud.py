@@ -164,6 +164,7 @@ class LlamaCloudExportBatchResultsOperator(_LlamaCloudResultsOperator):
     """
 
     results = llamacloud_results.RESULTS
+    batch_kind = llamacloud.BATCH_KIND
     template_fields = (
         *ResultsExportOperator.template_fields,
         "batch_id",
@@ -194,6 +195,7 @@ class LlamaCloudExportBatchProcessingResultsOperator(_LlamaCloudResultsOperator)
     """
 
     results = llamacloud_results.PROCESSING_JOB_RESULTS
+    batch_kind = llamacloud.BATCH_PROCESSING_JOB_KIND
     template_fields = (
         *ResultsExportOperator.template_fields,
         "job_id",

@@ -51,11 +51,15 @@ class PlaymentExportBatchJobsOperator(PlaymentExportBatchesOperator):
     """
 
     listing = playment.BATCH_JOBS
+    batch_kind = playment.BATCH_KIND
     template_fields = (*PlaymentExportBatchesOperator.template_fields, "batch_id")
 
     def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.batch_id = batch_id
+
+    def _batch_parameter(self) -> str:
+        return "batch_id"
 
 
 class PlaymentExportJobResultsOperator(ResultsExportOperator):
@@ -70,6 +74,7 @@ class PlaymentExportJobResultsOperator(ResultsExportOperator):
     """
 
     results = playment.JOB_RESULTS
+    batch_kind = playment.BATCH_KIND
     hook_class = PlaymentHook
     template_fields: Sequence[str] = (
         *ResultsExportOperator.template_fields,

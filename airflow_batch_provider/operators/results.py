@@ -104,6 +104,9 @@ class ResultsExportOperator(ExportOperator):
             asked["unfinished"] = self.unfinished
         return asked if not self.shard else {**asked, "shard": SHARD.encode(self.shard)}
 
+    def _batch_parameter(self) -> str:
+        return self.results.batch
+
     @property
     def _kinds(self) -> Choice:
         return Choice(tuple(kind.name for kind in self.results.kinds))

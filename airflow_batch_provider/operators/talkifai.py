@@ -81,6 +81,7 @@ class TalkifAIExportContactsOperator(ListingExportOperator):
     """
 
     listing = talkifai.CONTACTS
+    batch_kind = talkifai.BATCH_JOB_KIND
     hook_class = TalkifAIHook
     template_fields = (
         *ListingExportOperator.template_fields,
@@ -151,6 +152,7 @@ class TalkifAIExportConversationsOperator(ResultsExportOperator):
     """
 
     results = talkifai.CONVERSATIONS
+    batch_kind = talkifai.BATCH_JOB_KIND
     hook_class = TalkifAIHook
     template_fields = (*ResultsExportOperator.template_fields, "batch_job_id", "talkifai_conn_id")
 

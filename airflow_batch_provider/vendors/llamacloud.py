@@ -248,6 +248,7 @@ BATCH_KIND = BatchKind(
     single_values={"expand": "results"},
     state=_batch_state,
     cancel=CANCEL_BATCH,
+    lists_counts=False,  # they come with the results, which a listing need not have
 )
 
 BATCH_PROCESSING_JOB_KIND = BatchKind(

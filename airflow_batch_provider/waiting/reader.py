@@ -49,17 +49,18 @@ class ListedStates(msgspec.Struct, frozen=True):
 class StateReader:
     """Reads states of one kind of batch within one scope. What is wrong with one batch is said of that one alone.
 
-    :param client: where to ask; each request is sent once
+    :param client: where to ask; each request is sent once, but for what ``is_patient`` says
     :param kind: what to ask for
     :param scope: the values of ``kind.scope``, checked already
+    :param is_patient: whether a request that fails is sent again as often as the connection says
     """
 
-    def __init__(self, client: Client, kind: BatchKind, scope: Mapping[str, str]) -> None:
-        self.client = client.for_polling()
+    def __init__(self, client: Client, kind: BatchKind, scope: Mapping[str, str], *, is_patient: bool = False) -> None:
+        self.client = client if is_patient else client.for_polling()
         self.kind = kind
         self.scope = scope
         self._listing = ForgivingListing.of(kind.listing)
-        self._listing_client = client.for_polling(attempts=ATTEMPTS_PER_PAGE)
+        self._listing_client = client if is_patient else client.for_polling(attempts=ATTEMPTS_PER_PAGE)
         self._known: dict[str, tuple[bytes, ShownState]] = {}
         self._unreadable: set[str] = set()
         self.pages_read = 0
