@@ -166,10 +166,17 @@ class Listing(Endpoint, frozen=True, kw_only=True):
     def existed(self, row: Row, moment: datetime) -> bool:
         """Return whether an object existed at a moment, by its time of creation; in doubt, it did."""
         try:
-            created = read_moment(json.loads(row.json)[self.created_field], self.created_clock)
-        except (LookupError, TypeError, ValueError):
+            created = self.created(json.loads(row.json))
+        except ValueError:
             return True
-        return created < moment
+        return created is None or created < moment
+
+    def created(self, document: Any) -> datetime | None:
+        """Return when an object was created, None if it does not say."""
+        try:
+            return read_moment(document[self.created_field], self.created_clock)
+        except (LookupError, TypeError, ValueError):
+            return None
 
     def _error_in(self, body: bytes) -> Problem | None:
         document = read_object(body) if len(body) <= LARGEST_ERROR_BODY else None

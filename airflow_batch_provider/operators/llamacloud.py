@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.operators.cancel import CancelBatchOperator
 from airflow_batch_provider.operators.export import ListingExportOperator
+from airflow_batch_provider.operators.finished import FinishedBatchesOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
 from airflow_batch_provider.operators.run import RunBatchOperator
 from airflow_batch_provider.vendors import (
@@ -374,3 +375,80 @@ class LlamaCloudCancelBatchProcessingJobOperator(_LlamaCloudCancelOperator):
     def __init__(self, *, job_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job_id = job_id
+
+
+class _LlamaCloudFinishedOperator(FinishedBatchesOperator):
+    hook_class = LlamaCloudHook
+
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        organization_id: str | None = None,
+        llamacloud_conn_id: str = LlamaCloudHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.organization_id = organization_id
+        self.llamacloud_conn_id = llamacloud_conn_id
+
+
+class LlamaCloudFinishedBatchesOperator(_LlamaCloudFinishedOperator):
+    """Finds finished LlamaCloud batches (v2) that have not been exported: ``batch_id`` and ``destination`` of each.
+
+    Takes the parameters of :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator` too.
+
+    :param source_directory_id: only those of this directory
+    :param created_at_on_or_after: only those created then or later; a datetime or ISO 8601, UTC if it says nothing
+    :param created_at_on_or_before: only those created then or earlier
+    :param project_id: the project; that of the connection, else of the key, if left out
+    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param llamacloud_conn_id: the Airflow connection with the API key
+    """
+
+    kind = llamacloud.BATCH_KIND
+    filters = (
+        "source_directory_id",
+        "created_at_on_or_after",
+        "created_at_on_or_before",
+        "project_id",
+        "organization_id",
+    )
+    template_fields = (*FinishedBatchesOperator.template_fields, *filters, "llamacloud_conn_id")
+
+    def __init__(
+        self,
+        *,
+        source_directory_id: str | None = None,
+        created_at_on_or_after: datetime | str | None = None,
+        created_at_on_or_before: datetime | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source_directory_id = source_directory_id
+        self.created_at_on_or_after = created_at_on_or_after
+        self.created_at_on_or_before = created_at_on_or_before
+
+
+class LlamaCloudFinishedBatchProcessingJobsOperator(_LlamaCloudFinishedOperator):
+    """Finds finished LlamaCloud batch processing jobs (v1 beta) that have not been exported.
+
+    It returns ``job_id`` and ``destination`` of each. Takes the parameters of
+    :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator` too.
+
+    :param directory_id: only those of this directory
+    :param job_type: only ``parse``, ``extract`` or ``classify``
+    :param project_id: the project; that of the connection, else of the key, if left out
+    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param llamacloud_conn_id: the Airflow connection with the API key
+    """
+
+    kind = llamacloud.BATCH_PROCESSING_JOB_KIND
+    filters = ("directory_id", "job_type", "project_id", "organization_id")
+    template_fields = (*FinishedBatchesOperator.template_fields, *filters, "llamacloud_conn_id")
+
+    def __init__(self, *, directory_id: str | None = None, job_type: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.directory_id = directory_id
+        self.job_type = job_type

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.operators.export import ListingExportOperator
+from airflow_batch_provider.operators.finished import FinishedBatchesOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
 from airflow_batch_provider.operators.run import RunBatchOperator, rows_of
 from airflow_batch_provider.vendors import playment, playment_submission
@@ -154,3 +155,31 @@ class PlaymentRunBatchOperator(RunBatchOperator):
         from airflow_batch_provider.submitting.rows import Rows
 
         return Rows(rows_of(self.jobs), self.jobs_conn_id, name="jobs")
+
+
+class PlaymentFinishedBatchesOperator(FinishedBatchesOperator):
+    """Finds complete TELUS/Playment batches that have not been exported: ``batch_id`` and ``destination`` of each.
+
+    The default batch of a project is never complete. The vendor shows no time of change: a batch that is opened again
+    is found if its status or its counters differ when it is listed. Takes the parameters of
+    :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator` too.
+
+    :param project_id: the project; that of the connection if left out
+    :param playment_conn_id: the Airflow connection with the API key
+    """
+
+    kind = playment.BATCH_KIND
+    hook_class = PlaymentHook
+    filters = ("project_id",)
+    template_fields = (*FinishedBatchesOperator.template_fields, *filters, "playment_conn_id")
+
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        playment_conn_id: str = PlaymentHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.playment_conn_id = playment_conn_id

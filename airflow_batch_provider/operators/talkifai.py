@@ -11,6 +11,7 @@ from airflow_batch_provider.apis.parameter import Choice
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.operators.cancel import BatchActionOperator, CancelBatchOperator
 from airflow_batch_provider.operators.export import ListingExportOperator
+from airflow_batch_provider.operators.finished import FinishedBatchesOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
 from airflow_batch_provider.operators.run import RunBatchOperator, rows_of
 from airflow_batch_provider.vendors import talkifai, talkifai_submission
@@ -290,3 +291,30 @@ class TalkifAICancelBatchJobOperator(_TalkifAIBatchJob, CancelBatchOperator):
 
     id_field = "batch_job_id"
     template_fields = ("batch_job_id", "organization_id", "talkifai_conn_id")
+
+
+class TalkifAIFinishedBatchJobsOperator(FinishedBatchesOperator):
+    """Finds completed TalkifAI batch calling jobs that have not been exported.
+
+    It returns ``batch_job_id`` and ``destination`` of each. Takes the parameters of
+    :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator` too.
+
+    :param organization_id: the organization; that of the connection if left out
+    :param talkifai_conn_id: the Airflow connection with the API key
+    """
+
+    kind = talkifai.BATCH_JOB_KIND
+    hook_class = TalkifAIHook
+    filters = ("organization_id",)
+    template_fields = (*FinishedBatchesOperator.template_fields, *filters, "talkifai_conn_id")
+
+    def __init__(
+        self,
+        *,
+        organization_id: str | None = None,
+        talkifai_conn_id: str = TalkifAIHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.organization_id = organization_id
+        self.talkifai_conn_id = talkifai_conn_id

@@ -18,11 +18,14 @@ class ConditionalWrites:
     :param version_key: what its file information calls the version of a file
     :param put_if: puts bytes at a path if the file there has a version, or if none is there; else it raises
     :param copy: copies a file on the server and returns when that is done; None where fsspec's own copy does
+    :param list_after: lists a folder and all below it, in the order of names, from after a name on: at most a thousand
+        files with their versions, and whether there are more; None if the store cannot begin there
     """
 
     version_key: str
     put_if: Callable[[Any, str, bytes, str | None], Awaitable[None]]
     copy: Callable[[Any, str, str], Awaitable[None]] | None = None
+    list_after: Callable[[Any, str, str], Awaitable[tuple[list[tuple[str, str]], bool]]] | None = None
 
     def version(self, info: dict[str, Any]) -> str:
         """Return the version in a file's information."""
@@ -90,8 +93,16 @@ async def _copy_on_azure(fs: Any, source: str, target: str) -> None:
         raise OSError(f"the copy to {target} ended as {status}")
 
 
+async def _list_after_on_s3(fs: Any, folder: str, after: str) -> tuple[list[tuple[str, str]], bool]:
+    bucket, prefix, _ = fs.split_path(f"{folder}/")
+    begin = f"{prefix}{after}"
+    answer = await fs._call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, StartAfter=begin, MaxKeys=1000)
+    found = [(item["Key"].removeprefix(prefix), str(item["ETag"])) for item in answer.get("Contents", ())]
+    return found, bool(answer.get("IsTruncated"))
+
+
 _STORES = {
-    "S3FileSystem": ConditionalWrites("ETag", _put_if_on_s3),
+    "S3FileSystem": ConditionalWrites("ETag", _put_if_on_s3, list_after=_list_after_on_s3),
     "AzureBlobFileSystem": ConditionalWrites("etag", _put_if_on_azure, _copy_on_azure),
     "GCSFileSystem": ConditionalWrites("generation", _put_if_on_google),
 }

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import io
+import math
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.exceptions import DestinationError, TransientError
 from airflow_batch_provider.stores.conditional_writes import conditional_writes_of, puts_atomically
 from airflow_batch_provider.stores.new_file import NewFile, UploadedNewFile
+from airflow_batch_provider.stores.parallel import for_each
 from airflow_batch_provider.stores.retry import attempt
 from airflow_batch_provider.stores.role import DESTINATION, Role
 from airflow_batch_provider.stores.store import Store, content_version
@@ -70,6 +74,37 @@ class ObjectStore(Store):
         if size is None:
             raise FileNotFoundError(f"{self.uri}/{name}")
         return io.BufferedReader(_Reader(self, name, size), READ_BYTES)
+
+    def versions_of(self, names: Sequence[str]) -> dict[str, str] | None:
+        """Return the versions of those of many files that are there; None if the store cannot list from a name on."""
+        if self._conditional is None or self._conditional.list_after is None:
+            return None
+        wanted, found = sorted(names), dict[str, str]()
+        share = max(1, math.ceil(len(wanted) / self.operations_at_once))
+        shares = [wanted[start : start + share] for start in range(0, len(wanted), share)]
+        for_each(self, lambda names: found.update(self._versions_in_order(names)), shares)
+        return found
+
+    def _versions_in_order(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the versions of files, listing from the first to the last of them and leaping over what is between."""
+        found: dict[str, str] = {}
+        wanted = set(names)
+        after = names[0][:-1]  # the listing begins after what it is given
+        while True:
+            listed, has_more = attempt(functools.partial(self._list_after, after), "list the files", self.name)
+            found.update({name: version for name, version in listed if name in wanted})
+            last = listed[-1][0] if listed else ""
+            following = bisect.bisect_right(names, last)
+            if not has_more or last <= after or following == len(names):
+                return found
+            after = max(last, names[following][:-1])
+
+    def _list_after(self, after: str) -> tuple[list[tuple[str, str]], bool]:
+        assert self._conditional
+        listed: tuple[list[tuple[str, str]], bool] = self._await(
+            self._conditional.list_after, self.fs, self.root, after
+        )
+        return listed
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
         """Return the bytes of a file from ``start`` to before ``end``."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from airflow_batch_provider.stores.destination import Store
+from airflow_batch_provider.stores.store import Store
 
 Item = TypeVar("Item")
 

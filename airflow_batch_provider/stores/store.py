@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_batch_provider.exceptions import DestinationError
@@ -104,6 +104,17 @@ class Store(ABC):
         """Return a file's version (ETag, generation), which changes with its content, or None if there is no file."""
         with contextlib.suppress(FileNotFoundError):
             return attempt(lambda: self._version(name), f"look at {name}", self.name)
+        return None
+
+    def versions_of(self, names: Sequence[str]) -> dict[str, str] | None:
+        """Return the versions of those of many files that are there, if the store can list them together.
+
+        It costs a request for a thousand files, or for each that is asked for, whichever is less. A file may be left
+        out although it is there, if the store lists in an order of its own; a version that is returned is right.
+
+        :param names: the files
+        :return: None if the store cannot
+        """
         return None
 
     def put_if(self, name: str, content: bytes, version: str | None) -> bool:

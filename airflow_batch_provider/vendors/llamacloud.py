@@ -81,6 +81,7 @@ BATCHES = Listing(
     ),
     bodies=(Body(rows="items", next_token="next_page_token", total="total_size"),),
     paging=CursorPaging("page_token"),
+    created_field="created_at",
     columns=columns(
         id=TEXT,
         config=struct(job=struct(configuration_id=TEXT, type=TEXT)),

@@ -73,6 +73,7 @@ BATCHES = Listing(
     parameters=(_PROJECT,),
     bodies=(Body(rows="data.batches", null_is_empty=True),),  # the vendor writes an empty list as null
     paging=WholePaging(),
+    created_field="created_at",
     columns=columns(
         id=TEXT,
         name=TEXT,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -44,6 +46,17 @@ class ListedStates(msgspec.Struct, frozen=True):
     states: Mapping[str, ShownState] = msgspec.field(default_factory=dict)
     requests: int = 0
     failure: TransientError | None = None
+
+
+class ListedBatch(msgspec.Struct, frozen=True):
+    """A batch as its listing shows it.
+
+    :param state: its state
+    :param created: when it was created, if the vendor says so
+    """
+
+    state: ShownState
+    created: datetime | None
 
 
 class StateReader:
@@ -150,6 +163,26 @@ class StateReader:
             elif batch_id != ALL and state.outcome.is_terminal and not batch_id.startswith(NO_ID):
                 finished.append((batch_id, state))
         return finished
+
+    def iter_listed(self) -> Iterator[ListedBatch]:
+        """Yield the batches of the listing as its pages are read; what cannot be read is logged and left out.
+
+        A listing that moves may lack some, which the log says.
+        """
+        for page in read_pages(
+            self._listing_client, self._listing, self._listing.request(self.scope), on_drift="warn", prefetch=True
+        ):
+            for row in page.rows:
+                batch_id, document = str(row.id), load(row.json)
+                try:
+                    state = self._shown(batch_id, partial(self.kind.state, document))
+                except UnexpectedResponseError as error:
+                    log.warning("A batch is left out: %s", error)
+                    continue
+                if state.id == batch_id and not batch_id.startswith(NO_ID):
+                    yield ListedBatch(state, self.kind.listing.created(document))
+                else:
+                    log.warning("A batch is left out: its id cannot be passed on, it would be shown as %r", state.id)
 
     def read_unfinished(self, wanted: set[str]) -> ListedStates:
         """Read the unfinished batches until all wanted ones are found, at no more requests than one for each.

@@ -1,0 +1,155 @@
+"""Finds finished batches that have not been exported yet, whoever started them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_batch_provider.apis.batch_state import BatchKind
+from airflow_batch_provider.apis.parameter import Choice, Domain, Identifier, Integer, Violation
+from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.hooks.base import BatchApiHook
+from airflow_batch_provider.hooks.template_fields import check_template_fields
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, ObjectStoragePath
+
+log = logging.getLogger(__name__)
+
+FINISHED_OUTCOMES = Choice(("succeeded", "failed", "cancelled"))
+LIMIT = Integer(1)
+MOST_BATCHES = 1000
+"""Airflow maps a task over at most 1,024 values, unless ``[core] max_map_length`` says otherwise."""
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+def finished_batches(
+    hook: BatchApiHook,
+    kind: BatchKind,
+    exports: str | ObjectStoragePath,
+    *,
+    exports_conn_id: str | None = None,
+    finished_outcomes: Sequence[str] = ("succeeded",),
+    limit: int = MOST_BATCHES,
+    **filters: Any,
+) -> list[dict[str, str]]:
+    """Return the finished batches whose export below a folder is missing, or of another state, for TaskFlow.
+
+    It is a function rather than a method of the hooks because it reads exports, which hooks know nothing of.
+
+    :param hook: the hook of the connection
+    :param kind: the kind of batch, such as ``airflow_batch_provider.vendors.llamacloud.BATCH_KIND``
+    :param exports: the folder below which each batch has its export, in a folder of its own
+    :param exports_conn_id: the Airflow connection for a URI that names none
+    :param finished_outcomes: which ends count: of ``succeeded``, ``failed`` and ``cancelled``
+    :param limit: how many to return at most, oldest first; the log says how many more wait
+    :param filters: parameters of the listing
+    :return: for each batch its id, under the name that the exporting operator has for it, and its ``destination``
+    :raises InvalidParameterError: a value is not allowed
+    """
+    # These import the HTTP library and fsspec, which parsing a DAG must not cost.
+    from airflow_batch_provider.export.exports_below import ExportsBelow
+    from airflow_batch_provider.export.folder_names import folder_name
+    from airflow_batch_provider.stores.destination import open_store
+    from airflow_batch_provider.waiting.reader import StateReader
+
+    for outcome in finished_outcomes:
+        _check("finished_outcomes", outcome, FINISHED_OUTCOMES)
+    _check("limit", limit, LIMIT)
+    values = hook.fill(kind.listing, filters)
+    store = open_store(exports, exports_conn_id or None)
+    reader = StateReader(hook.connect(), kind, kind.listing.given(values), is_patient=True)
+    listed = 0
+    finished = []
+    for batch in reader.iter_listed():
+        listed += 1
+        state = batch.state
+        is_finished = state.outcome in finished_outcomes and state.endless is None
+        if is_finished and Identifier().encode(state.id) is not None:
+            finished.append((batch.created or _FIRST, state.id, kind.version_of(state)))
+    finished.sort(key=lambda batch: batch[0])
+    name = kind.id_parameter or "batch_id"
+    states = [(batch_id, version) for _, batch_id, version in finished]
+    found, more = ExportsBelow(store, name).missing(states, int(limit))
+    log.info("%d of %d batches are finished; %d are to be exported now", len(finished), listed, len(found))
+    if more:
+        log.warning("%d more finished batches wait for the next run; limit is %s", more, limit)
+    return [{name: batch_id, "destination": f"{store.uri}/{folder_name(batch_id)}"} for batch_id in found]
+
+
+class FinishedBatchesOperator(BaseOperator):
+    """Finds finished batches whose export is missing, or of another state, whoever started them.
+
+    It returns their ids and destinations, for ``.expand_kwargs()`` of an operator that exports one batch, with
+    ``if_exists="refresh"``. The manifests below ``exports`` are the memory: each names the state of the batch that it
+    is an export of. So a batch that finishes late is found when it has finished, one that was opened again and changed
+    is found again, and one whose export failed stays to be found. Beside the exports there may be a folder ``_index``,
+    which saves requests and can be removed at any time.
+
+    Subclasses name the kind of batch, the hook and the listing's filters.
+
+    :param exports: the folder below which each batch has its export, in a folder named after its id: a URI, an absolute
+        path, or an ``ObjectStoragePath``
+    :param exports_conn_id: the Airflow connection for a URI that names none
+    :param finished_outcomes: which ends count, as a list or with commas between them: of ``succeeded`` (the default
+        alone), ``failed`` and ``cancelled``
+    :param limit: how many batches to return at most, oldest first; the log says how many more wait for the next run.
+        Airflow maps over no more than ``[core] max_map_length``.
+    :raises InvalidParameterError: a value is not allowed; says which and what is
+    """
+
+    kind: ClassVar[BatchKind]
+    hook_class: ClassVar[type[BatchApiHook]]
+    filters: ClassVar[Sequence[str]]
+    """The parameters that the listing takes."""
+    template_fields: Sequence[str] = ("exports", "exports_conn_id", "finished_outcomes", "limit")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            check_template_fields(cls, [*cls.filters, cls.hook_class.conn_name_attr])
+
+    def __init__(
+        self,
+        *,
+        exports: str | ObjectStoragePath,
+        exports_conn_id: str | None = None,
+        finished_outcomes: str | Sequence[str] = ("succeeded",),
+        limit: int | str = MOST_BATCHES,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.exports = exports
+        self.exports_conn_id = exports_conn_id
+        self.finished_outcomes = finished_outcomes
+        self.limit = limit
+
+    def execute(self, context: Context) -> list[dict[str, str]]:
+        """Return the batches that are to be exported."""
+        outcomes: Any = self.finished_outcomes
+        outcomes = outcomes.split(",") if isinstance(outcomes, str) else outcomes
+        if not isinstance(outcomes, Sequence) or not outcomes:
+            outcomes = [outcomes]
+        _check("limit", self.limit, LIMIT)
+        return finished_batches(
+            self.hook_class(getattr(self, self.hook_class.conn_name_attr)),
+            self.kind,
+            self.exports,
+            exports_conn_id=self.exports_conn_id,
+            finished_outcomes=[word.strip() if isinstance(word, str) else word for word in outcomes],
+            limit=int(self.limit),
+            **self._values(),
+        )
+
+    def _values(self) -> Mapping[str, Any]:
+        return {name: getattr(self, name) for name in self.filters}
+
+
+def _check(name: str, value: object, domain: Domain) -> None:
+    if domain.encode(value) is None:
+        raise InvalidParameterError(f"{Violation(name, value, domain.allowed)}.")
