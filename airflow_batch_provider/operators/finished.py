@@ -51,6 +51,7 @@ def finished_batches(
     :param filters: parameters of the listing
     :return: for each batch its id, under the name that the exporting operator has for it, and its ``destination``
     :raises InvalidParameterError: a value is not allowed
+    :raises TypeError: the listing has no such parameter
     """
     # These import the HTTP library and fsspec, which parsing a DAG must not cost.
     from airflow_batch_provider.export.exports_below import ExportsBelow
@@ -61,6 +62,8 @@ def finished_batches(
     for outcome in finished_outcomes:
         _check("finished_outcomes", outcome, FINISHED_OUTCOMES)
     _check("limit", limit, LIMIT)
+    if unknown := filters.keys() - {parameter.name for parameter in kind.listing.parameters}:
+        raise TypeError(f"{kind.listing.name} has no parameter {', '.join(sorted(unknown))}")
     values = hook.fill(kind.listing, filters)
     store = open_store(exports, exports_conn_id or None)
     reader = StateReader(hook.connect(), kind, kind.listing.given(values), is_patient=True)
@@ -133,7 +136,7 @@ class FinishedBatchesOperator(BaseOperator):
         """Return the batches that are to be exported."""
         outcomes: Any = self.finished_outcomes
         outcomes = outcomes.split(",") if isinstance(outcomes, str) else outcomes
-        if not isinstance(outcomes, Sequence) or not outcomes:
+        if not isinstance(outcomes, (list, tuple)) or not outcomes:
             outcomes = [outcomes]
         _check("limit", self.limit, LIMIT)
         return finished_batches(
