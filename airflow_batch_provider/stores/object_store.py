@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import functools
+import inspect
 import io
 import math
 import os
@@ -91,7 +92,10 @@ class ObjectStore(Store):
         wanted = set(names)
         after = names[0][:-1]  # the listing begins after what it is given
         while True:
-            listed, has_more = attempt(functools.partial(self._list_after, after), "list the files", self.name)
+            try:
+                listed, has_more = attempt(functools.partial(self._list_after, after), "list the files", self.name)
+            except FileNotFoundError:  # there is no such bucket
+                return found
             found.update({name: version for name, version in listed if name in wanted})
             last = listed[-1][0] if listed else ""
             following = bisect.bisect_right(names, last)
@@ -136,7 +140,10 @@ class ObjectStore(Store):
 
     def _read(self, name: str) -> bytes:
         self.fs.invalidate_cache()
-        return bytes(self._call("cat_file", self._path(name)))
+        # s3fs asks for the size first, to read large files in pieces, unless it is told not to.
+        takes = inspect.signature(self.fs._cat_file).parameters if self._is_async else {}
+        options = {"max_concurrency": 1} if "max_concurrency" in takes else {}
+        return bytes(self._call("cat_file", self._path(name), **options))
 
     def _put(self, name: str, content: bytes) -> None:
         if not puts_atomically(self.fs):

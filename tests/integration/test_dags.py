@@ -116,6 +116,7 @@ RESULTS: dict[str, tuple[str, Any, Any, Any, set[str]]] = {
 whether the content of an item's first file is what the sandbox has, and the outcomes that there are."""
 
 WAITING = {*RESULTS, "playment_project_wait_and_export", "playment_pipeline"}
+FINDING = "llamacloud_export_new"
 ON_ASSETS = {"playment_on_finished_batch", "talkifai_on_export"}
 SUBMITTING: dict[str, tuple[str, dict[str, Any], dict[str, int]]] = {
     "llamacloud_files_to_markdown": (
@@ -146,7 +147,7 @@ SUBMITTING: dict[str, tuple[str, dict[str, Any], dict[str, int]]] = {
 
 
 def test_there_is_an_example_for_every_listing_and_every_way_to_wait(dags: dict[str, Any]) -> None:
-    assert set(dags) == {*LISTINGS, "playment_project_jobs", *WAITING, *ON_ASSETS, *SUBMITTING}
+    assert set(dags) == {*LISTINGS, "playment_project_jobs", *WAITING, *ON_ASSETS, *SUBMITTING, FINDING}
 
 
 @pytest.mark.parametrize("dag_id", SUBMITTING)
@@ -165,6 +166,23 @@ def test_a_dag_goes_from_its_input_to_results_and_submits_once(
     assert {name: journal[name]["total"] for name in counted} == counted
     found = {folder: json.loads((exports / folder / "_MANIFEST.json").read_text())["outcomes"] for folder in folders}
     assert found == folders
+
+
+def test_the_dag_that_exports_what_is_new_exports_each_batch_once(dags: dict[str, Any], exports: Path) -> None:
+    folder = exports / "llamacloud/new_results"
+    with sandbox(Settings(duration=0, jobs=24, files=3)), no_backoff():
+        finished = {batch["id"] for batch in LlamaCloudHook().iter_batches(status="COMPLETED")}
+        assert 10 < len(finished) <= 20
+        for count in (10, len(finished), len(finished)):
+            assert dags[FINDING].test(logical_date=DAY + timedelta(hours=count)).state == "success"
+            results = {
+                verify_export(path.parent.as_uri()).params["batch_id"] for path in folder.glob("*/_MANIFEST.json")
+            }
+            assert len(results) == count
+        times = {path.stat().st_mtime_ns for path in folder.glob("*/_MANIFEST.json")}
+        assert dags[FINDING].test(logical_date=DAY + timedelta(days=1)).state == "success"
+    assert results == finished
+    assert {path.stat().st_mtime_ns for path in folder.glob("*/_MANIFEST.json")} == times
 
 
 @pytest.mark.parametrize("dag_id", LISTINGS)

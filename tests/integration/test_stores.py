@@ -224,3 +224,22 @@ def test_a_bucket_that_does_not_exist_is_an_error_that_says_what_to_do(server: O
     ):
         with pytest.raises(DestinationError, match="Check th"):
             operation()
+
+
+def test_versions_of_many_files_are_those_of_each(server: ObjectServer, store: Store) -> None:
+    """Among them folders with more files than a page lists, names that begin alike, and files that are not there."""
+    folders = [*(f"b{number}" for number in range(12)), "b1-x", "b1.x", "gone"]
+    for folder in folders[:-1]:
+        store.put(f"{folder}/_MANIFEST.json", folder.encode())
+        store.put(f"{folder}/part-0", b"x")
+    names = [f"{folder}/_MANIFEST.json" for folder in folders]
+    expected = {name: store.version(name) for name in names[:-1]}
+    found = store.versions_of(names)
+    if server.name != "s3":
+        assert found is None
+        return
+    assert found is not None
+    assert found.items() <= expected.items()
+    # SeaweedFS lists folder by folder, so it may leave out what begins alike; S3 itself does not.
+    assert expected.keys() - found.keys() <= {f"{folder}/_MANIFEST.json" for folder in ("b1", "b1-x", "b1.x")}
+    assert store.versions_of([]) == {}
