@@ -109,6 +109,9 @@ class TalkifAIExportContactsOperator(ListingExportOperator):
         self.page_size = page_size
         self.talkifai_conn_id = talkifai_conn_id
 
+    def _batch_parameter(self) -> str:
+        return "batch_job_id"
+
     def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> PageSource:
         """Return what reads the contacts.
 
