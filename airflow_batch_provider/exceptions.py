@@ -9,6 +9,7 @@
     │   ├── SubmissionUnclearError    ... what was submitted cannot be seen yet
     │   ├── IncompleteListingError    ... the listing could not be read whole
     │   ├── BatchUnfinishedError      ... its results are not all there yet
+    │   ├── ExpectationError          ... the export breaks a rule of expect, and was not published
     │   └── ExportReplacedError       ... another export replaced the one that was read
     ├── BatchTimeoutError             a wait timed out; also an AirflowSensorTimeout
     └── FatalError                    a retry would fail again: Airflow does not retry
@@ -94,6 +95,13 @@ class IncompleteListingError(TransientError):
 
 class BatchUnfinishedError(TransientError):
     """The results of a batch were asked for before it was finished."""
+
+
+class ExpectationError(TransientError):
+    """An export breaks a rule of ``expect``, so it was not published.
+
+    Airflow's retries apply, since what was too little or missing may be there later; each try reads everything again.
+    """
 
 
 class ExportReplacedError(TransientError):

@@ -138,7 +138,7 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     together: Callable[[Sequence[Mapping[str, Any]]], BatchState] | None = None
 
     def version_of(self, state: BatchState) -> dict[str, Any]:
-        """Return what tells states of a batch apart; it is the same whether the batch is listed or read alone.
+        """Return what tells states of a batch apart: the same whether it was listed or read alone.
 
         :param state: a state whose texts are harmless
         """

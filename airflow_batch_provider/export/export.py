@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -18,12 +18,14 @@ from airflow_batch_provider.exceptions import (
     BatchItemsFailedError,
     ConnectionSettingsError,
     EmptyExportError,
+    ExpectationError,
     IncompleteListingError,
     PaymentRequiredError,
     TransientError,
 )
 from airflow_batch_provider.export.checkpoints import Checkpoint, Checkpoints, Saved
 from airflow_batch_provider.export.existing import IfExists, stays
+from airflow_batch_provider.export.expectations import Expectations
 from airflow_batch_provider.export.files import FileWriter
 from airflow_batch_provider.export.journal import Journal, rows_of
 from airflow_batch_provider.export.manifest import FILES, MANIFEST_NAME, Files, Manifest
@@ -43,6 +45,8 @@ log = logging.getLogger(__name__)
 
 _OF_THE_CONNECTION = (TransientError, AuthenticationError, PaymentRequiredError, ConnectionSettingsError)
 """What fails a try that resumes whatever its checkpoint contains: a new key, and the next try resumes after all."""
+
+NOTHING_EXPECTED = Expectations()
 
 
 class PageSource(Protocol):
@@ -78,7 +82,7 @@ def export(
     resume: bool = True,
     if_exists: IfExists = IfExists.REPLACE,
     may_be_empty: bool = True,
-    version_now: Callable[[], Mapping[str, Any]] | None = None,
+    expectations: Expectations = NOTHING_EXPECTED,
 ) -> Manifest:
     """Export a listing atomically: it is published whole, or not at all.
 
@@ -88,11 +92,12 @@ def export(
     :param resume: whether to resume an earlier try of the same piece of work, and to let a later one do so
     :param if_exists: what to do about an export of another piece of work
     :param may_be_empty: whether to publish an export without rows
-    :param version_now: reads the state of the batch, to compare it with ``spec.source_version`` after the rows
+    :param expectations: the rules that it must keep to be published
     :return: the manifest of the published export; of the one that is there already, if it is left as it is
     :raises EmptyExportError: there are no rows, and nothing was published
     :raises ExportExistsError: there is an export of another piece of work, and it may not be replaced
     :raises BatchItemsFailedError: items of results have failed, and the spec says not to publish such
+    :raises ExpectationError: it breaks a rule, and was not published
     """
     found = find(store)
     staging = Staging(store, spec.id, spec.task_run.try_number)
@@ -101,16 +106,19 @@ def export(
     ):
         clean_up_after_kill(store, staging, found.manifest)
         return found.manifest
+    _ = spec.source_version  # read before anything is staged
     staging.begin()
     may_resume = resume and spec.task_run.run_id is not None
-    with closing(_Try(source, store, spec, staging, may_resume, may_be_empty, version_now)) as this_try:
+    with closing(_Try(source, store, spec, staging, may_resume, may_be_empty)) as this_try:
         try:
+            unpublished = this_try.read()
             return publish(
                 store,
                 staging,
-                this_try.read(),
+                unpublished,
                 begun=found.version,
                 stays=lambda there: stays(store, there, spec, if_exists, is_new=True),
+                check=lambda replaced: expectations.check(unpublished.manifest, replaced, store.uri),
             )
         except BaseException as error:  # a task that is stopped cleans up like one that fails
             this_try.give_up(error)
@@ -135,9 +143,7 @@ class _Try:
         staging: Staging,
         may_resume: bool,
         may_be_empty: bool,
-        version_now: Callable[[], Mapping[str, Any]] | None,
     ) -> None:
-        self._version_now = version_now
         self._source = source
         self._store = store
         self._spec = spec
@@ -272,8 +278,8 @@ class _Try:
         try:
             self._files.close()
             self._uploads.close()
-            if isinstance(error, (IncompleteListingError, BatchItemsFailedError)):
-                # If the listing went in circles, a checkpoint would lead back there; items that failed may pass.
+            if isinstance(error, (IncompleteListingError, BatchItemsFailedError, ExpectationError)):
+                # If the listing went in circles, a checkpoint would lead back there; what failed or lacked may pass.
                 self._writer.abandon()
                 self._staging.discard_checkpoints()
                 self._staging.discard()
@@ -329,12 +335,12 @@ class _Try:
     def _source_version(self) -> dict[str, Any] | None:
         """Return the state of the batch, if it has not changed while its rows were read."""
         before = self._spec.source_version
-        if before is None or self._version_now is None:
+        if before is None or self._spec.version_now is None:
             return None
-        after = self._version_now()
+        after = self._spec.version_now()
         if after == before:
             return dict(before)
-        log.warning("The batch changed while it was exported, from %s to %s", dict(before), dict(after))
+        log.warning("The batch changed while it was exported, from %s to %s", before, after)
         return None
 
     def _files_of_manifest(self) -> Files:

@@ -108,6 +108,7 @@ def publish(
     *,
     begun: str | None,
     stays: Callable[[Manifest], bool],
+    check: Callable[[Manifest | None], object],
 ) -> Manifest:
     """Publish an export.
 
@@ -120,6 +121,7 @@ def publish(
     :param export: what is published
     :param begun: the version of the manifest that was there when this try began
     :param stays: returns whether an export that was published since then stays, and may raise
+    :param check: takes the manifest that is about to be replaced, and raises if this export must not replace it
     :return: the manifest that is published: this one, or one that stays
     :raises TransientError: concurrent writers keep publishing, or the staged files are gone
     """
@@ -137,6 +139,7 @@ def publish(
             if found.manifest.export_id == manifest.export_id:
                 log.warning("Another try of this task has published the export at %s meanwhile", store.uri)
             return _leave(store, staging, found.manifest)
+        check(found.manifest)  # the same that is replaced: if another takes its place before the put, the put fails
         if export.files and staging.is_published_by_another(export.digits, found.version):
             raise TransientError(f"Another try of this task has published files of the same digits at {store.uri}.")
         names, parts = store.names_below(), export.named(staging.token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,7 +31,7 @@ class ExportSpec:
     :param is_results: whether rows are results, which cost a request or more each and may have files
     :param fails_on_items: whether to publish nothing if items have failed
     :param source: where the listing is read, hashed: a cursor means nothing elsewhere
-    :param source_version: the state of the batch whose rows are exported, before they are read
+    :param version_now: reads the state of the batch whose rows are exported; None if they are not of one batch
     """
 
     listing: str
@@ -43,7 +43,7 @@ class ExportSpec:
     is_results: bool = False
     fails_on_items: bool = False
     source: str = ""
-    source_version: Mapping[str, Any] | None = None
+    version_now: Callable[[], Mapping[str, Any] | None] | None = None
 
     @cached_property
     def id(self) -> str:
@@ -64,6 +64,11 @@ class ExportSpec:
             "rows_per_part": self.rows_per_part,
         }
         return _digest([who, what])
+
+    @cached_property
+    def source_version(self) -> Mapping[str, Any] | None:
+        """The state of the batch when it was first asked for, which is before the rows are read; None if unknown."""
+        return self.version_now() if self.version_now else None
 
     @property
     def fingerprint(self) -> str:

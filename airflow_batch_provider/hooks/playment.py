@@ -8,7 +8,7 @@ from typing import Any
 from airflow_batch_provider.exceptions import NotFoundError
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
-from airflow_batch_provider.vendors import playment
+from airflow_batch_provider.vendors import playment, playment_results
 
 
 class PlaymentHook(BatchApiHook):
@@ -94,7 +94,7 @@ class PlaymentHook(BatchApiHook):
         :raises BatchUnfinishedError: it is not
         """
         return self.iter_results(
-            playment.JOB_RESULTS, takes_unfinished=unfinished, project_id=project_id, batch_id=batch_id
+            playment_results.JOB_RESULTS, takes_unfinished=unfinished, project_id=project_id, batch_id=batch_id
         )
 
     def create_batch(self, project_id: str | None, name: str, description: str | None = None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from airflow_batch_provider.apis.plans import need
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.form import form_fields, form_labels
-from airflow_batch_provider.vendors import talkifai, talkifai_submission
+from airflow_batch_provider.vendors import talkifai, talkifai_results, talkifai_submission
 
 
 class TalkifAIHook(BatchApiHook):
@@ -94,8 +94,8 @@ class TalkifAIHook(BatchApiHook):
         :param recording: whether to ask for the address of the recording too
         """
         values = self.fill(talkifai.CONVERSATION, {})
-        asked = talkifai.conversation(values, room_name, recording=recording)
-        return talkifai.unwrapped(self.run_plan(need(talkifai.CONVERSATION, **asked), values)).document
+        asked = talkifai_results.conversation(values, room_name, recording=recording)
+        return talkifai_results.unwrapped(self.run_plan(need(talkifai.CONVERSATION, **asked), values)).document
 
     def create_batch_job(
         self,

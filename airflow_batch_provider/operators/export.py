@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,11 +13,13 @@ from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Identifier, Integer, Violation
 from airflow_batch_provider.exceptions import EmptyExportError, InvalidParameterError
+from airflow_batch_provider.expect import Expect, violation_of
 from airflow_batch_provider.formats.registry import COMPRESSION_NAMES, FORMATS
 from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.lineage.assets import announce, declare_outlet, withhold
 from airflow_batch_provider.lineage.openlineage import Exported, operator_lineage
 from airflow_batch_provider.links.export_page import PublishedExportLink
+from airflow_batch_provider.operators.batch_version import VersionReader, version_reader
 from airflow_batch_provider.operators.map_label import label_mapped_task
 
 if TYPE_CHECKING:
@@ -69,13 +71,17 @@ class ExportOperator(BaseOperator):
     :param if_exists: what to do where another export is published already: ``replace`` it (default), fail with
         ``error``, ``skip`` the work and return the summary of what is there, or ``refresh``: skip it if the batch has
         the state that it had then, which takes a request or two, and replace it otherwise; for exports of one batch
+        whose parameters and format are the same
     :param if_empty: what to do if the listing has no rows: ``publish`` an empty export (default), ``fail``, or
         ``skip`` the task; with the last two nothing is published, and an export that was there before stays
+    :param expect: rules that it must keep to be published, such as ``Expect(rows_at_least=100)`` or the same as a dict:
+        :class:`~airflow_batch_provider.export.Expect`; if one is broken, the export that was there before stays
     :param on_drift: what to do where a listing that is paged by offset or number moved while it was read, so that rows
         may be missing: read it again, three passes at most, and then fail (``retry``, default), ``fail`` at the first
         doubt, or publish what was read and say so in the manifest (``warn``)
     :param resume: whether a retry or a cleared task resumes where the try before it ended (default), up to a day later
     :raises InvalidParameterError: a value is not allowed; says which and what is
+    :raises ExpectationError: a rule of ``expect`` is broken; Airflow's retries apply
     :raises FatalError: it would fail again, so Airflow does not retry
     :raises TransientError: it may pass; Airflow's retries apply
     """
@@ -93,6 +99,7 @@ class ExportOperator(BaseOperator):
         "rows_per_part",
         "if_exists",
         "if_empty",
+        "expect",
         "on_drift",
         "resume",
     )
@@ -145,6 +152,7 @@ class ExportOperator(BaseOperator):
         rows_per_part: int | str = 100_000,
         if_exists: str = "replace",
         if_empty: str = "publish",
+        expect: Expect | None = None,
         on_drift: str = "retry",
         resume: bool | str = True,
         **kwargs: Any,
@@ -159,8 +167,11 @@ class ExportOperator(BaseOperator):
         self.rows_per_part = rows_per_part
         self.if_exists = if_exists
         self.if_empty = if_empty
+        self.expect = expect
         self.on_drift = on_drift
         self.resume = resume
+        self._check_refresh()
+        self._check_expect(is_rendered=False)
         if self.has_dag():  # type: ignore[no-untyped-call]
             declare_outlet(self, self.dag_id, self.task_id)
 
@@ -168,6 +179,7 @@ class ExportOperator(BaseOperator):
         """Export and return the manifest's summary."""
         # These import the HTTP library and fsspec, which parsing a DAG must not cost.
         from airflow_batch_provider.export.existing import IfExists
+        from airflow_batch_provider.export.expectations import Expectations
         from airflow_batch_provider.export.export import export
         from airflow_batch_provider.stores.destination import open_store
 
@@ -176,8 +188,7 @@ class ExportOperator(BaseOperator):
         values = hook.fill(self._exports, self._values())
         label_mapped_task(context, self._ids())
         store = open_store(self.destination, self.destination_conn_id or None)
-        version_now = self._version_reader(hook, values)
-        spec = self._spec(context, hook, values, version_now() if version_now else None)
+        spec = self._spec(context, hook, values)
         source = self.source(hook, values)
         resume = RESUME.encode(self.resume) == "true"
         if_exists, may_be_empty = IfExists(self.if_exists), self.if_empty == "publish"
@@ -189,7 +200,7 @@ class ExportOperator(BaseOperator):
                 resume=resume,
                 if_exists=if_exists,
                 may_be_empty=may_be_empty,
-                version_now=version_now,
+                expectations=Expectations.of(self.expect or {}),
             )
         except EmptyExportError as error:
             if self.if_empty == "skip":
@@ -211,34 +222,33 @@ class ExportOperator(BaseOperator):
         self._check("on_drift", self.on_drift, ON_DRIFT)
         self._check("resume", self.resume, RESUME)
         self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)
+        self._check_expect(is_rendered=True)
+        self._check_refresh()
 
-    def _version_reader(self, hook: BatchApiHook, values: Mapping[str, Any]) -> Callable[[], dict[str, Any]] | None:
+    def _check_expect(self, *, is_rendered: bool) -> None:
+        has_items = getattr(type(self), "results", None) is not None
+        if violation := violation_of(self.expect, has_items=has_items, is_rendered=is_rendered):
+            raise InvalidParameterError(f"{type(self).__name__}: {violation}.")
+
+    def _check_refresh(self) -> None:
+        if self.if_exists == "refresh" and (self.batch_kind is None or self._batch_parameter() is None):
+            raise InvalidParameterError(
+                f"{type(self).__name__}: if_exists='refresh' is for exports of one batch, whose state says whether it "
+                "changed; allowed is one of 'replace', 'error', 'skip'."
+            )
+
+    def _version_reader(self, hook: BatchApiHook, values: Mapping[str, Any]) -> VersionReader | None:
         """Return what reads the state of the batch that is exported, None if it is a listing of many."""
-        kind, parameter = self.batch_kind, self._batch_parameter()
-        if kind is None or parameter is None:
-            if self.if_exists == "refresh":
-                raise InvalidParameterError(
-                    f"{type(self).__name__}: if_exists='refresh' is for exports of one batch, whose state says whether "
-                    "it changed; allowed is one of 'replace', 'error', 'skip'."
-                )
+        parameter = self._batch_parameter()
+        if self.batch_kind is None or parameter is None:
             return None
-        from airflow_batch_provider.waiting.reader import StateReader
-
-        scope = hook.listing_scope(kind, {name: values[name] for name in kind.scope if name in values})
-        reader, batch_id = StateReader(hook.connect(), kind, scope, is_patient=True), str(values[parameter])
-        return lambda: kind.version_of(reader.read_one(batch_id))
+        return version_reader(hook, self.batch_kind, values, str(values[parameter]))
 
     def _batch_parameter(self) -> str | None:
         """Return the parameter with the id of the batch that is exported."""
         return None
 
-    def _spec(
-        self,
-        context: Context,
-        hook: BatchApiHook,
-        values: Mapping[str, Any],
-        source_version: Mapping[str, Any] | None,
-    ) -> ExportSpec:
+    def _spec(self, context: Context, hook: BatchApiHook, values: Mapping[str, Any]) -> ExportSpec:
         from airflow_batch_provider.export.spec import ExportSpec
         from airflow_batch_provider.formats.format import Format
 
@@ -258,7 +268,7 @@ class ExportOperator(BaseOperator):
             show=hook.connect().show,
             **self._spec_facts(),
             source=hook.connect().settings.source,
-            source_version=source_version,
+            version_now=self._version_reader(hook, values),
         )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:

@@ -10,7 +10,7 @@ from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.finished import FinishedBatchesOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
 from airflow_batch_provider.operators.run import RunBatchOperator, rows_of
-from airflow_batch_provider.vendors import playment, playment_submission
+from airflow_batch_provider.vendors import playment, playment_results, playment_submission
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -74,7 +74,7 @@ class PlaymentExportJobResultsOperator(ResultsExportOperator):
     :param playment_conn_id: the Airflow connection with the API key
     """
 
-    results = playment.JOB_RESULTS
+    results = playment_results.JOB_RESULTS
     batch_kind = playment.BATCH_KIND
     hook_class = PlaymentHook
     template_fields: Sequence[str] = (

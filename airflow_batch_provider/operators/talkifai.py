@@ -14,7 +14,7 @@ from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.finished import FinishedBatchesOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
 from airflow_batch_provider.operators.run import RunBatchOperator, rows_of
-from airflow_batch_provider.vendors import talkifai, talkifai_submission
+from airflow_batch_provider.vendors import talkifai, talkifai_results, talkifai_submission
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -155,7 +155,7 @@ class TalkifAIExportConversationsOperator(ResultsExportOperator):
         conversations are exported
     """
 
-    results = talkifai.CONVERSATIONS
+    results = talkifai_results.CONVERSATIONS
     batch_kind = talkifai.BATCH_JOB_KIND
     hook_class = TalkifAIHook
     template_fields = (*ResultsExportOperator.template_fields, "batch_job_id", "talkifai_conn_id")

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from airflow_batch_provider import backoff
 from airflow_batch_provider.apis.batch_state import BatchKind, Outcome, ShownState, show_state
 from airflow_batch_provider.apis.plans import Plan, ask
 from airflow_batch_provider.apis.submissions import (
@@ -77,6 +78,10 @@ def inspect(submission: Submission, work: Work, most_items: int | None = None) -
     return found
 
 
+PAUSES_OF_CANCEL = (3.0, 7.0)
+"""Seconds between the times that a task which is ended looks for what it may have sent: Airflow gives it a minute."""
+
+
 class Submitter:
     """Submits a piece of work.
 
@@ -106,6 +111,7 @@ class Submitter:
         self._know = know
         self._runner: SubmissionRunner | None = None
         self._is_stopped = False
+        self._is_sent = False
 
     @property
     def work(self) -> Work:
@@ -175,8 +181,18 @@ class Submitter:
         if kind.cancel is None:
             log.warning("%s: it continues, since the vendor has no way to cancel it by API", self._submission.name)
             return
-        for each in [batch_id] if batch_id else [copy.id for copy in self._open_copies(client)]:
+        for each in [batch_id] if batch_id else self._find_sent(client):
             cancel_batch(client, kind, each, self._work.values)
+
+    def _find_sent(self, client: Client) -> list[str]:
+        """Look up what there is of this piece of work; what was perhaps sent a moment ago, more than once."""
+        found = self._open_copies(client)
+        for seconds in PAUSES_OF_CANCEL if self._is_sent else ():
+            if found:
+                break
+            backoff.pause(seconds)
+            found = self._open_copies(client)
+        return [copy.id for copy in found]
 
     def cancel_waiting(self, kept: str | None = None) -> None:
         """Cancel what was made and not started, where that would start by itself.
@@ -204,9 +220,11 @@ class Submitter:
                 # What was made must still be compared with what another try has made, and a second copy cancelled.
                 log.warning("The id of %s could not be stored: %s", self._client.show(batch_id), error)
 
-        self._runner = SubmissionRunner(
-            self._client, self._work.values, note_sending=lambda: self._memory.note_sending(key), know=know
-        )
+        def note_sending() -> None:
+            self._memory.note_sending(key)
+            self._is_sent = True
+
+        self._runner = SubmissionRunner(self._client, self._work.values, note_sending=note_sending, know=know)
         if self._is_stopped:  # perhaps by a signal that came between two runners
             self._runner.close()
         return self._runner

@@ -5,7 +5,14 @@ from __future__ import annotations
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.apis.vendor import Vendor
-from airflow_batch_provider.vendors import llamacloud, llamacloud_results, playment, talkifai
+from airflow_batch_provider.vendors import (
+    llamacloud,
+    llamacloud_results,
+    playment,
+    playment_results,
+    talkifai,
+    talkifai_results,
+)
 
 VENDORS: tuple[Vendor, ...] = (playment.VENDOR, llamacloud.VENDOR, talkifai.VENDOR)
 """The vendors of this package."""
@@ -25,10 +32,10 @@ LISTINGS: dict[str, Listing] = {
 RESULTS: dict[str, Results] = {
     results.name: results
     for results in (
-        playment.JOB_RESULTS,
+        playment_results.JOB_RESULTS,
         llamacloud_results.RESULTS,
         llamacloud_results.PROCESSING_JOB_RESULTS,
-        talkifai.CONVERSATIONS,
+        talkifai_results.CONVERSATIONS,
     )
 }
 """What batches produced, likewise."""

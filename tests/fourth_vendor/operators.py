@@ -60,6 +60,7 @@ class AcmeExportTranscriptsOperator(kit.ResultsExportOperator):
     """Exports the transcripts of a job, a row for each recording."""
 
     results = TRANSCRIPTS
+    batch_kind = JOB
     hook_class = AcmeHook
     template_fields = (*kit.ResultsExportOperator.template_fields, "job_id", "team_id", "acme_conn_id")
 

@@ -237,7 +237,8 @@ def trial_with_results(
 
 @pytest.mark.parametrize(
     ("phase", "share"),
-    [(READING, 0.5), (WRITING, 0.7), (CHECKPOINT, 0.6), (PARTS, 0.5), (MANIFEST, 0.9), (CLEANING, 0.5)],
+    # Checkpoints come by the clock, so a slow run has several times as many as a fast one.
+    [(READING, 0.5), (WRITING, 0.7), (CHECKPOINT, 0.15), (PARTS, 0.5), (MANIFEST, 0.9), (CLEANING, 0.5)],
 )
 def test_a_kill_loses_no_item_of_results_and_tears_no_file(
     trial_with_results: Trial, usual: dict[str, Undisturbed], phase: str, share: float

@@ -363,6 +363,18 @@ def test_results_in_parquet_have_typed_structs(typed: Acme, tmp_path: Path) -> N
     assert table["result"][2].as_py() is None
 
 
+def test_results_of_the_same_state_are_left_as_they_are_and_of_another_exported_again(
+    typed: Acme, tmp_path: Path
+) -> None:
+    first = export_transcripts(tmp_path, if_exists="refresh")
+    assert manifest_of(tmp_path)["source_version"] == {"status": "typed", "counts": {}, "updated_at": None}
+    assert export_transcripts(tmp_path, if_exists="refresh") == first
+    document = manifest_of(tmp_path)
+    document["source_version"]["status"] = "typing"
+    (tmp_path / "_MANIFEST.json").write_text(json.dumps(document))
+    assert export_transcripts(tmp_path, if_exists="refresh")["export_id"] != first["export_id"]
+
+
 RECORDED = ["https://recordings.example/1", "https://recordings.example/2"]
 
 

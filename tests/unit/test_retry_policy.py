@@ -28,6 +28,7 @@ RETRIED = {
     exceptions.SubmissionUnclearError,
     exceptions.IncompleteListingError,
     exceptions.BatchUnfinishedError,
+    exceptions.ExpectationError,
     exceptions.ExportReplacedError,
 }
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

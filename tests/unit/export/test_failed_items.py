@@ -21,11 +21,21 @@ from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.formats.registry import FORMATS
 from airflow_batch_provider.listing.pages import NewRows
 from airflow_batch_provider.stores.destination import open_store
-from airflow_batch_provider.vendors import RESULTS, llamacloud_results, playment, talkifai
+from airflow_batch_provider.vendors import (
+    RESULTS,
+    llamacloud_results,
+    playment_results,
+    talkifai,
+    talkifai_results,
+)
 from tests.unit.export.exported import TASK_RUN, export, manifest_of
 from tests.unit.export.results_of import RESULTS as INVENTED
 
-TALKIFAI, LLAMACLOUD, PLAYMENT = talkifai.CONVERSATIONS, llamacloud_results.RESULTS, playment.JOB_RESULTS
+TALKIFAI, LLAMACLOUD, PLAYMENT = (
+    talkifai_results.CONVERSATIONS,
+    llamacloud_results.RESULTS,
+    playment_results.JOB_RESULTS,
+)
 EACH_FORMAT = pytest.mark.parametrize("file_format", FORMATS)
 
 

@@ -11,7 +11,7 @@ from airflow_batch_provider.apis.plans import FileKind, Refused, ask, fetch, nee
 from airflow_batch_provider.exceptions import BatchProviderError, UnexpectedResponseError
 from airflow_batch_provider.listing.file_sink import NewStoredFile, StoredFile
 from airflow_batch_provider.listing.plans import PlanRunner
-from airflow_batch_provider.vendors import talkifai
+from airflow_batch_provider.vendors import talkifai, talkifai_results
 from airflow_batch_provider.vendors.llamacloud import BATCH, EXTRACT_JOB, VENDOR
 from airflow_batch_provider.vendors.llamacloud_parse import MARKDOWN
 from tests.unit.connected import Connect, Start, connect, key, start
@@ -101,7 +101,7 @@ def test_an_error_that_repeats_the_room_tells_nothing_of_it(
     runner = PlanRunner(connect(talkifai.VENDOR, server.url, max_attempts=2), {}, _Files())
     caplog.set_level(1)
     try:
-        told = repr(runner.run(ask(talkifai.CONVERSATION, **talkifai.conversation({}, room, recording=False))))
+        told = repr(runner.run(ask(talkifai.CONVERSATION, **talkifai_results.conversation({}, room, recording=False))))
     except BatchProviderError as error:
         told = f"{error} {error!r}"
     finally:

@@ -24,7 +24,7 @@ from airflow_batch_provider.export.files import FileWriter
 from airflow_batch_provider.export.staging import Staging
 from airflow_batch_provider.listing.file_sink import NoFiles, extension_of
 from airflow_batch_provider.listing.results import ResultsReader, ResultsRequest
-from airflow_batch_provider.vendors import playment, talkifai
+from airflow_batch_provider.vendors import playment, playment_results, talkifai, talkifai_results
 from tests.unit.connected import KEY, Connect, Start
 from tests.unit.export.exported import local
 from tests.vendor_server import Answer, How, VendorServer, redirect
@@ -74,7 +74,7 @@ def read(
     vendor.server = start(vendor)
     client = connect(playment.VENDOR, vendor.server.url, **settings)
     values = {"project_id": "p", "batch_id": "b"}
-    request = ResultsRequest(results=playment.JOB_RESULTS, values=values, kinds=frozenset(kinds or ("result",)))
+    request = ResultsRequest(results=playment_results.JOB_RESULTS, values=values, kinds=frozenset(kinds or ("result",)))
     store = local(folder)
     files = FileWriter(store, Staging(store, "a" * 32), "0" * 12)
     return [json.loads(bytes(line)) for page in ResultsReader(client, request).rows(files) for line in page.rows.lines]
@@ -198,7 +198,7 @@ def test_each_request_to_the_api_waits_for_its_turn_and_no_more_run_at_once_than
     settings = _settings(vendor.server.url, max_concurrency=3)
     client = Client(playment.VENDOR, settings, Counting())
     values = {"project_id": "p", "batch_id": "b"}
-    request = ResultsRequest(results=playment.JOB_RESULTS, values=values, kinds=frozenset())
+    request = ResultsRequest(results=playment_results.JOB_RESULTS, values=values, kinds=frozenset())
     pages = list(ResultsReader(client, request).rows(NoFiles()))
     client.close()
     assert Counting.turns == len(vendor.server.asked) == 2 + JOBS
@@ -249,7 +249,9 @@ def test_a_recording_that_is_a_web_page_is_none(start: Start, connect: Connect, 
     client = connect(talkifai.VENDOR, server.url)
     store = local(tmp_path)
     request = ResultsRequest(
-        results=talkifai.CONVERSATIONS, values={"batch_job_id": "j"}, kinds=frozenset({"transcript", "recording"})
+        results=talkifai_results.CONVERSATIONS,
+        values={"batch_job_id": "j"},
+        kinds=frozenset({"transcript", "recording"}),
     )
     files = FileWriter(store, Staging(store, "a" * 32), "0" * 12)
     lines = [line for page in ResultsReader(client, request).rows(files) for line in page.rows.lines]
@@ -268,7 +270,7 @@ def test_a_line_keeps_what_the_vendor_wrote(start: Start, connect: Connect, tmp_
     vendor = Playment(result=Answer(200, written))
     vendor.server = start(vendor)
     client = connect(playment.VENDOR, vendor.server.url)
-    request = ResultsRequest(results=playment.JOB_RESULTS, values={"project_id": "p", "batch_id": "b"})
+    request = ResultsRequest(results=playment_results.JOB_RESULTS, values={"project_id": "p", "batch_id": "b"})
     line = next(bytes(line) for page in ResultsReader(client, request).rows(NoFiles()) for line in page.rows.lines)
     assert (
         b'"result":{"job_id":"j","big":36893488147419103233,"long":0.12345678901234567890,"s":"\\ud83d",'

@@ -78,6 +78,7 @@ def test_every_parameter_is_a_template_and_belongs_to_the_listing(operator: type
         "escape_formulas",
         "if_exists",
         "if_empty",
+        "expect",
         "on_drift",
         "resume",
         f"{vendor}_conn_id",

@@ -22,6 +22,7 @@ from airflow_batch_provider.apis.submissions import (
     Submission,
     Work,
     cancel,
+    create,
     kept_first,
 )
 from airflow_batch_provider.exceptions import (
@@ -324,6 +325,24 @@ def test_where_no_batch_is_known_whatever_runs_is_cancelled(make: Make, world: W
     submitter.stop()
     submitter.cancel(submitter._client, None)
     assert world.cancelled == ["a", "c"]
+
+
+def lost(work: Work, existing: Existing) -> Plan[Copy | Stopped]:
+    """A plan whose request takes effect, and whose answer is lost."""
+    yield from create(llamacloud.CANCEL_BATCH, {"batch_id": "b1"}, clashes=("404",), is_paid=True)
+    return Stopped("Its answer was lost.")
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_what_may_have_been_sent_is_looked_for_until_it_is_listed(make: Make, world: World, is_sent: bool) -> None:
+    submitter = make(submit=lost)
+    if is_sent:
+        with pytest.raises(SubmissionConflictError):
+            submitter.submit()
+    world.finds.clear()
+    world.at_find = lambda: world.add("k", "late") if len(world.finds) == 2 else None
+    submitter.cancel(submitter._client, None)
+    assert (world.cancelled, len(world.finds)) == ((["late"], 2) if is_sent else ([], 1))
 
 
 def test_what_cannot_be_cancelled_is_left_with_a_word(

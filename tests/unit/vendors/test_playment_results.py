@@ -10,7 +10,7 @@ import pytest
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.plans import Location
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
-from airflow_batch_provider.vendors import playment
+from airflow_batch_provider.vendors.playment_results import JOB_RESULTS
 from tests.unit.vendors.plans import (
     DENIED,
     EXPIRED,
@@ -125,26 +125,26 @@ CASES: dict[str, tuple[Row, list[str], list[Any], tuple[str, str | None, list[st
 def test_a_job_becomes(
     job: Row, kinds: list[str], answers: list[Any], expected: tuple[str, str | None, list[str]]
 ) -> None:
-    item, _ = run(playment.JOB_RESULTS.item(batch(*kinds), job, None), answers)
+    item, _ = run(JOB_RESULTS.item(batch(*kinds), job, None), answers)
     assert said(item) == expected
 
 
 @pytest.mark.parametrize("result", [None, "", "  ", 5, {"url": PUBLIC}])
 def test_a_completed_job_without_a_result_is_missing_and_its_object_is_kept(result: object) -> None:
     answer = found({"job_id": "j", "result": result})
-    item, _ = run(playment.JOB_RESULTS.item(batch("result"), JOB, None), [answer])
+    item, _ = run(JOB_RESULTS.item(batch("result"), JOB, None), [answer])
     assert said(item) == ("missing", "the job is completed, but the vendor names no result", [])
     assert item.result == answer.json
 
 
 @pytest.mark.parametrize("result", ["http://[::1/attachments?url=x", "https://[bad]/x"])
 def test_a_result_that_is_no_url_costs_its_job_alone(result: str) -> None:
-    item, _ = run(playment.JOB_RESULTS.item(batch("result"), JOB, None), [found({"result": result})])
+    item, _ = run(JOB_RESULTS.item(batch("result"), JOB, None), [found({"result": result})])
     assert said(item) == ("partial", "its URL is no URL", [])
 
 
 def test_the_attachment_is_asked_for_by_the_url_in_its_query() -> None:
-    _, steps = run(playment.JOB_RESULTS.item(batch("result"), JOB, None), [RESULT, url(), STORED])
+    _, steps = run(JOB_RESULTS.item(batch("result"), JOB, None), [RESULT, url(), STORED])
     assert asked(steps) == ["Ask playment.job_result", "Locate playment.attachment", "Fetch result"]
     assert steps[1].values == {"url": "https://bucket/j.json"}  # type: ignore[union-attr]
     assert steps[2].name == "j.json"  # type: ignore[union-attr]
@@ -152,7 +152,8 @@ def test_the_attachment_is_asked_for_by_the_url_in_its_query() -> None:
 
 def test_a_file_that_is_not_public_is_asked_for_by_its_own_address() -> None:
     _, steps = run(
-        playment.JOB_RESULTS.item(batch("result"), JOB, None), [found({"result": PUBLIC}), EXPIRED, url(), STORED]
+        JOB_RESULTS.item(batch("result"), JOB, None),
+        [found({"result": PUBLIC}), EXPIRED, url(), STORED],
     )
     assert asked(steps) == ["Ask playment.job_result", "Fetch result", "Locate playment.attachment", "Fetch result"]
     assert steps[2].values == {"url": PUBLIC}  # type: ignore[union-attr]
@@ -161,7 +162,7 @@ def test_a_file_that_is_not_public_is_asked_for_by_its_own_address() -> None:
 @pytest.mark.parametrize("at", ["annotations", "annotation_data", "annotations_data"])
 def test_masks_are_found_wherever_the_pages_say_and_each_once(at: str) -> None:
     content = masks(PUBLIC, PUBLIC, f"{PUBLIC}2", at=at)
-    item, steps = run(playment.JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), content, STORED, STORED])
+    item, steps = run(JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), content, STORED, STORED])
     assert [file.name for file in item.files] == ["a0", "a2"]
     assert [step.url for step in steps[3:]] == [PUBLIC, f"{PUBLIC}2"]  # type: ignore[union-attr]
 
@@ -177,42 +178,42 @@ def test_masks_are_found_wherever_the_pages_say_and_each_once(at: str) -> None:
 )
 def test_a_result_of_any_other_shape_has_no_masks(annotations: object) -> None:
     content = Stored(json.dumps({"data": {"annotations": annotations}}).encode())
-    item, _ = run(playment.JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), content])
+    item, _ = run(JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), content])
     assert said(item) == ("ok", None, [])
 
 
 @pytest.mark.parametrize("body", [b"[]", b"5", b"null", b'{"data": []}', b'{"data": null}'])
 def test_a_result_that_is_no_object_has_no_masks(body: bytes) -> None:
-    item, _ = run(playment.JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), Stored(body)])
+    item, _ = run(JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), Stored(body)])
     assert said(item) == ("ok", None, [])
 
 
 def test_an_annotation_in_a_list_of_its_own_may_have_a_mask_too() -> None:
     content = Stored(json.dumps({"annotations": [[{"url": PUBLIC}]]}).encode())
-    item, _ = run(playment.JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), content, STORED])
+    item, _ = run(JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), content, STORED])
     assert said(item) == ("ok", None, ["masks"])
 
 
 def test_a_result_with_numbers_that_python_does_not_read_by_itself_has_masks() -> None:
     content = Stored(b'{"data": {"annotations": [{"url": "https://a/m", "n": ' + b"9" * 5000 + b"}]}}")
-    item, _ = run(playment.JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), content, STORED])
+    item, _ = run(JOB_RESULTS.item(batch("masks"), JOB, None), [RESULT, url(), content, STORED])
     assert said(item) == ("ok", None, ["masks"])
 
 
 def test_a_result_that_is_nested_without_end_has_unknown_masks() -> None:
     content = Stored(b'{"data": {"annotations": [{"url": "u", "n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]}}")
-    item, _ = run(playment.JOB_RESULTS.item(batch("result", "masks"), JOB, None), [RESULT, url(), content])
+    item, _ = run(JOB_RESULTS.item(batch("result", "masks"), JOB, None), [RESULT, url(), content])
     assert said(item) == ("partial", "its masks were not fetched, because its result cannot be searched", ["result"])
 
 
 def test_the_batch_counts_its_jobs() -> None:
     rows = [row("a", "x"), row("b", "Complete", total_jobs=7)]
-    begun, steps = run(playment.JOB_RESULTS.begin({"project_id": "p", "batch_id": "b"}), [rows])
+    begun, steps = run(JOB_RESULTS.begin({"project_id": "p", "batch_id": "b"}), [rows])
     assert (begun.expected, begun.state.outcome) == (7, "succeeded")
     assert asked(steps) == ["AskAll playment.batches"]
 
 
 def test_a_batch_that_the_project_does_not_have() -> None:
-    begun, _ = run(playment.JOB_RESULTS.begin({"project_id": "p", "batch_id": "b"}), [[row("a", "x")]])
+    begun, _ = run(JOB_RESULTS.begin({"project_id": "p", "batch_id": "b"}), [[row("a", "x")]])
     assert isinstance(begun, Problem)
     assert begun.kind is ProblemKind.NOT_FOUND

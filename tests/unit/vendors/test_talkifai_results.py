@@ -11,7 +11,8 @@ import pytest
 from airflow_batch_provider.apis.batch_state import Outcome
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.plans import Ask, Pause
-from airflow_batch_provider.vendors import talkifai
+from airflow_batch_provider.vendors import talkifai, talkifai_results
+from airflow_batch_provider.vendors.talkifai_results import CONVERSATIONS
 from tests.unit.vendors.plans import (
     DENIED,
     EXPIRED,
@@ -165,27 +166,27 @@ CASES: dict[str, tuple[Row, list[str], list[Any], Said]] = {
 
 @pytest.mark.parametrize(("contact", "kinds", "answers", "expected"), CASES.values(), ids=CASES)
 def test_a_contact_becomes(contact: Row, kinds: list[str], answers: list[Any], expected: Said) -> None:
-    item, _ = run(talkifai.CONVERSATIONS.item(batch(*kinds), contact, None), answers)
+    item, _ = run(CONVERSATIONS.item(batch(*kinds), contact, None), answers)
     assert said(item) == expected
 
 
 @pytest.mark.parametrize("status", ["no_answer", "busy", "timeout"])
 def test_a_contact_of_a_job_that_runs_may_be_called_again(status: str) -> None:
-    item, _ = run(talkifai.CONVERSATIONS.item(batch(outcome=Outcome.RUNNING), row("c", status), None), [])
+    item, _ = run(CONVERSATIONS.item(batch(outcome=Outcome.RUNNING), row("c", status), None), [])
     assert said(item) == ("missing", f"there is no call to export: the contact's status is {status}", [])
 
 
 def test_every_status_of_a_contact_has_an_outcome() -> None:
-    assert {name for name in CASES if name in talkifai.CONTACT_STATUSES} >= talkifai._NOT_CALLED
+    assert {name for name in CASES if name in talkifai.CONTACT_STATUSES} >= talkifai_results._NOT_CALLED
     for status in talkifai.CONTACT_STATUSES:
         if status != "completed":
-            run(talkifai.CONVERSATIONS.item(batch("transcript"), row("c", status), None), [])
+            run(CONVERSATIONS.item(batch("transcript"), row("c", status), None), [])
 
 
 def test_the_result_is_the_conversation_whole_and_the_transcript_is_as_it_was_written() -> None:
     raw = b'{"conversation": {"transcript": [{"t": 9007199254740993, "s": "\\ud83d"}]}, "analysis": 1.0}'
     answer = type(WHOLE)(json.loads(raw), raw)
-    item, steps = run(talkifai.CONVERSATIONS.item(batch("transcript"), CALLED, None), [answer, STORED])
+    item, steps = run(CONVERSATIONS.item(batch("transcript"), CALLED, None), [answer, STORED])
     assert item.result == raw
     assert steps[1].content == b'[{"t": 9007199254740993, "s": "\\ud83d"}]'  # type: ignore[union-attr]
 
@@ -193,14 +194,14 @@ def test_the_result_is_the_conversation_whole_and_the_transcript_is_as_it_was_wr
 def test_the_result_of_a_wrapped_answer_is_the_conversation() -> None:
     raw = b'{"success": true, "data": {"transcript": [{"t": 9007199254740993}], "analysis": 1.0}}'
     answer = type(WHOLE)(json.loads(raw), raw)
-    item, steps = run(talkifai.CONVERSATIONS.item(batch("transcript"), CALLED, None), [answer, STORED])
+    item, steps = run(CONVERSATIONS.item(batch("transcript"), CALLED, None), [answer, STORED])
     assert item.result == b'{"transcript": [{"t": 9007199254740993}], "analysis": 1.0}'
     assert steps[1].content == b'[{"t": 9007199254740993}]'  # type: ignore[union-attr]
 
 
 def test_what_comes_late_is_asked_for_until_a_quarter_of_an_hour_after_the_call() -> None:
     answers = [talk(), *[WAITED, talk()] * 7]
-    item, steps = run(talkifai.CONVERSATIONS.item(batch("transcript"), CALLED, None), answers)
+    item, steps = run(CONVERSATIONS.item(batch("transcript"), CALLED, None), answers)
     assert said(item) == ("missing", NO_TRANSCRIPT, [])
     pauses = [step for step in steps if isinstance(step, Pause)]
     ended = datetime.fromisoformat(ENDED)
@@ -212,7 +213,7 @@ def test_what_comes_late_is_asked_for_until_a_quarter_of_an_hour_after_the_call(
 @pytest.mark.parametrize("ended", [None, "", "yesterday", 5])
 def test_a_call_without_an_end_is_asked_for_once_more(ended: Any) -> None:
     contact = row("c", "completed", roomName=ROOM, completedAt=ended)
-    _, steps = run(talkifai.CONVERSATIONS.item(batch("transcript"), contact, None), [talk(), WAITED, talk(), OVER])
+    _, steps = run(CONVERSATIONS.item(batch("transcript"), contact, None), [talk(), WAITED, talk(), OVER])
     assert [step.until.year for step in steps if isinstance(step, Pause)] == [9999, 1]
 
 
@@ -220,7 +221,7 @@ def test_a_call_without_an_end_is_asked_for_once_more(ended: Any) -> None:
 @pytest.mark.parametrize("path", talkifai.EXPORT_PATHS)
 def test_a_conversation_is_asked_for_as_its_path_takes_it(path: str, recording: bool) -> None:
     kinds = ["transcript", "recording"] if recording else ["transcript"]
-    plan = talkifai.CONVERSATIONS.item(batch(*kinds, export_path=path), CALLED, None)
+    plan = CONVERSATIONS.item(batch(*kinds, export_path=path), CALLED, None)
     step = next(plan)
     assert isinstance(step, Ask)
     flags = {"includeTranscript": True, "includeAnalysis": True, "includeRecording": recording}
@@ -234,7 +235,7 @@ def test_a_conversation_is_asked_for_as_its_path_takes_it(path: str, recording: 
 
 
 def test_a_recording_is_named_by_the_contact_and_never_by_the_room() -> None:
-    _, steps = run(talkifai.CONVERSATIONS.item(batch("transcript", "recording"), CALLED, None), [WHOLE, STORED, STORED])
+    _, steps = run(CONVERSATIONS.item(batch("transcript", "recording"), CALLED, None), [WHOLE, STORED, STORED])
     assert [step.name for step in steps[1:]] == ["c.json", "c"]  # type: ignore[union-attr]
     assert asked(steps) == ["Ask talkifai.conversation", "Keep transcript", "Fetch recording"]
 
@@ -242,5 +243,5 @@ def test_a_recording_is_named_by_the_contact_and_never_by_the_room() -> None:
 @pytest.mark.parametrize("count", [7, None, "7"])
 def test_the_job_counts_its_contacts(count: object) -> None:
     job = found({"id": "j", "status": "completed", "totalContacts": count})
-    begun, _ = run(talkifai.CONVERSATIONS.begin({"batch_job_id": "j"}), [job])
+    begun, _ = run(CONVERSATIONS.begin({"batch_job_id": "j"}), [job])
     assert begun.expected == (None if count is None else 7)

@@ -1,0 +1,86 @@
+"""What an export must be like to be published, declared as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TypedDict
+
+import msgspec
+
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Integer, Violation
+
+
+class Expect(TypedDict, total=False):
+    """Rules that an export must keep to be published; each is optional, and all given ones must hold.
+
+    It is a dict, so ``expect={"rows_at_least": 100}`` is the same as ``expect=Expect(rows_at_least=100)``, and a DAG
+    that is made from YAML or JSON can have it. Its values are templates.
+
+    :param rows_at_least: the export has at least so many rows
+    :param fewer_rows_at_most: the share of rows, from 0 to 1, that it may have fewer than the export that it replaces:
+        with 0.1, at least 90 rows replace 100. If it replaces none, the rule holds
+    :param item_failures_at_most: the share of items, from 0 to 1, that may be ``failed``, ``partial`` or ``missing``;
+        for exports of results
+    :param none_missing: whether no item may be ``missing``; for exports of results
+    """
+
+    rows_at_least: int | str | None
+    fewer_rows_at_most: float | str | None
+    item_failures_at_most: float | str | None
+    none_missing: bool | str | None
+
+
+class Share(msgspec.Struct, frozen=True):
+    """A number from 0 to 1, or the text of one: a rendered template is always text."""
+
+    allowed: str = "a number from 0 to 1"
+
+    def parse(self, value: object) -> Fraction | None:
+        """Return the number as it is written in decimal digits, or None if it is not allowed."""
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)) or "/" in str(value):
+            return None
+        try:
+            share = Fraction(str(value))
+        except ValueError:
+            return None
+        return share if 0 <= share <= 1 else None
+
+    def encode(self, value: object) -> str | None:
+        """Return the number as text."""
+        share = self.parse(value)
+        return None if share is None else f"{float(share):g}"
+
+
+ROWS, SHARE, FLAG = Integer(1), Share(), Boolean()
+_OF_ROWS: dict[str, Domain] = {"rows_at_least": ROWS, "fewer_rows_at_most": SHARE}
+_OF_ITEMS: dict[str, Domain] = {"item_failures_at_most": SHARE, "none_missing": FLAG}
+
+
+def violation_of(expect: object, *, has_items: bool, is_rendered: bool) -> Violation | None:
+    """Return what is wrong with the rules, None if nothing is.
+
+    :param expect: the rules
+    :param has_items: whether it is an export of results, whose items have outcomes
+    :param is_rendered: whether the task runs; before, templates and outputs of other tasks are not known
+    """
+    known = {**_OF_ROWS, **_OF_ITEMS} if has_items else _OF_ROWS
+    names = Choice(tuple(known))
+    if not isinstance(expect, Mapping):
+        is_known = is_rendered or not _is_known_later(expect)
+        return Violation("expect", expect, f"a dict with {names.allowed}") if is_known and expect is not None else None
+    for name, value in expect.items():
+        if name not in known:
+            reason = (
+                f"{names.allowed}, and of items only for exports of results" if name in _OF_ITEMS else names.allowed
+            )
+            return Violation("expect", name, reason)
+        is_known = is_rendered or not _is_known_later(value)
+        if is_known and value is not None and known[name].encode(value) is None:
+            return Violation(f"expect[{name!r}]", value, known[name].allowed)
+    return None
+
+
+def _is_known_later(value: object) -> bool:
+    """Return whether a value is a template, or the output of another task."""
+    return "{{" in value or "{%" in value if isinstance(value, str) else hasattr(value, "resolve")
