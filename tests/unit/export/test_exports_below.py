@@ -58,14 +58,9 @@ class Listing(LocalStore):
 
 def export(folder: Path, batch_id: str, number: int | None, **params: str) -> None:
     spec = dataclasses.replace(
-        work(**{"batch_id": batch_id, **params}), source_version=None if number is None else version(number)
+        work(**{"batch_id": batch_id, **params}), version_now=lambda: None if number is None else version(number)
     )
-    exported.exporting.export(
-        lambda **_: pages_of(1),
-        local(folder / folder_name(batch_id)),
-        spec,
-        version_now=lambda: {} if number is None else version(number),
-    )
+    exported.exporting.export(lambda **_: pages_of(1), local(folder / folder_name(batch_id)), spec)
 
 
 def missing(store: Store, states: dict[str, int], most: int = 1000) -> tuple[list[str], int]:
