@@ -24,12 +24,12 @@ with DAG("playment_on_finished_batch", schedule=[finished], start_date=pendulum.
 
     @task
     def finished_batches() -> list[dict[str, str]]:
-        """Return batch and destination of each export: a run may stand for several batches."""
+        """Return batch and destination of each export: a run may stand for several, or one of them twice."""
+        from airflow_batch_provider.export import folder_name
+
         context = get_current_context()
         folder = "{{ var.value.exports }}/playment/finished/{{ dag_run.run_after | ts_nodash }}"
-        batches = [event.extra["payload"] for event in context["triggering_asset_events"][finished]]
-        return [
-            {"batch_id": batch["id"], "destination": f"{folder}/{number:03d}"} for number, batch in enumerate(batches)
-        ]
+        batches = dict.fromkeys(event.extra["payload"]["id"] for event in context["triggering_asset_events"][finished])
+        return [{"batch_id": batch_id, "destination": f"{folder}/{folder_name(batch_id)}"} for batch_id in batches]
 
     PlaymentExportJobResultsOperator.partial(task_id="export").expand_kwargs(finished_batches())

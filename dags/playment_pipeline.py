@@ -22,14 +22,14 @@ with DAG(
 
     @task
     def list_batches() -> list[dict[str, str]]:
-        """Return batch and destination of each export; the batches are numbered, their ids stay out of paths."""
+        """Return batch and destination of each export: a folder that is named after the batch."""
+        from airflow_batch_provider.export import folder_name
+
         context = get_current_context()
         day = context.get("ds") or context["dag_run"].run_after.strftime("%Y-%m-%d")
         folder = f"{Variable.get('exports')}/playment/pipeline/{day}"
         batches = [batch["id"] for batch in PlaymentHook().iter_batches() if not batch["is_default"]]
-        return [
-            {"batch_id": batch_id, "destination": f"{folder}/{number:03d}"} for number, batch_id in enumerate(batches)
-        ]
+        return [{"batch_id": batch_id, "destination": f"{folder}/{folder_name(batch_id)}"} for batch_id in batches]
 
     # Mapped as one: an export is checked when it is done, whatever becomes of the others.
     @task_group

@@ -12,13 +12,15 @@ with DAG("playment_project_jobs", schedule="@daily", start_date=pendulum.datetim
 
     @task
     def list_batches() -> list[dict[str, str]]:
-        """Return batch and destination of each export; the batches are numbered, their ids stay out of paths."""
+        """Return batch and destination of each export: a folder that is named after the batch."""
+        from airflow_batch_provider.export import folder_name
+
         context = get_current_context()
         day = context.get("ds") or context["dag_run"].run_after.strftime("%Y-%m-%d")
         folder = f"{{{{ var.value.exports }}}}/playment/project_jobs/{day}"
         return [
-            {"batch_id": batch["id"], "destination": f"{folder}/{number:03d}"}
-            for number, batch in enumerate(PlaymentHook().iter_batches())
+            {"batch_id": batch["id"], "destination": f"{folder}/{folder_name(batch['id'])}"}
+            for batch in PlaymentHook().iter_batches()
         ]
 
     PlaymentExportBatchJobsOperator.partial(task_id="export").expand_kwargs(list_batches())

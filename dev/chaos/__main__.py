@@ -28,10 +28,11 @@ def main() -> None:
         from dev.chaos.experiment import Experiment
         from dev.chaos.listings import simulate
         from dev.chaos.report import render
+        from dev.chaos.year import simulate_year
 
         results = Experiment(folder, options.seed).run(options.minutes, options.tries)
         options.output.parent.mkdir(exist_ok=True)
-        options.output.write_text(render(results, simulate(options.seed)))
+        options.output.write_text(render(results, simulate(options.seed), [simulate_year(options.seed)]))
     print(f"Wrote {options.output}")
 
 

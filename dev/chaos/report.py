@@ -14,6 +14,7 @@ from dev.chaos.results import ITEMS, ITEMS_BEFORE, SECONDS_BETWEEN_CHECKPOINTS, 
 from dev.chaos.steps import PHASES
 from dev.chaos.submitting.experiment import FAITHFUL, KILLED, LATE, LONGEST_LAG, LOSSY, NOTHING, STOPPED, Submitted
 from dev.chaos.trials import FAULTS
+from dev.chaos.year import Year
 from dev.markdown import table, versions
 
 _DISTRIBUTIONS = ("apache-airflow", "fsspec", "s3fs", "adlfs", "pyarrow", "requests")
@@ -56,7 +57,7 @@ lives gets `ExportReplacedError`, and reads again.
 """
 
 
-def render(results: Results, listings: Sequence[Moving]) -> str:
+def render(results: Results, listings: Sequence[Moving], years: Sequence[Year]) -> str:
     """Return the page."""
     total = Sum()
     for cell in results.cells.values():
@@ -72,6 +73,7 @@ def render(results: Results, listings: Sequence[Moving]) -> str:
         _loops(results),
     ]
     sections.append(_moving(listings))
+    sections.append(of_years(years))
     return "\n".join(sections)
 
 
@@ -214,6 +216,32 @@ so that what is replaced is published again. A reader looks all the while, and e
 belong to no export.
 
 {table(head, lines)}
+"""
+
+
+def of_years(years: Sequence[Year]) -> str:
+    """Return what simulated years of exporting only what is new came to."""
+    head = (
+        "days | batches | opened again or changed | removed | runs | killed | beside another | cleared "
+        "| index lost or put back | states exported | exported twice | missed | rows of another state"
+    )
+    lines = (
+        (
+            *(one.days, one.batches, one.reopened, one.removed, one.runs, one.killed, one.overlapping, one.cleared),
+            *(one.indexes_lost, one.exported, one.twice, one.missed, one.wrong),
+        )
+        for one in years
+    )
+    return f"""\
+## Only what is new
+
+Simulated years of a DAG that finds finished batches and exports them, with a real server as the vendor: batches start,
+finish late, are opened again, change, and are removed. Runs are killed at a random operation on the store, which then
+takes nothing more from them, run beside each other, and are cleared later. The index is removed, cut, or replaced by an
+older one. Each finished state must be exported once; a run that nothing disturbs must find what is due and nothing
+else; after the last run nothing may be due.
+
+{table(head, lines, texts=0)}
 """
 
 

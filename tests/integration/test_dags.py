@@ -14,7 +14,7 @@ import pytest
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from pytest_mock import MockerFixture
 
-from airflow_batch_provider.export import read_export, verify_export
+from airflow_batch_provider.export import folder_name, read_export, verify_export
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
@@ -213,11 +213,12 @@ def test_the_mapped_dag_exports_every_batch_of_the_project(
     dags: dict[str, Any], vendors: Sandbox, exports: Path
 ) -> None:
     assert dags["playment_project_jobs"].test(logical_date=DAY).state == "success"
-    folders = sorted((exports / "playment/project_jobs/2026-03-01").iterdir())
-    hook = PlaymentHook()
-    for folder, batch in zip(folders, hook.iter_batches(), strict=True):
-        expected = [job["id"] for job in hook.iter_batch_jobs(None, batch["id"])]
-        assert [row["id"] for row in exported_rows(folder)] == expected
+    folder, hook = exports / "playment/project_jobs/2026-03-01", PlaymentHook()
+    batches = [batch["id"] for batch in hook.iter_batches()]
+    assert {path.name for path in folder.iterdir()} == set(map(folder_name, batches))
+    for batch_id in batches:
+        expected = [job["id"] for job in hook.iter_batch_jobs(None, batch_id)]
+        assert [row["id"] for row in exported_rows(folder / folder_name(batch_id))] == expected
 
 
 def unfinished(dag_id: str) -> dict[str, str]:
