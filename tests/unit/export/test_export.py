@@ -99,6 +99,7 @@ def test_the_manifest_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         *(
             "files",
             "outcomes",
+            "source_version",
             "status_counts",
             "pages",
             "duplicates_dropped",
