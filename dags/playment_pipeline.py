@@ -15,7 +15,7 @@ with DAG(
     schedule="@daily",
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    # A task whose worker dies needs a retry; an export goes on where it was.
+    # A task whose worker dies needs a retry; an export resumes where it was.
     default_args={"retries": 3},
 ):
     wait = PlaymentProjectSensor(task_id="wait", deferrable=True, poke_interval=10)

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 PAUSES = (5.0, 15.0, 30.0, 60.0, 120.0)
 """Seconds between the times that something is looked up which was perhaps made: no vendor promises that its listings
-show at once what it has made."""
+show immediately what it has made."""
 
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +36,8 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
     :param values: the values that this request needs beside those of the task
     :param json: what else stands in the JSON body
     :param parts: the parts of a multipart body
-    :param clashes: the statuses and codes of an answer that may mean that it was made already; any other refusal fails
-        the submission
+    :param clashes: the statuses and codes of an answer that may mean that it was made already; any other error response
+        fails the submission
     :param is_paid: whether it is what costs, so that it is noted before it is sent
     """
 
@@ -340,7 +340,7 @@ def kept_first(copies: Iterable[Copy]) -> list[Copy]:
 
 
 def cancel_others(kind: BatchKind, kept: Copy, copies: Iterable[Copy]) -> Plan[Stopped | None]:
-    """Cancel the copies of a batch that are not kept; return why one of them goes on, if it does."""
+    """Cancel the copies of a batch that are not kept; return why one of them continues, if it does."""
     problem: Stopped | None = None
     for copy in copies:
         if copy.id == kept.id or copy.outcome.is_terminal:

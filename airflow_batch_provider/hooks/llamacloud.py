@@ -462,7 +462,7 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> dict[str, Any]:
-        """Create a batch (v2) of all files of a directory, which begins to run at once, and return it. It is sent once.
+        """Create a batch (v2) of all files of a directory, and return it. It is sent once; the batch runs immediately.
 
         ``LlamaCloudRunBatchOperator`` makes sure that a piece of work is paid once, which this does not.
 

@@ -118,7 +118,7 @@ class TalkifAIHook(BatchApiHook):
         :param description: at most 1,000 characters
         :param concurrent_call_limit: calls at a time, 1 to 50
         :param max_attempts: how often a contact is called at most, 1 to 10
-        :param scheduled_start_time: when to start; at once if left out
+        :param scheduled_start_time: when to start; immediately if left out
         :raises InvalidParameterError: a number is wrong or there twice; names the rows, from 1
         :raises AmbiguousRequestError: it is not known whether the job was created
         """

@@ -1,4 +1,4 @@
-"""Finds finished batches that have not been exported yet, whoever started them."""
+"""Finds finished batches that have not been exported yet, no matter who started them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def finished_batches(
 
 
 class FinishedBatchesOperator(BaseOperator):
-    """Finds finished batches whose export is missing, or of another state, whoever started them.
+    """Finds finished batches whose export is missing, or of another state, no matter who started them.
 
     It returns their ids and destinations, for ``.expand_kwargs()`` of an operator that exports one batch, with
     ``if_exists="refresh"``. The manifests below ``exports`` are the memory: each names the state of the batch that it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -146,9 +147,9 @@ class RunBatchOperator(BatchSensor):
         self._is_last_try = False
         self._is_killed = False
 
+    @abstractmethod
     def items(self) -> Any:
         """Return what the piece of work consists of, None if the vendor has it already; nothing is sent here."""
-        raise NotImplementedError
 
     def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
         """Render, and keep rows out of the rendered fields that Airflow stores; a mapped task comes here too."""

@@ -158,7 +158,7 @@ BATCH_PROCESSING_JOB = Resource(
 
 BATCH_JOB_TYPES = ("parse_v2", "extract_v2")
 
-# It begins to run at once: there is no draft.
+# It begins to run immediately: there is no draft.
 CREATE_BATCH = Resource(
     vendor=VENDOR,
     name="llamacloud.create_batch",

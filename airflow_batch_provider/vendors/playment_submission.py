@@ -45,7 +45,7 @@ _MOST_SHOWN = 5
 _FIELDS = ("reference_id", "data", "work_flow_id", "priority_weight")
 
 Jobs = Iterable[tuple[int, Mapping[str, Any]]]
-"""The jobs with the numbers of their rows; they are read anew each time."""
+"""The jobs with the numbers of their rows; they are read again each time."""
 
 
 def _inspect(work: Work) -> Preflight | Stopped:

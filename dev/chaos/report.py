@@ -27,7 +27,7 @@ INTRODUCTION = f"""\
 This page is written by `make reliability` from what it counted; no number in it is typed.
 
 **The promise.** Whenever the task is killed, what was published before stays whole and readable until the new export
-is there; the next try goes on where the last one ended; no row is lost or there twice; nothing is left over in the
+is there; the next try resumes where the last one ended; no row is lost or there twice; nothing is left over in the
 end.
 
 **How it works.** Parts are written under `_staging/`, each under a name that no other try uses, and after each part a
@@ -47,7 +47,7 @@ a reader reads it over and over, checking every digest. In the end the rows are 
 * *task timeout*: Airflow's `AirflowTaskTimeout`; *SIGINT*: what Airflow's supervisor sends first to a task that it
   ends.
 * *disk full*: that of the destination, or of the temporary files before an upload, which then gets room again.
-* *stopped, overtaken, woken*: the process is stopped, the next try finishes, and then the first one goes on.
+* *stopped, overtaken, woken*: the process is stopped, the next try finishes, and then the first one continues.
 
 **What is not covered.** The machine losing power: files are not forced to the disk, so the last seconds before may be
 lost there. An unfinished multipart upload on S3, from 100 MB a part on. A failed task that is never run again: what
@@ -184,7 +184,7 @@ sensor returns. {found.seconds / 60:.1f} minutes.
 * {sum(one.copies for one in sums)} times a second batch was made, and cancelled before it ran.
 
 What no vendor lets anybody know is left out: what a listing shows later than all look-ups of a try and its successor,
-and a try at LlamaCloud that is stopped between its last look-up and the request that creates, and goes on when its
+and a try at LlamaCloud that is stopped between its last look-up and the request that creates, and continues when its
 successor's batch is there: its copy is cancelled, and costs nothing only if it has not begun by then.
 
 {table(head, lines, texts=3)}
