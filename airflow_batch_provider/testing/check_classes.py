@@ -1,0 +1,170 @@
+"""Checks of what Airflow sees: hook, operators, sensors, and what a package tells Airflow of its connections."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+from typing import Any
+from unittest import mock
+
+from airflow.providers.common.compat.sdk import BaseOperator, TaskDeferred
+from airflow.sdk import DAG
+
+from airflow_batch_provider.apis.batch_state import BatchState, Outcome, show_state
+from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.shown import Redactor
+from airflow_batch_provider.connection_form import connection_type
+from airflow_batch_provider.hooks.base import BatchApiHook
+from airflow_batch_provider.operators.run import RunBatchOperator
+from airflow_batch_provider.sensors.batch import BatchSensor
+from airflow_batch_provider.testing.declared import Declared, NotCheckedError, fail, hook_of
+from airflow_batch_provider.triggers.batch import BatchStatusTrigger
+
+_TEMPLATE = "{{ var.value.contract }}"
+
+
+def the_hook_is_that_of_the_vendor(declared: Declared) -> None:
+    """Whatever needs a client, the triggerer included, gets it from the class that the vendor names."""
+    vendor = declared.vendor
+    if not vendor.hook:
+        raise NotCheckedError(f"vendor {vendor.name} names no hook")
+    hook = hook_of(vendor)
+    if not isinstance(hook, type) or not issubclass(hook, BatchApiHook):
+        fail(f"Vendor {vendor.name}: hook={vendor.hook!r} is no BatchApiHook.")
+    facts = {"vendor": vendor, "conn_type": vendor.name, "hook_name": vendor.title}
+    for name, expected in facts.items():
+        if getattr(hook, name, None) != expected:
+            fail(f"{hook.__name__}.{name} must be {name if name == 'vendor' else repr(expected)} of the vendor.")
+    if not isinstance(getattr(hook, "probe", None), Listing):
+        fail(f"{hook.__name__}.probe must be a listing: the form's test button reads a page of it.")
+    name, default = getattr(hook, "conn_name_attr", None), getattr(hook, "default_conn_name", None)
+    known = inspect.signature(hook.__init__).parameters.get(str(name))
+    if known is None or known.default != default:
+        fail(f"{hook.__name__}: __init__ must take {name!r}, its conn_name_attr, with default_conn_name as default.")
+    for method_name, method in vars(hook).items():
+        if inspect.isfunction(method) and not method_name.startswith("_") and not method.__doc__:
+            fail(f"{hook.__name__}.{method_name} has no docstring.")
+
+
+def a_task_is_documented_and_templated(declared: Declared, task_class: type[BaseOperator]) -> None:
+    """Parameters are keyword-only, all are templates, and the class has a docstring."""
+    name = task_class.__name__
+    if not vars(task_class).get("__doc__"):
+        fail(f"{name} has no docstring.")
+    for parameter in _own_parameters(task_class):
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            fail(f"{name}: {parameter.name} must be keyword-only; Airflow passes parameters by name.")
+        if parameter.name not in task_class.template_fields:
+            fail(f"{name}: {parameter.name} must be a template field, for users to set it by a template.")
+
+
+def a_dag_with_the_task_is_serialized(declared: Declared, task_class: type[BaseOperator]) -> None:
+    """Airflow stores DAGs as JSON, and copies tasks; every parameter may be a template while a DAG is parsed."""
+    from airflow.serialization import serialized_objects
+
+    # Before 3.2 the serialized DAG serializes itself.
+    serialization: Any = getattr(serialized_objects, "DagSerialization", serialized_objects.SerializedDAG)
+    try:
+        with DAG("contract", schedule=None) as dag:
+            task = _make(declared, task_class)
+    except Exception as error:  # noqa: BLE001 - of the vendor's own class
+        fail(f"{task_class.__name__} fails while a DAG is parsed whose parameters are templates: {error!r}.")
+    try:
+        stored = json.loads(json.dumps(serialization.to_dict(dag)))
+    except Exception as error:  # noqa: BLE001 - of the vendor's own class
+        fail(f"A DAG with {task_class.__name__} cannot be serialized: {error!r}.")
+    restored = serialization.from_dict(stored).get_task(task.task_id)
+    for name in task_class.template_fields:
+        if not hasattr(task, name):
+            fail(f"{task_class.__name__}: __init__ sets no {name}, which is a template field.")
+        if getattr(task, name) == _TEMPLATE != getattr(restored, name, None):
+            fail(f"{task_class.__name__}: {name} is lost when a DAG is serialized.")
+    copied = copy.deepcopy(task)
+    if any(getattr(copied, name) != getattr(task, name) for name in task_class.template_fields):
+        fail(f"{task_class.__name__}: a copy of it has other parameters.")
+
+
+def a_deferred_wait_is_stored(declared: Declared, task_class: type[BaseOperator]) -> None:
+    """The triggerer, another process, makes the trigger again from JSON."""
+    if not issubclass(task_class, BatchSensor) or issubclass(task_class, RunBatchOperator):
+        raise NotCheckedError(f"{task_class.__name__} is no sensor")
+    sensor = _make(declared, task_class, value="a b", deferrable=True)
+    state = show_state(BatchState("a b", "running", Outcome.RUNNING), Redactor([]).show)
+    try:
+        with mock.patch.object(task_class, "_read_state", return_value=state):
+            sensor.poke({})
+    except TaskDeferred as deferred:
+        path, kwargs = deferred.trigger.serialize()
+    except Exception as error:  # noqa: BLE001 - of the vendor's own class
+        fail(f"{task_class.__name__} cannot be deferred: {error!r}.")
+    else:
+        fail(f"{task_class.__name__} is not deferred with deferrable=True.")
+    if path != f"{BatchStatusTrigger.__module__}.BatchStatusTrigger":
+        fail(f"{task_class.__name__} is deferred to {path}; waits share their polls in BatchStatusTrigger only.")
+    again = BatchStatusTrigger(**json.loads(json.dumps(kwargs))).serialize()
+    if again != (path, kwargs):
+        fail(f"{task_class.__name__}: its trigger is not the same after it was stored.")
+    scope = set(kwargs["scope"])
+    if scope - set(task_class.kind.scope) or kwargs["batch_id"] not in {"a b", "*"}:
+        fail(f"{task_class.__name__}: its trigger waits for {kwargs['batch_id']!r} of {kwargs['scope']}.")
+
+
+def the_provider_info_describes_the_connection(declared: Declared) -> None:
+    """Airflow takes it, draws the form that the vendor declares, and imports nothing of itself on the way."""
+    if declared.provider_info is None:
+        raise NotCheckedError("pass provider_info=get_provider_info")
+    import jsonschema
+
+    vendor, info = declared.vendor, declared.provider_info()
+    schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text())
+    if problems := [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(info)]:
+        fail(f"The provider info is not as Airflow's schema says: {problems[0]}.")
+    forms = {form["connection-type"]: form for form in info.get("connection-types", ())}
+    if vendor.name not in forms:
+        fail(f"The provider info has no connection type {vendor.name!r}; add connection_type(VENDOR).")
+    expected, form = connection_type(vendor), forms[vendor.name]
+    if form.get("hook-class-name") != vendor.hook:
+        fail(f"The provider info names the hook {form.get('hook-class-name')!r}; the vendor names {vendor.hook!r}.")
+    if missing := sorted(set(expected["conn-fields"]) - set(form.get("conn-fields", ()))):
+        fail(f"The form of the connection has no field for {', '.join(missing)}.")
+    _check_imports_no_airflow(declared.provider_info)
+
+
+def _check_imports_no_airflow(provider_info: Any) -> None:
+    module, name = provider_info.__module__, provider_info.__qualname__
+    script = (
+        f"import sys; from {module} import {name}; {name}(); "
+        "print(*[name for name in ('airflow.configuration', 'airflow.models', 'airflow.sdk') if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(  # noqa: S603 - the interpreter that runs the tests
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment
+    )
+    if done.returncode or done.stdout.strip():
+        found = done.stdout.strip() or done.stderr.strip()[-300:]
+        fail(f"{module} must not import Airflow, which reads it while it is half imported itself: {found}.")
+
+
+def _own_parameters(task_class: type) -> list[inspect.Parameter]:
+    if "__init__" not in vars(task_class):
+        return []
+    _, *parameters = inspect.signature(task_class.__init__).parameters.values()  # type: ignore[misc]
+    named = {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY}
+    return [parameter for parameter in parameters if parameter.kind in named]
+
+
+def _make(declared: Declared, task_class: type[BaseOperator], value: str = _TEMPLATE, **facts: Any) -> Any:
+    """Return a task whose required parameters have a value."""
+    needed: dict[str, Any] = {
+        name: value
+        for base in task_class.__mro__
+        if base.__module__.partition(".")[0] != "airflow"
+        for name, parameter in inspect.signature(base.__init__).parameters.items()  # type: ignore[misc]
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is inspect.Parameter.empty
+    }
+    return task_class(task_id="contract", **needed, **facts)
