@@ -23,7 +23,7 @@ _CONNECTION_EXTRAS = ("region", "auth_header")
 
 def names_are_unique_and_stable(declared: Declared) -> None:
     """Manifests, logs and triggers carry the names of endpoints, results and kinds."""
-    exported = [*declared.endpoints, *declared.results]
+    exported: list[Any] = [*declared.endpoints, *declared.results]
     groups: Sequence[Sequence[Any]] = (exported, declared.kinds, declared.submissions)
     for group in groups:
         for name, count in Counter(each.name for each in group).items():
@@ -37,7 +37,7 @@ def names_are_unique_and_stable(declared: Declared) -> None:
 def extras_are_used(declared: Declared) -> None:
     """An extra of a connection fills a parameter of the same name, or chooses host or authentication."""
     vendor = declared.vendor
-    takers = [*declared.endpoints, *declared.results, *declared.submissions]
+    takers: list[Any] = [*declared.endpoints, *declared.results, *declared.submissions]
     parameters = {parameter.name: parameter for taker in takers for parameter in taker.parameters}
     for name, extra in vendor.extras.items():
         if name not in parameters and name not in {*_CONNECTION_EXTRAS, *vendor.auths_of.values()}:
@@ -53,20 +53,22 @@ def extras_are_used(declared: Declared) -> None:
 def requests_have_every_value(declared: Declared, endpoint: Endpoint) -> None:
     """A request can be made of what is required, and contains each value in its place."""
     try:
-        smallest = endpoint.request(declared.values_for(endpoint))
+        endpoint.request(declared.values_for(endpoint))
     except KeyError as error:
         fail(f"{endpoint.name}: {error} is part of the path, so it must be required, or have a default.")
-    if "{" in smallest.path or smallest.path.count("/") < endpoint.path.count("/"):
-        fail(f"{endpoint.name}: the path {smallest.path} lacks a value.")
-    values = declared.values_for(endpoint, all_of_them=True)
-    request = endpoint.request(values)
+    try:
+        request = endpoint.request(declared.values_for(endpoint, all_of_them=True))
+    except TypeError:
+        fail(f"{endpoint.name}: one parameter lies within another in the body; correct their wire.")
     for parameter in endpoint.parameters:
         if parameter.in_body:
             place: Any = request.json
             for key in str(parameter.wire).split("."):
                 place = place.get(key) if isinstance(place, dict) else None
             if place is None:
-                fail(f"{endpoint.name}: the body has nothing at {parameter.wire!r}.")
+                fail(
+                    f"{endpoint.name}: {parameter.name} is lost, because another parameter takes its place in the body."
+                )
     if request.method == "GET" and request.json is not None:
         fail(f"{endpoint.name}: a GET request has no body; leave out in_body, or set the method.")
 
@@ -74,8 +76,7 @@ def requests_have_every_value(declared: Declared, endpoint: Endpoint) -> None:
 def columns_fit_the_rows(declared: Declared, listing: Listing) -> None:
     """CSV and Parquet have a column for the id, and no column twice."""
     if not listing.columns:
-        exported = {vars(task).get("listing") for task in declared.tasks if "listing" in vars(task)}
-        if any(listing is each for each in exported):
+        if any(listing is vars(task).get("listing") for task in declared.tasks):
             fail(f"{listing.name} is exported, so declare its columns: CSV and Parquet have one for each.")
         return
     names = [column.name for column in listing.columns]
@@ -113,9 +114,6 @@ def results_can_be_read(declared: Declared, results: Results) -> None:
     if [column.name for column in results.columns] != expected:
         fail(f"{results.name}: declare its columns by result_columns(...); they are {', '.join(expected)}.")
     _check_columns(results.name, results.columns)
-    for kind in results.kinds:
-        if not kind.extension and not kind.content_type and kind.is_json:
-            fail(f"{results.name}: files of the kind {kind.name} are JSON; give them an extension or a content_type.")
 
 
 def submissions_fit_their_kind(declared: Declared, submission: Submission) -> None:
