@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.endpoint import Listing, Resource
 from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.paging import CursorPaging
@@ -68,20 +70,15 @@ def columns_are_those_of_the_rows(declared: Declared, listing: Listing) -> None:
         fail(
             f"{listing.name}: no sample has the columns {', '.join(missing)}; correct them, or add a sample that does."
         )
-    for name in FORMATS:
-        encoder = _format(name, listing).new_part()
-        encoder.add(lines)
-        if encoder.mismatches:
-            fail(
-                f"{listing.name}: these columns are not of the declared type: {', '.join(sorted(encoder.mismatches))}."
-            )
+    if wrong := wrong_types(listing.columns, lines):
+        fail(f"{listing.name}: these columns are not of the declared type: {', '.join(wrong)}.")
 
 
 def rows_come_back_from_files(declared: Declared, listing: Listing) -> None:
     """JSON lines are the vendor's rows to the value; CSV and Parquet have all of it, in columns or in ``_extra``."""
     lines = [*_lines(declared, listing), json.dumps(_HOSTILE).encode()]
     for name in FORMATS:
-        file_format = _format(name, listing)
+        file_format = _format(name, listing.columns)
         part = file_format.new_part()
         content = part.add(lines) + part.finish()
         if name == "jsonl":
@@ -128,9 +125,20 @@ def _leads_on(listing: Listing, page: Page) -> bool:
     return listing.paging.continues(page)
 
 
-def _format(name: str, listing: Listing) -> Format:
+def wrong_types(columns: Sequence[Column], lines: Sequence[bytes]) -> list[str]:
+    """Return the columns with values that are of another type than declared, in any format."""
+    wrong: set[str] = set()
+    for name in FORMATS:
+        part = _format(name, columns).new_part()
+        part.add(lines)
+        part.finish()
+        wrong.update(part.mismatches)
+    return sorted(wrong)
+
+
+def _format(name: str, columns: Sequence[Column]) -> Format:
     try:
-        return Format(name, columns=listing.columns)
+        return Format(name, columns=columns)
     except InvalidParameterError as error:  # its library is not installed
         raise NotCheckedError(str(error)) from None
 

@@ -14,8 +14,8 @@ from unittest import mock
 from airflow_batch_provider.apis.endpoint import Resource
 from airflow_batch_provider.apis.results import ItemOutcome
 from airflow_batch_provider.exceptions import BatchProviderError, TransientError
-from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.operators.results import ResultsExportOperator
+from airflow_batch_provider.testing.check_answers import wrong_types
 from airflow_batch_provider.testing.declared import Declared, NotCheckedError, fail, hook_of
 from airflow_batch_provider.testing.local_server import Asked, LosingProxy, serve
 
@@ -91,10 +91,8 @@ def an_export_accounts_for_every_item(declared: Declared, export: Callable[[str]
             fail(f"{name}: the export has no rows; name a batch that has some.")
         if isinstance(operator, ResultsExportOperator):
             _check_items(declared, operator, rows, summary)
-        part = Format("csv", columns=operator._exports.columns).new_part()
-        part.add([json.dumps(row).encode() for row in rows])
-        if part.mismatches:
-            fail(f"{name}: these columns are not of the declared type: {', '.join(sorted(part.mismatches))}.")
+        if wrong := wrong_types(operator._exports.columns, [json.dumps(row).encode() for row in rows]):
+            fail(f"{name}: these columns are not of the declared type: {', '.join(wrong)}.")
 
 
 def _check_items(
