@@ -155,12 +155,17 @@ def _own_parameters(task_class: type) -> list[inspect.Parameter]:
 
 
 def _make(declared: Declared, task_class: type[BaseOperator], value: str = _TEMPLATE, **facts: Any) -> Any:
-    """Return a task whose required parameters have a value."""
-    needed: dict[str, Any] = {
-        parameter.name: value
+    """Return a task, each of whose template fields and required parameters has a value."""
+    parameters = [
+        parameter
         for base in task_class.__mro__
         if base.__module__.partition(".")[0] != "airflow"
         for parameter in _own_parameters(base)
-        if parameter.default is inspect.Parameter.empty
+    ]
+    fields = {*task_class.template_fields} if value == _TEMPLATE else set()
+    given: dict[str, Any] = {
+        parameter.name: value
+        for parameter in parameters
+        if parameter.default is inspect.Parameter.empty or parameter.name in fields
     }
-    return task_class(task_id="contract", **needed, **facts)
+    return task_class(task_id="contract", **given, **facts)

@@ -14,7 +14,7 @@ from airflow_batch_provider.apis.problem import ProblemKind
 from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.apis.submissions import Submission
 from airflow_batch_provider.formats.fields import EXTRA
-from airflow_batch_provider.testing.declared import Declared, fail
+from airflow_batch_provider.testing.declared import Declared, NotCheckedError, fail
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _CONNECTION_EXTRAS = ("region", "auth_header")
@@ -37,6 +37,8 @@ def names_are_unique_and_stable(declared: Declared) -> None:
 def extras_are_used(declared: Declared) -> None:
     """An extra of a connection fills a parameter of the same name, or chooses host or authentication."""
     vendor = declared.vendor
+    if not declared.is_whole:
+        raise NotCheckedError(f"vendor {vendor.name} is of another package")
     takers: list[Any] = [*declared.endpoints, *declared.results, *declared.submissions]
     parameters = {parameter.name: parameter for taker in takers for parameter in taker.parameters}
     for name, extra in vendor.extras.items():

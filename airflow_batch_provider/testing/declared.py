@@ -40,6 +40,8 @@ class Declared:
     """A vendor, all that its modules declare, and the samples; the parameters are those of ``vendor_contract``."""
 
     vendor: Vendor
+    is_whole: bool = True
+    """Whether the modules have the vendor's hook: if not, they extend a vendor of another package."""
     endpoints: Sequence[Endpoint] = ()
     kinds: Sequence[BatchKind] = ()
     results: Sequence[Results] = ()
@@ -120,8 +122,10 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
 
 def collect(vendor: Vendor, modules: Iterable[ModuleType]) -> dict[str, Any]:
     """Return what modules declare of a vendor, and what that refers to, as fields of :class:`Declared`."""
+    modules = list(modules)
     everything = list(_reached(vendor, modules))
     return {
+        "is_whole": not vendor.hook or vendor.hook.rpartition(".")[0] in {module.__name__ for module in modules},
         "endpoints": _distinct(x for x in everything if isinstance(x, Endpoint) and x.vendor.name == vendor.name),
         "kinds": _distinct(x for x in everything if isinstance(x, BatchKind)),
         "results": _distinct(x for x in everything if isinstance(x, Results)),
