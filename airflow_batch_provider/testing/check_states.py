@@ -36,7 +36,17 @@ _MEANINGS: Mapping[str, frozenset[Outcome]] = {
     **dict.fromkeys(("cancelled", "canceled"), frozenset({Outcome.CANCELLED})),
     **dict.fromkeys(("expired", "aborted"), frozenset({Outcome.FAILED, Outcome.CANCELLED})),
     **dict.fromkeys(
-        ("pending", "queued", "scheduled", "running", "processing", "in progress", "in_progress", "cancelling"),
+        (
+            "pending",
+            "queued",
+            "scheduled",
+            "running",
+            "processing",
+            "in progress",
+            "in_progress",
+            "cancelling",
+            "canceling",
+        ),
         frozenset({Outcome.PENDING, Outcome.RUNNING}),
     ),
 }

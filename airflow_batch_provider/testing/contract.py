@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 
+from airflow_batch_provider import backoff
 from airflow_batch_provider.apis.endpoint import Listing, Resource
 from airflow_batch_provider.apis.paging import CursorPaging, LinkPaging
 from airflow_batch_provider.operators.run import RunBatchOperator
@@ -18,7 +20,6 @@ from airflow_batch_provider.testing import (
     check_requests,
     check_states,
     check_tasks,
-    no_backoff,
 )
 from airflow_batch_provider.testing.declared import Declared, NotCheckedError
 
@@ -138,7 +139,7 @@ def contract_of(declared: Declared) -> type:
 def _test(run: Callable[..., None], declared: Declared, subjects: Sequence[Any] | None) -> Callable[..., None]:
     def checked(*subject: Any) -> None:
         try:
-            with no_backoff():
+            with mock.patch.object(backoff, "pause"):
                 run(declared, *subject)
         except AssertionError as violation:
             pytest.fail(str(violation), pytrace=False)  # the sentence says it all

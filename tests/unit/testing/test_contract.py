@@ -508,6 +508,42 @@ def test_every_check_has_a_declaration_that_fails_it() -> None:
     assert list(BROKEN) == list(RUN)
 
 
+SIZE = kit.Parameter("size", kit.Integer(1, 100), "size", default=100)
+OFFSET = kit.Parameter("offset", kit.Integer(0), "offset", default=0)
+NUMBER = kit.Parameter("page", kit.Integer(1), "page", default=1)
+RIGHT: dict[str, dict[str, Any]] = {
+    "all at once": {"paging": kit.WholePaging(), "bodies": (kit.Body(rows="data.jobs", id="job.id"),)},
+    "JSON lines": {"paging": kit.WholePaging(), "bodies": (kit.Body(is_lines=True),)},
+    "bare array and Link header": {"paging": kit.LinkPaging(), "bodies": (kit.Body(),)},
+    "links in the body": {"paging": kit.LinkPaging(), "bodies": (kit.Body(rows="jobs", next_link="links.next"),)},
+    "has_more and the last id": {"bodies": (kit.Body(rows="data", next_token="last_id", more="has_more"),)},
+    "offset": {"paging": kit.OffsetPaging("offset", "size"), "parameters": (TEAM, OFFSET, SIZE)},
+    "offset and total": {
+        "paging": kit.OffsetPaging("offset", "size"),
+        "parameters": (TEAM, OFFSET, SIZE),
+        "bodies": (kit.Body(rows="jobs", total="total"),),
+    },
+    "page number and total": {
+        "paging": kit.NumberPaging("page", "size"),
+        "parameters": (TEAM, NUMBER, SIZE),
+        "bodies": (kit.Body(rows="jobs", total="total", page_size="size"),),
+        "total_is_exact": True,
+    },
+    "page number": {"paging": kit.NumberPaging("page", "size"), "parameters": (TEAM, NUMBER, SIZE)},
+    "in a POST": {"method": "POST"},
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_a_right_listing_passes(case: str) -> None:
+    changes = {"bodies": (kit.Body(rows="jobs"),), **RIGHT[case]} if "paging" in RIGHT[case] else RIGHT[case]
+    listing = replace(JOBS, **changes)
+    RUN["a_listing_is_read_to_its_end"](declared(), listing)
+    if isinstance(listing.paging, (kit.CursorPaging, kit.LinkPaging)):
+        RUN["an_empty_page_is_not_the_end"](declared(), listing)
+        RUN["a_cursor_that_repeats_is_an_error"](declared(), listing)
+
+
 NOT_CHECKED: dict[str, tuple[str, Callable[[], Case], str]] = {
     "no samples": ("sample_pages_are_read", lambda: (declared(answers={}), JOBS), "answers has none of acme.jobs"),
     "no errors": ("sample_errors_are_classified", lambda: (declared(errors=[]),), r"pass errors=\["),
