@@ -42,12 +42,16 @@ def the_hook_is_that_of_the_vendor(declared: Declared) -> None:
             fail(f"{hook.__name__}.{name} must be {name if name == 'vendor' else repr(expected)} of the vendor.")
     if not isinstance(getattr(hook, "probe", None), Listing):
         fail(f"{hook.__name__}.probe must be a listing: the form's test button reads a page of it.")
-    attribute, default = getattr(hook, "conn_name_attr", None), getattr(hook, "default_conn_name", None)
-    known = inspect.signature(hook.__init__).parameters.get(str(attribute))
-    if known is None or known.default != default:
-        fail(
-            f"{hook.__name__}: __init__ must take {attribute!r}, its conn_name_attr, with default_conn_name as default."
-        )
+    attribute, default = str(getattr(hook, "conn_name_attr", None)), getattr(hook, "default_conn_name", None)
+    names: tuple[dict[str, str], ...] = ({}, {attribute: "other"})
+    for given in names:
+        expected = given.get(attribute, default)
+        try:
+            found = hook(**given)._connection_id
+        except TypeError as error:
+            fail(f"{hook.__name__} must take {attribute}, its conn_name_attr: {error}.")
+        if found != expected:
+            fail(f"{hook.__name__} uses the connection {found!r}; it should be {expected!r}.")
     for method_name, method in vars(hook).items():
         if inspect.isfunction(method) and not method_name.startswith("_") and not method.__doc__:
             fail(f"{hook.__name__}.{method_name} has no docstring.")

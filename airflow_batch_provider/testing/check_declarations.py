@@ -105,11 +105,7 @@ def _check_columns(owner: str, columns: Iterable[Column]) -> None:
 
 
 def results_can_be_read(declared: Declared, results: Results) -> None:
-    """The parameters of results are enough to list the items, and their columns are those of a results export."""
-    own = {parameter.name for parameter in results.parameters}
-    needed = {parameter.name for parameter in results.items.parameters if parameter.required}
-    if missing := sorted(needed - own):
-        fail(f"{results.name}: its items need {', '.join(missing)}, so it must be among its parameters.")
+    """Results name the batch that they are of, and their columns are those of a results export."""
     if not any(parameter.name == results.batch and parameter.required for parameter in results.parameters):
         fail(f"{results.name}: {results.batch} names the batch, so it must be required.")
     expected = [column.name for column in result_columns((Column("id", TEXT),), JSON)]

@@ -23,6 +23,7 @@ from airflow_batch_provider.testing.local_server import Asked, Said, serve
 
 KEY = "key-of-the-contract"
 _PAGE = 3
+_EMPTY = "an empty page"
 _COUNTS = (0, 1, _PAGE, _PAGE + 1, 3 * _PAGE)
 
 
@@ -184,16 +185,24 @@ class _ListingServer:
         elif isinstance(paging, WholePaging):
             return 0, len(self._ids), None
         else:
-            token = query.get(paging.parameter if isinstance(paging, CursorPaging) else "contract_cursor", "0")
-            if token == "empty":  # noqa: S105 - a cursor
-                return _PAGE, 0, str(_PAGE)
-            start, size = int(token), _PAGE
-            if self.repeats:
-                return start, size, "0"
-            if self._has_empty_page and start == 0:
-                return start, size, "empty"
+            return self._window_behind(query.get(self._cursor, ""))
         end = start + size
         return start, size, str(end) if end < len(self._ids) else None
+
+    def _window_behind(self, cursor: str) -> tuple[int, int, str | None]:
+        """Return the window behind a cursor, which is the id of the row before it."""
+        if cursor == _EMPTY:
+            return _PAGE, 0, self._ids[_PAGE - 1]
+        start = 0 if self.repeats or cursor not in self._ids else self._ids.index(cursor) + 1
+        end = start + _PAGE
+        if self._has_empty_page and start == 0:
+            return start, _PAGE, _EMPTY
+        return start, _PAGE, self._ids[end - 1] if end < len(self._ids) else None
+
+    @property
+    def _cursor(self) -> str:
+        paging = self._listing.paging
+        return paging.parameter if isinstance(paging, CursorPaging) else "contract_cursor"
 
     def _lead_on(self, document: dict[str, Any], following: str | None) -> None:
         body = self._listing.bodies[0]
@@ -212,4 +221,4 @@ class _ListingServer:
         return {"Link": f'<{self._url_of(following)}>; rel="next"'}
 
     def _url_of(self, following: str) -> str:
-        return self.url + self.expected.asking(contract_cursor=following).target
+        return self.url + self.expected.asking(**{self._cursor: following}).target

@@ -259,10 +259,6 @@ BROKEN: dict[str, dict[str, tuple[Callable[[], Case], str]]] = {
         "ours": (lambda: of_listing(columns=kit.columns(id=kit.TEXT, _extra=kit.TEXT)), "the column _extra is ours"),
     },
     "results_can_be_read": {
-        "items": (
-            lambda: (declared(), replace(TRANSCRIPTS, parameters=TRANSCRIPTS.parameters[1:])),
-            "its items need team_id",
-        ),
         "batch": (
             lambda: (declared(), replace(TRANSCRIPTS, parameters=(TEAM, IN_PATH))),
             "job_id names the batch, so it must be required",
@@ -419,7 +415,7 @@ BROKEN: dict[str, dict[str, tuple[Callable[[], Case], str]]] = {
         "no hook": (lambda: of_vendor(hook="tests.fourth_vendor.operators.AcmeJobSensor"), "is no BatchApiHook"),
         "vendor": (lambda: of_vendor(title="Other"), "AcmeHook.vendor must be vendor"),
         "type": (lambda: of_hook(OtherType), "OtherType.conn_type must be 'acme'"),
-        "default": (lambda: of_hook(OtherDefault), "with default_conn_name as default"),
+        "default": (lambda: of_hook(OtherDefault), "uses the connection 'acme_default'"),
         "probe": (lambda: of_hook(NoProbe), "probe must be a listing"),
         "docstring": (lambda: of_hook(NoWords), "NoWords.get_job has no docstring"),
     },
