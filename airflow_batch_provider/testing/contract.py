@@ -148,10 +148,12 @@ def _test(run: Callable[..., None], declared: Declared, subjects: Sequence[Any] 
         try:
             with mock.patch.object(backoff, "pause"):
                 run(declared, *subject)
+            return
         except AssertionError as violation:
-            pytest.fail(str(violation), pytrace=False)  # the sentence says it all
+            found = str(violation)
         except NotCheckedError as reason:
             pytest.skip(str(reason))
+        pytest.fail(found, pytrace=False)  # the sentence says it all
 
     if subjects is None:
 
