@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from airflow_batch_provider.apis.auth import Credentials, KeyHeader, is_static
@@ -170,7 +169,7 @@ class _ListingServer:
                 put(document, path, fact)
         self._lead_on(document, following)
         headers = {} if body.next_link else self._link(following)
-        return Said(json.dumps(deepcopy(document)).encode(), headers=headers)
+        return Said(json.dumps(document).encode(), headers=headers)
 
     def _window(self, query: Mapping[str, str]) -> tuple[int, int, str | None]:
         """Return where a page begins, how many rows it has at most, and what leads to the next one."""
@@ -207,11 +206,7 @@ class _ListingServer:
     def _lead_on(self, document: dict[str, Any], following: str | None) -> None:
         body = self._listing.bodies[0]
         if body.next_token and (following is not None or self._last != "absent"):
-            put(
-                document,
-                body.next_token,
-                following if following is not None else {"null": None, "empty": ""}[self._last],
-            )
+            put(document, body.next_token, following or (None if self._last == "null" else ""))
         if body.next_link and following is not None:
             put(document, body.next_link, self._url_of(following))
 
