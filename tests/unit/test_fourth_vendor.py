@@ -9,18 +9,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pyarrow.parquet
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk import Connection
 from pytest_mock import MockerFixture
 
-from airflow_batch_provider.apis.extra import COMMON_EXTRAS
 from airflow_batch_provider.exceptions import (
     AuthenticationError,
     BatchFailedError,
@@ -189,14 +186,6 @@ def test_airflow_makes_its_hook_of_a_connection(acme: Acme, mocker: MockerFixtur
     mocker.patch.object(ProvidersManagerTaskRuntime, "hooks", {form["connection-type"]: info})
     hook = Connection.get("acme_default").get_hook()
     assert hook.test_connection()[0]
-
-
-def test_its_metadata_is_valid_and_draws_a_form_with_its_extra() -> None:
-    info = get_provider_info()
-    jsonschema.validate(info, json.loads(files("airflow").joinpath("provider_info.schema.json").read_text()))
-    form = info["connection-types"][0]
-    assert list(form["conn-fields"]) == ["team_id", *COMMON_EXTRAS]
-    assert (AcmeHook.conn_type, AcmeHook.hook_name) == (form["connection-type"], form["hook-name"])
 
 
 def test_the_sensor_succeeds_on_its_word_for_success(acme: Acme) -> None:
@@ -373,19 +362,6 @@ def test_results_of_the_same_state_are_left_as_they_are_and_of_another_exported_
     document["source_version"]["status"] = "typing"
     (tmp_path / "_MANIFEST.json").write_text(json.dumps(document))
     assert export_transcripts(tmp_path, if_exists="refresh")["export_id"] != first["export_id"]
-
-
-RECORDED = ["https://recordings.example/1", "https://recordings.example/2"]
-
-
-@pytest.mark.parametrize("loses_answers", [False, True], ids=["answered", "answer lost"])
-def test_it_submits_a_job_once(acme: Acme, loses_answers: bool) -> None:
-    acme.loses_answers = loses_answers
-    before = len(acme.jobs)
-    for _ in range(2):
-        run = AcmeRunJobOperator(task_id="run", recordings=RECORDED, submit_key="of today", poll_interval=0.1)
-        assert run.execute({})["status"] == "typed"
-    assert len(acme.jobs) == before + 1
 
 
 def test_its_own_check_fails_before_a_request(acme: Acme) -> None:

@@ -28,10 +28,6 @@ def schema(name: str) -> dict[str, Any]:
     return dict(json.loads(files("airflow").joinpath(name).read_text()))
 
 
-def test_it_is_valid_by_airflows_own_schema() -> None:
-    jsonschema.validate(INFO, schema("provider_info.schema.json"))
-
-
 @forms_from_metadata
 def test_it_is_valid_by_the_strict_schema_for_provider_files() -> None:
     # These three are for Airflow's own releases.

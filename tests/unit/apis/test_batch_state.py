@@ -54,26 +54,8 @@ def test_a_documented_word_is_understood_in_any_case_and_kept_as_it_came(
 
 
 @each_kind
-@pytest.mark.parametrize("word", ["paused", "", "done", "success", "Complete d", None, 7, ["completed"], {}], ids=repr)
-def test_a_word_that_is_not_documented_is_neither_terminal_nor_success(kind: BatchKind, word: Any) -> None:
-    state = kind.state({"id": "a", "status": word})
-    assert state.outcome is Outcome.UNKNOWN
-    assert not state.outcome.is_terminal
-
-
-@each_kind
 def test_a_batch_without_a_status_is_unknown(kind: BatchKind) -> None:
     assert kind.state({"id": "a"}).outcome is Outcome.UNKNOWN
-
-
-@each_kind
-def test_the_words_to_filter_by_are_documented_and_not_terminal(kind: BatchKind) -> None:
-    for word in kind.unfinished:
-        assert kind.state({"id": "a", "status": word}).outcome in {PENDING, RUNNING}
-    if kind.unfinished:
-        _, words = next(pair for pair in WORDS.values() if pair[0] is kind)
-        unfinished = {word.casefold() for word, outcome in words.items() if not outcome.is_terminal}
-        assert {word.casefold() for word in kind.unfinished} == unfinished
 
 
 COUNTERS = {
@@ -118,12 +100,6 @@ def test_results_without_errors_are_no_failed_items(results: Any) -> None:
 def test_a_processing_job_that_failed_gives_its_reason() -> None:
     job = {"id": "a", "status": "failed", "error_message": "quota"}
     assert llamacloud.BATCH_PROCESSING_JOB_KIND.state(job).reason == "quota"
-
-
-def test_a_processing_job_reads_the_same_alone_and_in_the_listing() -> None:
-    job = {"id": "a", "status": "running", "total_items": 3, "updated_at": "2026-01-01T00:00:00Z"}
-    read = llamacloud.BATCH_PROCESSING_JOB_KIND.state
-    assert read(job) == read({"job": job, "progress_percentage": 3.0})
 
 
 def batch(id_: str, status: str, *, is_default: bool = False, total: int = 0, done: int = 0) -> dict[str, Any]:

@@ -89,12 +89,6 @@ def test_every_parameter_is_a_template_and_belongs_to_the_listing(operator: type
     assert getattr(task, f"{vendor}_conn_id") == f"{vendor}_default"
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_a_bad_value_is_no_error_where_the_dag_is_parsed(operator: type[ListingExportOperator]) -> None:
-    nonsense = dict.fromkeys(OPERATORS[operator], "{{ params.later }}")
-    operator(task_id="t", destination="{{ params.later }}", rows_per_part="{{ params.later }}", **nonsense)
-
-
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
