@@ -56,11 +56,14 @@ class OneBatch:
     status: str
     other: dict[str, Any]
 
+    def batch(self, vendors: Sandbox) -> str:
+        """Return its id."""
+        facts = vendors.how_to["results"][self.page]
+        return str(facts.get("batch_id") or facts.get("batch_job_id") or facts["id"])
+
     def run(self, vendors: Sandbox, folder: Path, **parameters: Any) -> dict[str, Any]:
         """Export it."""
-        facts = vendors.how_to["results"][self.page]
-        batch = facts.get("batch_id") or facts.get("batch_job_id") or facts["id"]
-        values = {self.parameter: batch, "destination": folder.as_uri(), **parameters}
+        values = {self.parameter: self.batch(vendors), "destination": folder.as_uri(), **parameters}
         return dict(self.operator(task_id="export", **values).execute({}))
 
 
