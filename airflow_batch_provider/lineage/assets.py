@@ -64,7 +64,7 @@ def announce(
                     events[outlet].add_partitions(partition)
         elif len(uri) > LONGEST_URI:
             log.warning(
-                "No asset event: the URI of the destination has %d characters, more than the %d that Airflow takes",
+                "No asset event: the URI of the asset has %d characters, more than the %d that Airflow takes",
                 len(uri),
                 LONGEST_URI,
             )
