@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import DAG, Variable, get_current_context, task, task_group
+from airflow.sdk import DAG, Asset, Variable, get_current_context, task, task_group
 
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.operators.playment import PlaymentExportBatchJobsOperator
 from airflow_batch_provider.operators.verify import VerifyExportOperator
 from airflow_batch_provider.sensors.playment import PlaymentProjectSensor
+
+# One asset for all exports; without it there would be one for each day, whose folder is chosen below in Python.
+jobs = Asset("playment_pipeline_jobs")
 
 with DAG(
     "playment_pipeline",
@@ -35,7 +38,9 @@ with DAG(
     @task_group
     def batch(batch_id: str, destination: str) -> None:
         """Export a batch, then check the export."""
-        export = PlaymentExportBatchJobsOperator(task_id="export", batch_id=batch_id, destination=destination)
+        export = PlaymentExportBatchJobsOperator(
+            task_id="export", batch_id=batch_id, destination=destination, outlets=[jobs]
+        )
         export >> VerifyExportOperator(task_id="verify", destination=destination)
 
     batches = list_batches()

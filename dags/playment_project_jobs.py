@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import DAG, get_current_context, task
+from airflow.sdk import DAG, task
 
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.operators.playment import PlaymentExportBatchJobsOperator
@@ -15,8 +15,8 @@ with DAG("playment_project_jobs", schedule="@daily", start_date=pendulum.datetim
         """Return batch and destination of each export: a folder that is named after the batch."""
         from airflow_batch_provider.export import folder_name
 
-        context = get_current_context()
-        day = context.get("ds") or context["dag_run"].run_after.strftime("%Y-%m-%d")
+        # The day is a template, so that the asset of these exports is the folder above the days.
+        day = "{{ ds | default(dag_run.run_after | ds) }}"
         folder = f"{{{{ var.value.exports }}}}/playment/project_jobs/{day}"
         return [
             {"batch_id": batch["id"], "destination": f"{folder}/{folder_name(batch['id'])}"}

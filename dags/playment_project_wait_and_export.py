@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import DAG, task, task_group
+from airflow.sdk import DAG, Asset, Variable, get_current_context, task, task_group
 
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.operators.playment import PlaymentExportJobResultsOperator
 from airflow_batch_provider.operators.verify import VerifyExportOperator
 from airflow_batch_provider.sensors.playment import PlaymentBatchSensor
 
+# One asset for all exports; without it there would be one for each day, whose folder is chosen below in Python.
+results = Asset("playment_project_results")
+
 with DAG(
     "playment_project_wait_and_export", schedule="@daily", start_date=pendulum.datetime(2026, 1, 1), catchup=False
 ):
 
     @task
-    def list_batches() -> list[str]:
-        """Return the ids of all batches but the default one, which is never closed."""
-        return [batch["id"] for batch in PlaymentHook().iter_batches() if not batch["is_default"]]
+    def list_batches() -> list[dict[str, str]]:
+        """Return batch and destination of each export, without the default batch, which is never closed."""
+        from airflow_batch_provider.export import folder_name
+
+        context = get_current_context()
+        day = context.get("ds") or context["dag_run"].run_after.strftime("%Y-%m-%d")
+        folder = f"{Variable.get('exports')}/playment/project_results/{day}"
+        batches = [batch["id"] for batch in PlaymentHook().iter_batches() if not batch["is_default"]]
+        return [{"batch_id": batch_id, "destination": f"{folder}/{folder_name(batch_id)}"} for batch_id in batches]
 
     # Mapped as one: the results of a batch are exported when it is complete, whatever becomes of the others.
     @task_group
-    def batch(batch_id: str) -> None:
+    def batch(batch_id: str, destination: str) -> None:
         """Wait for a batch, export its results, and check the export."""
-        # The batches are numbered, their ids stay out of paths.
-        destination = (
-            "{{ var.value.exports }}/playment/project_results/{{ ds | default(dag_run.run_after | ds) }}"
-            "/{{ '%03d' | format(ti.map_index) }}"
-        )
         # A thousand of these take one request per interval: the project's details tell of all its batches.
         wait = PlaymentBatchSensor(task_id="wait", batch_id=batch_id, deferrable=True, poke_interval=10)
-        export = PlaymentExportJobResultsOperator(task_id="export", batch_id=batch_id, destination=destination)
+        export = PlaymentExportJobResultsOperator(
+            task_id="export", batch_id=batch_id, destination=destination, outlets=[results]
+        )
         wait >> export >> VerifyExportOperator(task_id="verify", destination=destination)
 
-    batch.expand(batch_id=list_batches())
+    batch.expand_kwargs(list_batches())

@@ -165,10 +165,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             "bytes": self.bytes,
             "parts": len(self.parts),
             **self._results,
+            **self._version,
             "status_counts": {harmless(word): count for word, count in self.status_counts.items()},
             "drift": None if self.drift is None else harmless(self.drift),
             "finished_at": self.finished_at,
         }
+
+    @property
+    def _version(self) -> dict[str, Any]:
+        """What a summary says of an export of one batch only."""
+        return {} if self.source_version is None else {"source_version": _harmless(self.source_version)}
 
     @property
     def _results(self) -> dict[str, Any]:
@@ -180,6 +186,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             "files": {"count": self.files.count, "bytes": self.files.bytes},
             "requests": self.requests,
         }
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {harmless(key): _harmless(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_harmless(inner) for inner in value]
+    return harmless(value) if isinstance(value, str) else value
 
 
 def read_manifest(content: bytes) -> Manifest:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 _USUAL_SCHEMES = {"local": "file", "s3a": "s3", "s3n": "s3", "gcs": "gs"}
 _AZURE = {"abfs", "abfss", "adl", "az"}
+
+# A URI is ASCII, which some of Airflow's databases insist on; what follows these two would not be the asset's path.
+_KEPT = "".join(map(chr, range(0x20, 0x7F))).replace("?", "").replace("#", "")
 
 
 def split_uri(uri: str) -> tuple[str, str, str]:
@@ -16,6 +19,15 @@ def split_uri(uri: str) -> tuple[str, str, str]:
     scheme, _, rest = uri.partition("://")
     netloc, slash, path = rest.partition("/")
     return scheme, netloc.rpartition("@")[2], slash + path
+
+
+def asset_uri(destination: str) -> str:
+    """Return a destination as the URI of an asset: without the connection, which is how to reach it and not what it is.
+
+    :param destination: the folder, as a store spells it
+    """
+    scheme, host, path = split_uri(destination)
+    return f"{scheme}://{host}{quote(path, safe=_KEPT)}"
 
 
 def destination_dataset(uri: str, account: str | None = None) -> tuple[str, str]:

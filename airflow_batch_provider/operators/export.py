@@ -17,7 +17,11 @@ from airflow_batch_provider.expect import Expect, violation_of
 from airflow_batch_provider.formats.registry import COMPRESSION_NAMES, FORMATS
 from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.lineage.assets import announce, declare_outlet, withhold
+from airflow_batch_provider.lineage.datasets import asset_uri
+from airflow_batch_provider.lineage.destination_root import root_uri
 from airflow_batch_provider.lineage.openlineage import Exported, operator_lineage
+from airflow_batch_provider.lineage.partitions import partition_key
+from airflow_batch_provider.lineage.partitions import violation_of as partition_violation_of
 from airflow_batch_provider.links.export_page import PublishedExportLink
 from airflow_batch_provider.operators.batch_version import VersionReader, version_reader
 from airflow_batch_provider.operators.map_label import label_mapped_task
@@ -39,6 +43,7 @@ ESCAPE_FORMULAS = Boolean()
 IF_EXISTS = Choice(("replace", "error", "skip", "refresh"))
 IF_EMPTY = Choice(("publish", "fail", "skip"))
 ON_DRIFT = Choice(("retry", "fail", "warn"))
+PARTITION_ASSETS = Boolean()
 RESUME = Boolean()
 ROWS_PER_PART = Integer(1)
 
@@ -50,11 +55,12 @@ class ExportOperator(BaseOperator):
     that names them with rows, bytes and SHA-256; an export that was there before stays whole until then. The task
     returns a summary of the manifest.
 
-    Each export is an asset event with that summary as its extra: on the assets and aliases in ``outlets``, or, where
-    there are none, on ``AssetAlias("<dag id>/<task id>")``. An alias stands for an asset with the destination's URI.
+    Each export is an asset event with that summary as its extra: on the assets and aliases in ``outlets``, or, if there
+    are none, on ``AssetAlias("<dag id>/<task id>")``. An alias stands for an asset whose URI is the part of the
+    destination that stays the same from run to run.
 
     Subclasses name the hook and what is exported; those of its parameters that they take are template fields of theirs.
-    All parameters are templates; values are checked when the task runs.
+    All parameters but ``partition_assets`` are templates; values are checked when the task runs.
 
     :param destination: the folder: a URI such as ``s3://aws_default@raw/playment/{{ ds }}`` or ``file:///data/exports``,
         an absolute path, or an ``ObjectStoragePath``
@@ -80,6 +86,8 @@ class ExportOperator(BaseOperator):
         may be missing: read it again, three passes at most, and then fail (``retry``, default), ``fail`` at the first
         doubt, or publish what was read and say so in the manifest (``warn``)
     :param resume: whether a retry or a cleared task resumes where the try before it ended (default), up to a day later
+    :param partition_assets: whether the event of an ``Asset`` in ``outlets`` has the batch's id as its partition key:
+        a DAG scheduled on the partitions runs once for each batch; for exports of one batch, from Airflow 3.3 on
     :raises InvalidParameterError: a value is not allowed; says which and what is
     :raises ExpectationError: a rule of ``expect`` is broken; Airflow's retries apply
     :raises FatalError: it would fail again, so Airflow does not retry
@@ -155,10 +163,12 @@ class ExportOperator(BaseOperator):
         expect: Expect | None = None,
         on_drift: str = "retry",
         resume: bool | str = True,
+        partition_assets: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.destination = destination
+        self._given_destination = destination
         self.destination_conn_id = destination_conn_id
         self.file_format = file_format
         self.compression = compression
@@ -170,6 +180,8 @@ class ExportOperator(BaseOperator):
         self.expect = expect
         self.on_drift = on_drift
         self.resume = resume
+        self.partition_assets = partition_assets
+        self._check_partitions()
         self._check_refresh()
         self._check_expect(is_rendered=False)
         if self.has_dag():  # type: ignore[no-untyped-call]
@@ -230,6 +242,18 @@ class ExportOperator(BaseOperator):
         if violation := violation_of(self.expect, has_items=has_items, is_rendered=is_rendered):
             raise InvalidParameterError(f"{type(self).__name__}: {violation}.")
 
+    def _check_partitions(self) -> None:
+        self._check("partition_assets", self.partition_assets, PARTITION_ASSETS)
+        if not self._has_partitions:
+            return
+        is_of_a_batch = self._batch_parameter() is not None
+        if violation := partition_violation_of(self.outlets, is_of_a_batch=is_of_a_batch):
+            raise InvalidParameterError(f"{type(self).__name__}: {violation}.")
+
+    @property
+    def _has_partitions(self) -> bool:
+        return PARTITION_ASSETS.encode(self.partition_assets) == "true"
+
     def _check_refresh(self) -> None:
         if self.if_exists == "refresh" and (self.batch_kind is None or self._batch_parameter() is None):
             raise InvalidParameterError(
@@ -281,12 +305,24 @@ class ExportOperator(BaseOperator):
     def _report(self, context: Context, hook: BatchApiHook, store: Store, manifest: Manifest) -> dict[str, Any]:
         """Report to Airflow's assets and to OpenLineage what was exported, and return its summary."""
         summary = manifest.summary(store.uri)
-        announce(self, context, summary)
+        parameter = self._batch_parameter() if self._has_partitions else None
+        partition = None if parameter is None else partition_key(str(summary["params"][parameter]))
+        announce(self, context, summary, self._root(context, store), partition)
         self.published_to = store
         base_url = hook.get_conn().settings.base_url
         added = tuple(self._added(manifest.params))
         self._exported = Exported(self._exports, base_url, store.uri, manifest, store.account, added)
         return summary
+
+    def _root(self, context: Context, store: Store) -> str:
+        """Return the URI of the asset that the task's exports are events for."""
+        return root_uri(
+            asset_uri(store.uri),
+            self._given_destination,
+            self.destination,
+            is_mapped=getattr(context.get("ti"), "map_index", -1) >= 0,
+            render=lambda template: self.render_template(template, context),
+        )
 
     def _spec_facts(self) -> dict[str, Any]:
         """Return what else the spec says."""

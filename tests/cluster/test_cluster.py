@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import pytest
 
-from airflow_batch_provider.export import read_export, verify_export
+from airflow_batch_provider.export import folder_name, read_export, verify_export
 from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.sandbox import Sandbox, Settings
@@ -62,7 +62,7 @@ SETTINGS = {
     "RETRY_DELAY": "5",
 }
 # Written after each part but the last, which only the big batch has.
-CHECKPOINT = re.compile(r"/(?P<number>\d{3})/_staging/\w+/\w+-\d{5}\.checkpoint\.json$")
+CHECKPOINT = re.compile(r"/pipeline/[^/]+/(?P<folder>[^/]+)/_staging/\w+/\w+-\d{5}\.checkpoint\.json$")
 SHARD_CHECKPOINT = re.compile(r"/sharded/(?P<number>\d+)/_staging/\w+/\w+-\d{5}\.checkpoint\.json$")
 SECONDS_FOR_THE_RUN = 600
 began = time.monotonic()
@@ -227,7 +227,7 @@ def run(cluster: Cluster, api: AirflowApi, keys: Callable[[], list[str]]) -> Run
         return [found for key in keys() if (found := CHECKPOINT.search(key))]
 
     mark = wait_for("a checkpoint in the bucket", checkpoints, SECONDS_FOR_THE_RUN)[0]
-    run.map_index = int(mark["number"])
+    run.map_index = folders().index(mark["folder"])
     run.staged = keys()
     at_work = [one for one in look() if (one["task_id"], one["map_index"]) == (EXPORT, run.map_index)]
     assert [one["state"] for one in at_work] == ["running"]
@@ -249,6 +249,13 @@ def run(cluster: Cluster, api: AirflowApi, keys: Callable[[], list[str]]) -> Run
     return run
 
 
+def folders() -> list[str]:
+    """Return the folders of the run's exports, in the order of their map indexes."""
+    # Equal settings serve equal ids, so another sandbox shows what there is.
+    with sandbox(Settings(jobs=JOBS)):
+        return [folder_name(batch["id"]) for batch in PlaymentHook().iter_batches() if not batch["is_default"]]
+
+
 def _since(moment: datetime, text: str | None) -> str:
     return f"{(datetime.fromisoformat(text) - moment).total_seconds():.0f}" if text else "?"
 
@@ -266,7 +273,7 @@ def exports(cluster: Cluster, run: Run) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def manifest(run: Run, exports: str) -> Manifest:
-    return verify_export(f"{exports}/{run.map_index:03d}")
+    return verify_export(f"{exports}/{folders()[run.map_index]}")
 
 
 def test_the_health_checks_show_which_worker_was_killed(cluster: Cluster, run: Run) -> None:
@@ -304,7 +311,7 @@ def test_the_second_try_resumed_where_the_first_stopped(manifest: Manifest, run:
 
 
 def test_the_killed_export_contains_every_job_once(manifest: Manifest, exports: str, run: Run) -> None:
-    ids = Counter(row["id"] for row in read_export(f"{exports}/{run.map_index:03d}"))
+    ids = Counter(row["id"] for row in read_export(f"{exports}/{folders()[run.map_index]}"))
     # Equal settings serve equal ids, so another sandbox shows what there was.
     with sandbox(Settings(jobs=JOBS)):
         batch_id = str(manifest.params["batch_id"])
@@ -314,7 +321,7 @@ def test_the_killed_export_contains_every_job_once(manifest: Manifest, exports: 
 
 
 def test_every_other_export_is_whole(exports: str, run: Run) -> None:
-    manifests = [verify_export(f"{exports}/{number:03d}") for number in range(5)]
+    manifests = [verify_export(f"{exports}/{folder}") for folder in folders()]
     assert sorted(manifest.rows for manifest in manifests) == [0, 3, 100, 101, JOBS]
 
 

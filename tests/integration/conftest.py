@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import uuid
@@ -13,6 +14,7 @@ import pytest
 from airflow_batch_provider.sandbox import Sandbox
 from airflow_batch_provider.stores.destination import Store
 from airflow_batch_provider.testing import sandbox
+from tests.integration.asset_runs import BUNDLE
 from tests.integration.object_servers import SERVERS, ObjectServer
 
 
@@ -34,6 +36,20 @@ def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that the example DAGs export to."""
     monkeypatch.setenv("AIRFLOW_VAR_EXPORTS", tmp_path.as_uri())
     return tmp_path
+
+
+@pytest.fixture
+def dags_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DAGs folder of the test's own: Airflow runs only DAGs that lie in one."""
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    bundle = {
+        "name": BUNDLE,
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(folder)},
+    }
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
+    return folder
 
 
 @pytest.fixture(scope="module", params=list(SERVERS))

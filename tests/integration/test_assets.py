@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from airflow.sdk import Asset, AssetAlias
 from pytest_mock import MockerFixture
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from airflow_batch_provider.export import read_export
-from airflow_batch_provider.sandbox import Sandbox
+from airflow_batch_provider.sandbox import Sandbox, Settings
+from airflow_batch_provider.testing import sandbox
+from tests.integration.asset_runs import events, results, run_as_scheduled, schedule, sync
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
-DAGS, BUNDLE = Path(__file__).parents[2] / "dags", "dags-folder"
-DAY = datetime(2026, 3, 1, tzinfo=UTC)
+DAGS = Path(__file__).parents[2] / "dags"
+DAY, NEXT_DAY = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
 PRODUCER, CONSUMER = "talkifai_batch_jobs", "talkifai_on_export"
 ALIAS = f"{PRODUCER}/export"
 
@@ -39,18 +41,6 @@ def session() -> Iterator[Session]:
         yield session
 
 
-def sync(folder: Path, session: Session) -> None:
-    """Let Airflow know the DAGs of a folder, none of them paused."""
-    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
-    from airflow.models.dag import DagModel
-
-    bag = BundleDagBag(folder, bundle_path=folder, bundle_name=BUNDLE)
-    assert bag.import_errors == {}
-    sync_bag_to_db(bag, BUNDLE, None, session=session)
-    session.execute(update(DagModel).values(is_paused=False))
-    session.commit()
-
-
 @pytest.fixture
 def dags() -> dict[str, Any]:
     from airflow.dag_processing.dagbag import DagBag
@@ -58,55 +48,15 @@ def dags() -> dict[str, Any]:
     return dict(DagBag(dag_folder=str(DAGS)).dags)
 
 
-def events(session: Session) -> list[Any]:
-    from airflow.models.asset import AssetEvent
-
-    return list(session.scalars(select(AssetEvent).order_by(AssetEvent.id)))
-
-
-def schedule(session: Session) -> list[Any]:
-    """Let Airflow's scheduler make the runs that asset events ask for, and return them."""
-    from airflow.jobs.job import Job
-    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-    from airflow.models.dag import DagModel
-    from airflow.models.dagrun import DagRun
-
-    query, triggered = DagModel.dags_needing_dagruns(session)
-    waiting = [model for model in query if model.dag_id in triggered]
-    before = set(session.scalars(select(DagRun.id)))
-    SchedulerJobRunner(Job(), executors=[])._create_dag_runs_asset_triggered(dag_models=waiting, session=session)
-    session.commit()
-    return [run for run in session.scalars(select(DagRun)) if run.id not in before]
-
-
-def run_as_scheduled(dag: Any, run_id: str, mocker: MockerFixture) -> Any:
-    """Run the tasks of a run that the scheduler made, instead of one that ``dag.test`` makes."""
-    from airflow.models.dagrun import DagRun
-
-    def existing(*, dag: Any, session: Session, **_: object) -> Any:
-        run = session.scalars(select(DagRun).where(DagRun.run_id == run_id)).one()
-        run.dag, run.state = dag, "running"
-        session.commit()
-        return run
-
-    mocker.patch("airflow.models.dagrun.get_or_create_dagrun", existing)
-    return dag.test()
-
-
-def results(session: Session, run: Any, task_id: str) -> list[Any]:
-    from airflow.models.xcom import XComModel
-
-    query = XComModel.get_many(run_id=run.run_id, dag_ids=CONSUMER, task_ids=task_id, key="return_value")
-    return [XComModel.deserialize_value(row) for row in session.execute(query.with_only_columns(XComModel.value))]
-
-
-def test_an_export_is_an_event_for_its_destination_with_the_summary_as_extra(
+def test_an_export_is_an_event_for_the_root_of_its_destination_with_the_summary_as_extra(
     dags: dict[str, Any], vendors: Sandbox, exports: Path, session: Session
 ) -> None:
     assert dags[PRODUCER].test(logical_date=DAY).state == "success"
     (event,) = events(session)
-    folder = (exports / "talkifai/batch_jobs/2026-03-01").as_uri()
-    assert (event.asset.name, event.asset.uri) == (folder, folder)
+    root = (exports / "talkifai/batch_jobs").as_uri()
+    assert (event.asset.name, event.asset.uri) == (root, root)
+    folder = f"{root}/2026-03-01"
+    assert event.extra["destination"] == folder
     assert [alias.name for alias in event.source_aliases] == [ALIAS]
     assert event.extra["manifest"] == f"{folder}/_MANIFEST.json"
     assert event.extra["rows"] == sum(event.extra["status_counts"].values()) == 350
@@ -149,7 +99,7 @@ with DAG("{dag_id}", schedule=[{asset}]):
         ('AssetAlias("exports")', [AssetAlias("exports")]),
     ],
 )
-def test_a_dag_may_be_scheduled_on_alias_or_destination_or_an_asset_of_its_own(
+def test_a_dag_may_be_scheduled_on_alias_or_root_or_an_asset_of_its_own(
     asset: str,
     outlets: list[Any],
     dags: dict[str, Any],
@@ -173,16 +123,53 @@ def test_a_dag_may_be_scheduled_on_alias_or_destination_or_an_asset_of_its_own(
     assert [event.extra["destination"] for event in started[dag_id].consumed_asset_events] == [uri]
 
 
-def test_a_mapped_export_is_an_event_for_each_of_its_destinations(
-    dags: dict[str, Any], vendors: Sandbox, exports: Path, session: Session
+@pytest.mark.parametrize(
+    ("dag_id", "folder", "uri"),
+    [
+        ("playment_project_jobs", "playment/project_jobs", None),
+        ("playment_pipeline", "playment/pipeline", "playment_pipeline_jobs"),
+        ("playment_project_wait_and_export", "playment/project_results", "playment_project_results"),
+    ],
+)
+def test_mapped_exports_are_events_for_one_asset_that_names_no_day(
+    dag_id: str, folder: str, uri: str | None, dags: dict[str, Any], exports: Path, session: Session
 ) -> None:
-    assert dags["playment_project_jobs"].test(logical_date=DAY).state == "success"
-    folders = sorted(path.as_uri() for path in (exports / "playment/project_jobs/2026-03-01").iterdir())
-    assert len(folders) > 1
-    assert sorted(event.asset.uri for event in events(session)) == folders
-    assert {alias.name for event in events(session) for alias in event.source_aliases} == {
-        "playment_project_jobs/export"
-    }
+    with sandbox(Settings(jobs=3, duration=0)):
+        assert dags[dag_id].test(logical_date=DAY).state == "success"
+    found = events(session)
+    assert {event.asset.uri for event in found} == {uri or (exports / folder).as_uri()}
+    told = sorted(event.extra["destination"] for event in found)
+    assert told == sorted(path.parent.as_uri() for path in (exports / folder).rglob("_MANIFEST.json"))
+    assert len(told) > 2
+
+
+TWO_TASKS = """
+from airflow.sdk import DAG
+from airflow_batch_provider.operators.talkifai import TalkifAIExportBatchJobsOperator
+
+with DAG("{dag_id}"):
+    for name in ("running", "completed"):
+        TalkifAIExportBatchJobsOperator(
+            task_id=name, status=name, destination="{{{{ var.value.exports }}}}/jobs/{{{{ ds }}}}/" + name
+        )
+"""
+
+
+def test_tasks_with_the_same_root_have_events_of_their_own(
+    dags: dict[str, Any], vendors: Sandbox, exports: Path, session: Session, dags_folder: Path
+) -> None:
+    producer = f"two_tasks_{dags_folder.parent.name}"
+    (dags_folder / "two_tasks.py").write_text(TWO_TASKS.format(dag_id=producer))
+    for name in ("running", "completed"):
+        on_alias = ON_AN_ASSET.format(dag_id=f"on_{name}", asset=f'AssetAlias("{producer}/{name}")')
+        (dags_folder / f"on_{name}.py").write_text(on_alias)
+    found = sync(dags_folder, session)
+    assert found[producer].test(logical_date=DAY).state == "success"
+    assert {event.asset.uri for event in events(session)} == {(exports / "jobs").as_uri()}
+    started = {run.dag_id: run for run in schedule(session)}
+    for name in ("running", "completed"):
+        (event,) = started[f"on_{name}"].consumed_asset_events
+        assert event.extra["destination"] == (exports / "jobs/2026-03-01" / name).as_uri()
 
 
 def test_an_export_that_is_left_as_it_is_starts_nothing(
@@ -193,7 +180,7 @@ def test_an_export_that_is_left_as_it_is_starts_nothing(
     assert dags[PRODUCER].test(logical_date=DAY).state == "success"
     assert [run.dag_id for run in schedule(session)].count(CONSUMER) == 1
     export.outlets = [*export.outlets, Asset("never_to_be_told")]
-    assert dags[PRODUCER].test(logical_date=datetime(2026, 3, 2, tzinfo=UTC)).state == "success"
+    assert dags[PRODUCER].test(logical_date=NEXT_DAY).state == "success"
     assert len(events(session)) == 1
     assert schedule(session) == []
 

@@ -277,12 +277,13 @@ def test_the_mapped_dag_exports_the_results_of_every_batch_but_the_default_one(
 ) -> None:
     with sandbox(Settings(duration=0, jobs=120)):
         assert dags["playment_project_wait_and_export"].test(logical_date=DAY).state == "success"
-        folders = sorted((exports / "playment/project_results/2026-03-01").iterdir())
+        folder = exports / "playment/project_results/2026-03-01"
         hook = PlaymentHook()
         batches = [batch["id"] for batch in hook.iter_batches() if not batch["is_default"]]
-        for folder, batch_id in zip(folders, batches, strict=True):
+        assert {path.name for path in folder.iterdir()} == {folder_name(batch_id) for batch_id in batches}
+        for batch_id in batches:
             expected = [job["id"] for job in hook.iter_batch_jobs(None, batch_id)]
-            assert [row["id"] for row in results_in(folder)] == expected
+            assert [row["id"] for row in results_in(folder / folder_name(batch_id))] == expected
 
 
 def poll_often(task: Any) -> None:

@@ -106,20 +106,6 @@ def run_dag(dag: Any, running: Sandbox) -> None:
     assert dag.test(run_conf=conf, **when).state == "success"
 
 
-@pytest.fixture
-def dags_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A DAGs folder of the test's own: Airflow runs only DAGs that lie in one."""
-    folder = tmp_path / "dags"
-    folder.mkdir()
-    bundle = {
-        "name": "guides",
-        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-        "kwargs": {"path": str(folder)},
-    }
-    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
-    return folder
-
-
 @pytest.mark.parametrize("page", PYTHON)
 def test_the_python_of_a_page_runs_from_top_to_bottom(
     page: str, finished_vendors: Sandbox, exports: Path, inbox: Path, dags_folder: Path

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from airflow.sdk import Asset
 
-from airflow_batch_provider.lineage.assets import asset_uri
-from airflow_batch_provider.lineage.datasets import destination_dataset, vendor_namespace
+from airflow_batch_provider.lineage.datasets import asset_uri, destination_dataset, vendor_namespace
 
 
 @pytest.mark.parametrize(

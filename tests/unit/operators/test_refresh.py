@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_batch_provider.apis.batch_state import BatchKind
+from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.exceptions import ExportExistsError, InvalidParameterError, NotFoundError
 from airflow_batch_provider.export import verify_export
 from airflow_batch_provider.operators.export import ExportOperator
@@ -56,11 +57,14 @@ class OneBatch:
     status: str
     other: dict[str, Any]
 
+    def batch(self, vendors: Sandbox) -> str:
+        """Return its id."""
+        facts = vendors.how_to["results"][self.page]
+        return str(facts.get("batch_id") or facts.get("batch_job_id") or facts["id"])
+
     def run(self, vendors: Sandbox, folder: Path, **parameters: Any) -> dict[str, Any]:
         """Export it."""
-        facts = vendors.how_to["results"][self.page]
-        batch = facts.get("batch_id") or facts.get("batch_job_id") or facts["id"]
-        values = {self.parameter: batch, "destination": folder.as_uri(), **parameters}
+        values = {self.parameter: self.batch(vendors), "destination": folder.as_uri(), **parameters}
         return dict(self.operator(task_id="export", **values).execute({}))
 
 
@@ -115,8 +119,9 @@ def of_another_state(folder: Path) -> None:
 
 @EACH
 def test_the_manifest_has_the_state_of_the_batch(case: OneBatch, vendors: Sandbox, tmp_path: Path) -> None:
-    case.run(vendors, tmp_path)
+    summary = case.run(vendors, tmp_path)
     version = manifest_of(tmp_path)["source_version"]
+    assert summary["source_version"] == version
     assert version["status"] == case.status
     assert [*version] == ["status", "counts", "updated_at"]
     assert version["counts"] or version["updated_at"]
@@ -131,6 +136,18 @@ def test_the_same_state_is_left_as_it_is_for_at_most_two_requests(
     assert case.run(vendors, tmp_path, if_exists="refresh") == first
     assert len(vendors.requests) - before <= 2
     assert (tmp_path / "_MANIFEST.json").read_bytes() == content
+
+
+def test_what_somebody_wrote_into_a_manifest_is_harmless_in_the_summary(vendors: Sandbox, tmp_path: Path) -> None:
+    case = CASES["PlaymentExportBatchJobsOperator"]
+    case.run(vendors, tmp_path)
+    document = manifest_of(tmp_path)
+    hostile = "\0" + "x" * 1000
+    document["source_version"] = {hostile: [hostile, {"status": hostile}], "counts": 3}
+    (tmp_path / "_MANIFEST.json").write_text(json.dumps(document))
+    shown = case.run(vendors, tmp_path, if_exists="skip")["source_version"]
+    assert shown == {harmless(hostile): [harmless(hostile), {"status": harmless(hostile)}], "counts": 3}
+    assert harmless(hostile) != hostile
 
 
 @EACH
