@@ -21,6 +21,7 @@ from airflow_batch_provider.triggers import batch
 from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger
 from airflow_batch_provider.waiting.fired import digest_of
 from airflow_batch_provider.waiting.kinds import KINDS
+from tests.airflow_versions import queues_of_event_triggers
 
 DURATION = 100
 
