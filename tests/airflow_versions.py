@@ -17,3 +17,6 @@ hooks_from_the_task_sdk = pytest.mark.skipif(
 providers_may_be_broken = pytest.mark.skipif(
     AIRFLOW < (3, 2), reason="before 3.2, opening a path imports every provider that pip lists, whole or not"
 )
+queues_of_event_triggers = pytest.mark.skipif(
+    AIRFLOW < (3, 4), reason="a trigger that watches for events has a queue from Airflow 3.4 on"
+)

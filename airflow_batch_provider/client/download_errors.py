@@ -99,7 +99,8 @@ class DownloadErrors:
         if isinstance(exception, ProxyError):
             error_class, hint = judge_proxy(cause)
             return self._error(error_class, "a proxy stands in the way", hint, host)
-        if isinstance(cause, AnswerTooLongError):
+        # Python raises this base class at its own limits, which differ between versions.
+        if isinstance(cause, AnswerTooLongError) or type(cause) is http.client.HTTPException:
             return UnusableFileError("its server sends more beside the file than any answer has")
         if isinstance(cause, ssl.SSLCertVerificationError):
             happened = f"it showed a certificate that does not verify: {self._clean(cause.verify_message)}"

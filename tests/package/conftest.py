@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CONSTRAINTS = ROOT / "constraints.txt"
+PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", CONSTRAINTS)
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +75,5 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environm
     """An environment that holds the wheel and what it needs, and no extra."""
     environment = Environment(tmp_path_factory.mktemp("installed"))
     subprocess.run([sys.executable, "-m", "venv", environment.python.parent.parent], check=True)
-    install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    environment.run(*install, "--constraint", ROOT / "constraints.txt", wheel)
+    environment.run(*PIP_INSTALL, wheel)
     return environment

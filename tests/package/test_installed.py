@@ -10,7 +10,7 @@ import pytest
 
 from airflow_batch_provider import __version__
 from airflow_batch_provider.get_provider_info import get_provider_info
-from tests.package.conftest import Environment
+from tests.package.conftest import CONSTRAINTS, PIP_INSTALL, Environment
 
 HERE = Path(__file__).parent
 
@@ -68,3 +68,14 @@ def test_airflow_lists_the_provider(installed: Environment) -> None:
 
 def test_what_is_installed_goes_together(installed: Environment) -> None:
     assert "No broken requirements" in installed.run("-m", "pip", "check", "--disable-pip-version-check")
+
+
+def test_every_extra_can_be_installed_with_the_pinned_versions_alone(
+    wheel: Path, installed: Environment, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    installed.run(*PIP_INSTALL, "--dry-run", "--report", report, f"{wheel}[all]")
+    chosen = {item["metadata"]["name"].lower() for item in json.loads(report.read_text())["install"]}
+    pinned = {line.split("==")[0].lower() for line in CONSTRAINTS.read_text().splitlines()}
+    assert chosen - pinned <= {"airflow-batch-provider"}
+    assert {"apache-airflow-providers-amazon", "apache-airflow-providers-google", "pyarrow"} <= chosen

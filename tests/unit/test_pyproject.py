@@ -31,8 +31,16 @@ def test_the_oldest_that_is_allowed_is_what_is_tested(library: str) -> None:
     assert f"{pins('constraints-oldest.txt')[name]}.".startswith(f"{oldest}.")
 
 
-@pytest.mark.parametrize("name", ["constraints.txt", "constraints-oldest.txt"])
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-next.txt", "constraints-oldest.txt"])
 def test_constraints_are_names_and_versions_alone(name: str) -> None:
     pinned = (ROOT / name).read_text().splitlines()
     assert len(pinned) > 100
     assert [line for line in pinned if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line)] == []
+
+
+@pytest.mark.parametrize("extra", sorted(EXTRAS.keys() - {"all"}))
+def test_what_an_extra_needs_is_pinned(extra: str) -> None:
+    """``make package`` checks that pip can install it all together; this needs no network."""
+    names = [match[0].lower() for need in EXTRAS[extra] if (match := re.match(r"[\w.-]+", need))]
+    pinned = {name.lower().replace("_", "-") for name in pins("constraints.txt")}
+    assert set(names) - pinned - {"airflow-batch-provider"} == set()

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 import urllib3
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
-from airflow_batch_provider.client.bounds import AnswerTooLongError, AnswerTooSlowError, bounded
+from airflow_batch_provider.client.bounds import AnswerTooSlowError, bounded
 from tests.hostile_server import Script, answer, attack, forever, say
 
 MOST = 300_000
@@ -79,7 +79,8 @@ def test_an_answer_that_drips_ends_although_each_byte_comes_in_time(begin: bytes
     ids=["body", "interim answers", "trailers", "chunk of -1", "length and chunks"],
 )
 def test_an_answer_without_end_is_left_at_its_bound(begin: bytes, piece: bytes) -> None:
-    with pytest.raises(AnswerTooLongError, match="more than 300000 bytes"):
+    # Python 3.14 counts interim answers and trailers itself.
+    with pytest.raises(ProtocolError, match=r"more than (300000 bytes|100 interim responses|100 trailers)"):
         ask(forever(begin, piece))
 
 

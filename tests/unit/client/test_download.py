@@ -361,7 +361,8 @@ UNUSABLE = {
     ),
     "too large": (say(OK + b"Content-Length: %d\r\n\r\nabc" % (5 * 2**40 + 1)), "it has more than 5497558138880 bytes"),
     "compressed": (say(answer(b"x", Content_Encoding="gzip")), "compresses it"),
-    "headers without an end": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), "more beside the file"),
+    "interim answers without an end": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), "more beside the file"),
+    "headers without an end": (forever(OK, b"x: y\r\n" * 100), "more beside the file"),
     "trailers without an end": (forever(CHUNKED + b"0\r\n", b"x: y\r\n" * 100), "more beside the file"),
 }
 

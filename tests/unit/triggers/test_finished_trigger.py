@@ -21,6 +21,7 @@ from airflow_batch_provider.triggers import batch
 from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger
 from airflow_batch_provider.waiting.fired import digest_of
 from airflow_batch_provider.waiting.kinds import KINDS
+from tests.airflow_versions import queues_of_event_triggers
 
 DURATION = 100
 
@@ -265,16 +266,22 @@ def test_seconds_may_be_a_timedelta() -> None:
     assert (made.poll_interval, made.event_interval) == (120.0, 0.0)
 
 
-def test_a_queue_is_passed_on_where_airflow_has_trigger_queues(mocker: MockerFixture) -> None:
-    arguments: dict[str, Any] = {"kind": "playment.batch", "connection_id": "c", "queue": "vendors"}
+QUEUED: dict[str, Any] = {"kind": "playment.batch", "connection_id": "c", "queue": "vendors"}
+
+
+def test_a_queue_is_refused_if_airflow_has_no_trigger_queues(mocker: MockerFixture) -> None:
+    def init(self: Any, **kwargs: Any) -> None:
+        pass
+
+    mocker.patch.object(batch.BaseEventTrigger, "__init__", init)  # as Airflow 3.3 has it
     with pytest.raises(InvalidParameterError, match=r"before Airflow 3\.4"):
-        BatchFinishedEventTrigger(**arguments)
+        BatchFinishedEventTrigger(**QUEUED)
 
-    def init(self: Any, *, queue: str | None = None, **kwargs: Any) -> None:
-        self.queue = queue
 
-    mocker.patch.object(batch.BaseEventTrigger, "__init__", init)  # as Airflow 3.4 has it
-    assert BatchFinishedEventTrigger(**arguments).queue == "vendors"  # type: ignore[attr-defined]
+@queues_of_event_triggers
+def test_a_queue_is_passed_on_to_airflow() -> None:
+    assert BatchFinishedEventTrigger(**QUEUED).queue == "vendors"
+    assert BatchFinishedEventTrigger(kind="playment.batch", connection_id="c").queue is None
 
 
 class Failing(Store):
