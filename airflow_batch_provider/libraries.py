@@ -20,7 +20,7 @@ class Library(msgspec.Struct, frozen=True):
     extra: str
 
     def require(self, value: str) -> None:
-        """Check that the library is installed.
+        """Check that the library is installed, without importing it.
 
         :param value: the parameter's value that needs it, for the message
         :raises InvalidParameterError: it is not installed; says how to install it
