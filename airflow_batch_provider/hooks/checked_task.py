@@ -94,7 +94,7 @@ class CheckedTask(BaseOperator, metaclass=_CheckedTaskType):
 
     def check_parameters(self) -> None:
         """Check all parameters, once they are rendered."""
-        self.check_values({name: getattr(self, name) for name in self.domains()})
+        self.check_values({name: getattr(self, name) for name in self.checked()})
 
     def encoded(self, name: str) -> str | None:
         """Return a parameter's value as text, once rendered; None if it is left out.

@@ -116,7 +116,10 @@ class TalkifAIExportContactsOperator(ListingExportOperator):
 
     @classmethod
     def domains(cls) -> dict[str, Values]:
-        """Return what parameters may be, by their names."""
+        """Return what parameters may be, by their names.
+
+        :meta private:
+        """
         return {**super().domains(), "personal_fields": Choice(("keep", "omit", "hash"))}
 
     def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> PageSource:

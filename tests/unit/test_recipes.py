@@ -190,7 +190,7 @@ def test_an_extra_that_was_added_is_in_the_settings(acme: Acme, monkeypatch: pyt
 @pytest.mark.usefixtures("idle_timeout")
 @pytest.mark.parametrize("value", [0, 601, "soon"])
 def test_an_extra_that_was_added_is_checked(value: object, acme: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConnectionSettingsError, match=r"'idle_timeout' of .* allowed is a number from 1 up to 600\."):
+    with pytest.raises(ConnectionSettingsError, match=r"'idle_timeout' of .* allowed is a number from 1 to 600\."):
         connect(acme, monkeypatch, idle_timeout=value)
 
 

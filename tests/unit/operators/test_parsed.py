@@ -227,7 +227,7 @@ NEEDS: dict[str, tuple[Callable[[], Any], str, str]] = {
 
 @pytest.fixture
 def none_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    monkeypatch.setattr(libraries, "is_installed", lambda name: False)
 
 
 @pytest.mark.usefixtures("none_installed")
