@@ -47,7 +47,7 @@ def add(ui: Browser, stack: Layout, form: Form) -> None:
     dialog.locator("input[name=password]").fill(form.key)
     port = dialog.locator("input[name=port]")
     port.fill((port.get_attribute("placeholder") or "").split()[0])
-    if form.vendor == "talkifai":
+    if form.conn_id == "talkifai_by_hand":
         ui.picture("connection-form")
     dialog.get_by_text("Extra Fields", exact=True).click()
     for name, value in form.extras.items():
