@@ -129,8 +129,8 @@ class BatchApiHook(BaseHook):
             if parameter.name not in filled and parameter.name in self._extras:
                 filled[parameter.name] = self._extras[parameter.name]
         self._object_to(endpoint, first_violation(endpoint.parameters, filled))
-        if not may_lack:
-            self._object_to(endpoint, first_missing(endpoint.parameters, filled))
+        if not may_lack and (missing := first_missing(endpoint.parameters, filled)):
+            self._object_to_missing(endpoint, missing)
         return filled
 
     def request_for(self, endpoint: Endpoint, values: Mapping[str, Any]) -> Request:
@@ -149,6 +149,15 @@ class BatchApiHook(BaseHook):
     def _object_to(self, endpoint: Endpoint | Results | Submission, violation: Violation | None) -> None:
         if violation:
             raise InvalidParameterError(f"{endpoint.name}: {violation}.", vendor=self.vendor.name)
+
+    def _object_to_missing(self, endpoint: Endpoint | Results | Submission, missing: Violation) -> None:
+        if extra := self.vendor.extras.get(missing.parameter):
+            raise InvalidParameterError(
+                f"{endpoint.name}: {missing.parameter} is missing. Give it to the task, or set {extra.label} in "
+                f"connection {self._connection_id!r}.",
+                vendor=self.vendor.name,
+            )
+        self._object_to(endpoint, missing)
 
     def read_pages(self, listing: Listing, request: Request, **options: Any) -> Iterator[NewRows]:
         """Read a listing page by page; see :func:`airflow_batch_provider.listing.pages.read_pages`."""

@@ -171,7 +171,9 @@ def test_a_bad_value_is_named_before_a_request_is_sent(case: str, vendors: Sandb
 
 def test_a_missing_project_is_named_where_the_connection_has_none_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_PLAYMENT_DEFAULT", json.dumps({"conn_type": "playment", "password": "key"}))
-    with pytest.raises(InvalidParameterError, match="project_id is missing"):
+    with pytest.raises(
+        InvalidParameterError, match=r"project_id is missing\. .* set Project ID in connection 'playment_default'"
+    ):
         PlaymentHook().iter_batches()
 
 
