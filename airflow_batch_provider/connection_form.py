@@ -24,7 +24,9 @@ def connection_type(vendor: Vendor) -> dict[str, Any]:
                 "password": vendor.key_hint,
                 "host": f"{vendor.base_url} (if empty)",
                 "schema": "https (if the base URL names none)",
-                "port": "443 (if the base URL names none)",
+                # To test a connection, Airflow 3.3's UI sends 0 for an empty port, and its API refuses the test because
+                # that is not the port that was saved. A saved 0 is the same as none for everything else.
+                "port": "0 (Airflow 3.3 cannot test a connection without it)",
             },
         },
         "conn-fields": {name: _field(extra) for name, extra in vendor.all_extras.items()},

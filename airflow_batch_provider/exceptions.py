@@ -9,6 +9,7 @@
     │   ├── SubmissionUnclearError    ... what was submitted cannot be seen yet
     │   ├── IncompleteListingError    ... the listing could not be read whole
     │   ├── BatchUnfinishedError      ... its results are not all there yet
+    │   ├── ConnectionNotFoundError   ... Airflow finds no such connection; also an AirflowNotFoundException
     │   ├── ExpectationError          ... the export breaks a rule of expect, and was not published
     │   └── ExportReplacedError       ... another export replaced the one that was read
     ├── BatchTimeoutError             a wait timed out; also an AirflowSensorTimeout
@@ -34,7 +35,12 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSensorTimeout,
+)
 
 from airflow_batch_provider.apis.shown import harmless
 
@@ -95,6 +101,13 @@ class IncompleteListingError(TransientError):
 
 class BatchUnfinishedError(TransientError):
     """The results of a batch were asked for before it was finished."""
+
+
+class ConnectionNotFoundError(TransientError, AirflowNotFoundException):
+    """Airflow finds no connection of that id.
+
+    It may be there later: Airflow reports the same if a secrets backend failed.
+    """
 
 
 class ExpectationError(TransientError):

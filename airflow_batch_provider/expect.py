@@ -57,30 +57,22 @@ _OF_ROWS: dict[str, Domain] = {"rows_at_least": ROWS, "fewer_rows_at_most": SHAR
 _OF_ITEMS: dict[str, Domain] = {"item_failures_at_most": SHARE, "none_missing": FLAG}
 
 
-def violation_of(expect: object, *, has_items: bool, is_rendered: bool) -> Violation | None:
+def violation_of(expect: object, *, has_items: bool) -> Violation | None:
     """Return what is wrong with the rules, None if nothing is.
 
-    :param expect: the rules
+    :param expect: the rules; a value that is None is not given
     :param has_items: whether it is an export of results, whose items have outcomes
-    :param is_rendered: whether the task runs; before, templates and outputs of other tasks are not known
     """
     known = {**_OF_ROWS, **_OF_ITEMS} if has_items else _OF_ROWS
     names = Choice(tuple(known))
     if not isinstance(expect, Mapping):
-        is_known = is_rendered or not _is_known_later(expect)
-        return Violation("expect", expect, f"a dict with {names.allowed}") if is_known and expect is not None else None
+        return None if expect is None else Violation("expect", expect, f"a dict with {names.allowed}")
     for name, value in expect.items():
         if name not in known:
             reason = (
                 f"{names.allowed}, and of items only for exports of results" if name in _OF_ITEMS else names.allowed
             )
             return Violation("expect", name, reason)
-        is_known = is_rendered or not _is_known_later(value)
-        if is_known and value is not None and known[name].encode(value) is None:
+        if value is not None and known[name].encode(value) is None:
             return Violation(f"expect[{name!r}]", value, known[name].allowed)
     return None
-
-
-def _is_known_later(value: object) -> bool:
-    """Return whether a value is a template, or the output of another task."""
-    return "{{" in value or "{%" in value if isinstance(value, str) else hasattr(value, "resolve")

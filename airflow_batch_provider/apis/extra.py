@@ -37,14 +37,14 @@ class Extra(msgspec.Struct, frozen=True):
 COMMON_EXTRAS: Mapping[str, Extra] = {
     "requests_per_minute": Extra(
         "Requests per minute",
-        "The most requests a process sends per minute; empty for no limit.",
+        "The most requests that a process sends per minute; no limit if empty.",
         "integer",
         minimum=1,
         maximum=1_000_000,
     ),
     "max_concurrency": Extra(
-        "Connections at once",
-        "The most connections a process opens to the vendor; {default} if empty.",
+        "Concurrent connections",
+        "The most connections that a process keeps open to the vendor; {default} if empty.",
         "integer",
         minimum=1,
         maximum=100,
@@ -52,7 +52,7 @@ COMMON_EXTRAS: Mapping[str, Extra] = {
     ),
     "connect_timeout": Extra(
         "Connect timeout",
-        "Seconds to wait for a connection; {default} if empty.",
+        "Seconds to wait until a connection is open; {default} if empty.",
         "number",
         minimum=0.1,
         maximum=600,
@@ -60,15 +60,15 @@ COMMON_EXTRAS: Mapping[str, Extra] = {
     ),
     "read_timeout": Extra(
         "Read timeout",
-        "Seconds to wait for data; {default} if empty.",
+        "Seconds to wait for the next data; {default} if empty.",
         "number",
         minimum=0.1,
         maximum=3600,
         default=60,
     ),
     "max_attempts": Extra(
-        "Attempts",
-        "How often a request is sent before it fails; {default} if empty.",
+        "Maximum attempts",
+        "How many times a request is sent before it fails; {default} if empty.",
         "integer",
         minimum=1,
         maximum=100,

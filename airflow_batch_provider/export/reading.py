@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.export.verifying import PublishedExport, open_destination
-from airflow_batch_provider.formats.libraries import Library
 from airflow_batch_provider.formats.registry import FORMATS
+from airflow_batch_provider.libraries import Library
 
 if TYPE_CHECKING:
     import pyarrow as pa

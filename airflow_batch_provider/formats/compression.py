@@ -8,7 +8,7 @@ from typing import IO, Protocol, cast
 
 import msgspec
 
-from airflow_batch_provider.formats.libraries import Library
+from airflow_batch_provider.libraries import Library
 
 GZIP_LEVEL = 1
 """ISA-L's level 1: an eleventh of zlib's level 6 in CPU, 3 % larger on LlamaCloud's rows."""

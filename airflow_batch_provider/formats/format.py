@@ -12,7 +12,7 @@ from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats.compression import Compressor
 from airflow_batch_provider.formats.encoder import Encoder
 from airflow_batch_provider.formats.fields import EXTRA, Mismatches
-from airflow_batch_provider.formats.registry import DEFAULT, FORMATS, require_library
+from airflow_batch_provider.formats.registry import DEFAULT, FORMATS, compression_of
 
 
 class PartEncoder:
@@ -64,15 +64,8 @@ class Format:
         added: Mapping[str, str] | None = None,
     ) -> None:
         self._format = FORMATS[name]
-        allowed = self._format.compressions
         self.name = name
-        self.compression = allowed[0] if compression == DEFAULT else compression
-        if self.compression not in allowed:
-            raise InvalidParameterError(
-                f"compression={compression!r} is not allowed for {name}; "
-                f"allowed is one of {', '.join(map(repr, (DEFAULT, *allowed)))}."
-            )
-        require_library(name, self.compression)
+        self.compression = compression_of(name, compression)
         self.has_columns = self._format.has_columns
         self._around = self._format.around(self.compression)
         self.suffix = f".{name}{self._around.ending}"

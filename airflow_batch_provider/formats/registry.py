@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.formats.compression import COMPRESSIONS, Compression
-from airflow_batch_provider.formats.libraries import Library
+from airflow_batch_provider.libraries import Library
 
 if TYPE_CHECKING:
     from airflow_batch_provider.formats.encoder import FormatModule
@@ -74,6 +75,24 @@ FORMATS: dict[str, FileFormat] = {
 
 COMPRESSION_NAMES = (DEFAULT, *dict.fromkeys(name for known in FORMATS.values() for name in known.compressions if name))
 """What a user may ask for beside None; not every format has each."""
+
+
+def compression_of(format_name: str, compression: str | None) -> str | None:
+    """Return the compression of an export, None for none.
+
+    :param format_name: the format
+    :param compression: what was asked for
+    :raises InvalidParameterError: the format does not have it, or a library is not installed
+    """
+    allowed = FORMATS[format_name].compressions
+    found = allowed[0] if compression == DEFAULT else compression
+    if found not in allowed:
+        raise InvalidParameterError(
+            f"compression={compression!r} is not allowed for {format_name}; "
+            f"allowed is one of {', '.join(map(repr, (DEFAULT, *allowed)))}."
+        )
+    require_library(format_name, found)
+    return found
 
 
 def require_library(format_name: str, compression: str | None) -> None:

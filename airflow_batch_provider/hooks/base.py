@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Endpoint, Listing, Resource
@@ -17,8 +17,13 @@ from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.apis.shown import Redactor
 from airflow_batch_provider.apis.submissions import Submission
 from airflow_batch_provider.apis.vendor import Vendor
-from airflow_batch_provider.exceptions import BatchProviderError, InvalidParameterError, TransientError
-from airflow_batch_provider.hooks.connection import check_connection, read_extras, read_settings
+from airflow_batch_provider.exceptions import (
+    BatchProviderError,
+    ConnectionNotFoundError,
+    InvalidParameterError,
+    TransientError,
+)
+from airflow_batch_provider.hooks.connection import check_connection, lookup_error, read_extras, read_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -34,18 +39,6 @@ Documents = Iterator[dict[str, Any]]
 
 PAGE_SIZE = "page_size"
 """The parameter that takes the rows per page, where a listing has it."""
-
-
-def connection_not_found(vendor: Vendor, connection_id: str) -> TransientError:
-    """Return the error of a look-up that found no connection.
-
-    It may pass: Airflow reports "not found" as well if a secrets backend failed.
-    """
-    return TransientError(
-        f"There is no connection {connection_id!r}, or a secrets backend did not answer. "
-        f"Create it with the type {vendor.name!r}, or check the backend.",
-        vendor=vendor.name,
-    )
 
 
 class BatchApiHook(BaseHook):
@@ -68,8 +61,10 @@ class BatchApiHook(BaseHook):
     def _connection(self) -> Connection:
         try:
             connection: Connection = self.get_connection(self._connection_id)
-        except AirflowNotFoundException as error:
-            raise connection_not_found(self.vendor, self._connection_id) from error
+        except BatchProviderError:  # of a hook that overrides get_connection
+            raise
+        except Exception as error:
+            raise lookup_error(self.vendor, self._connection_id, error) from error
         self._check(connection)
         return connection
 
@@ -134,8 +129,8 @@ class BatchApiHook(BaseHook):
             if parameter.name not in filled and parameter.name in self._extras:
                 filled[parameter.name] = self._extras[parameter.name]
         self._object_to(endpoint, first_violation(endpoint.parameters, filled))
-        if not may_lack:
-            self._object_to(endpoint, first_missing(endpoint.parameters, filled))
+        if not may_lack and (missing := first_missing(endpoint.parameters, filled)):
+            self._object_to_missing(endpoint, missing)
         return filled
 
     def request_for(self, endpoint: Endpoint, values: Mapping[str, Any]) -> Request:
@@ -154,6 +149,15 @@ class BatchApiHook(BaseHook):
     def _object_to(self, endpoint: Endpoint | Results | Submission, violation: Violation | None) -> None:
         if violation:
             raise InvalidParameterError(f"{endpoint.name}: {violation}.", vendor=self.vendor.name)
+
+    def _object_to_missing(self, endpoint: Endpoint | Results | Submission, missing: Violation) -> None:
+        if extra := self.vendor.extras.get(missing.parameter):
+            raise InvalidParameterError(
+                f"{endpoint.name}: {missing.parameter} is missing. Give it to the task, or set {extra.label} in "
+                f"connection {self._connection_id!r}.",
+                vendor=self.vendor.name,
+            )
+        self._object_to(endpoint, missing)
 
     def read_pages(self, listing: Listing, request: Request, **options: Any) -> Iterator[NewRows]:
         """Read a listing page by page; see :func:`airflow_batch_provider.listing.pages.read_pages`."""
@@ -227,7 +231,18 @@ class BatchApiHook(BaseHook):
         """Read one page of the probe and return whether it worked; Airflow's UI and CLI call this."""
         smallest = {parameter.name: 1 for parameter in self.probe.parameters if parameter.name == PAGE_SIZE}
         try:
-            next(self.read_pages(self.probe, self.request_for(self.probe, smallest)), None)
-        except BatchProviderError as error:
+            filled = self.fill(self.probe, smallest, may_lack=True)
+            missing = first_missing(self.probe.parameters, filled)
+            if missing and (extra := self.vendor.extras.get(missing.parameter)):
+                return False, f"Set {extra.label} here to test this connection."
+            next(self.read_pages(self.probe, self.request_for(self.probe, filled)), None)
+        except ConnectionNotFoundError as error:
             return False, str(error)
-        return True, f"{self.vendor.title} answered and took the key."
+        except BatchProviderError as error:
+            return False, self._of_this_connection(str(error))
+        return True, f"{self.vendor.title} answered and accepted the API key."
+
+    def _of_this_connection(self, message: str) -> str:
+        """Return a message without the connection's id: Airflow's UI tests a copy, whose id nobody has seen."""
+        named = f"onnection {self._connection_id!r}"
+        return message.replace(f"C{named}", "This connection").replace(f"c{named}", "this connection")

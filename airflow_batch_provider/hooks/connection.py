@@ -9,10 +9,12 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
 from airflow_batch_provider.apis.auth import Credentials
 from airflow_batch_provider.apis.extra import COMMON_EXTRAS, Extra
 from airflow_batch_provider.apis.vendor import Vendor
-from airflow_batch_provider.exceptions import ConnectionSettingsError
+from airflow_batch_provider.exceptions import ConnectionNotFoundError, ConnectionSettingsError, TransientError
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -21,7 +23,27 @@ if TYPE_CHECKING:
 
 LONGEST_SHOWN = 16
 
+_TYPES = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "a text"}
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
+
+
+def lookup_error(vendor: Vendor, connection_id: str, error: Exception) -> TransientError:
+    """Return the error of a look-up of a connection that failed. It may pass.
+
+    :param vendor: whose connection it is
+    :param connection_id: its id
+    :param error: what Airflow raised
+    """
+    if not isinstance(error, AirflowNotFoundException):  # its API is away, or a secrets backend raises one of its own
+        return TransientError(f"Connection {connection_id!r} cannot be read now: {error!r}", vendor=vendor.name)
+    # Airflow reports the same if a secrets backend failed, or if the variable is there and is no JSON.
+    return ConnectionNotFoundError(
+        f"There is no connection {connection_id!r}. Create it in Airflow's UI (Admin > Connections, type "
+        f"{vendor.title}), or set AIRFLOW_CONN_{connection_id.upper()}"
+        f'=\'{{"conn_type": "{vendor.name}", "password": "<API key>"}}\' for every worker and triggerer. '
+        "If it is there, check its JSON and that the secrets backend answers.",
+        vendor=vendor.name,
+    )
 
 
 def check_connection(vendor: Vendor, connection: Connection, conn_type: str) -> None:
@@ -34,8 +56,8 @@ def check_connection(vendor: Vendor, connection: Connection, conn_type: str) -> 
     """
     if connection.conn_type and connection.conn_type != conn_type:
         raise ConnectionSettingsError(
-            f"Connection {connection.conn_id!r} is of type {connection.conn_type!r}; "
-            f"one of {vendor.title} has the type {conn_type!r}.",
+            f"Connection {connection.conn_id!r} is of type {connection.conn_type!r}, not {conn_type!r}. Give the task "
+            f"the id of a connection of type {vendor.title} ({conn_type!r}), or change the type of this one.",
             vendor=vendor.name,
         )
     saved = connection.extra
@@ -47,7 +69,7 @@ def check_connection(vendor: Vendor, connection: Connection, conn_type: str) -> 
         extras = None
     if not isinstance(extras, dict):
         raise ConnectionSettingsError(
-            f"The extra of connection {connection.conn_id!r} is no JSON object, so none of it can be used; "
+            f"The extra of connection {connection.conn_id!r} is not a JSON object, so none of it can be used; "
             'write it like {"requests_per_minute": 60}.',
             vendor=vendor.name,
         )
@@ -110,8 +132,8 @@ def _shown(value: object) -> str:
 def _allowed(extra: Extra) -> str:
     if extra.choices:
         return "one of " + ", ".join(map(repr, extra.choices))
-    bounds = f" from {extra.minimum} up" if extra.minimum is not None else ""
-    return f"a {extra.type}{bounds}" + (f" to {extra.maximum}" if extra.maximum is not None else "")
+    bounds = f" from {extra.minimum}" if extra.minimum is not None else ""
+    return _TYPES[extra.type] + bounds + (f" to {extra.maximum}" if extra.maximum is not None else "")
 
 
 def read_settings(vendor: Vendor, connection: Connection, extras: Mapping[str, Any]) -> Settings:
@@ -145,13 +167,13 @@ def _api_key(vendor: Vendor, connection: Connection) -> str:
     key = (connection.password or "").strip()
     if not key:
         raise ConnectionSettingsError(
-            f"Connection {connection.conn_id!r} has no API key; put the {vendor.title} key into its password.",
+            f"Connection {connection.conn_id!r} has no API key. Set API key (password) to the {vendor.title} key.",
             vendor=vendor.name,
         )
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         # The HTTP library would refuse it too, with the key in its message.
         raise ConnectionSettingsError(
-            f"The API key (password) of connection {connection.conn_id!r} holds spaces or other characters "
+            f"The API key (password) of connection {connection.conn_id!r} contains spaces or other characters "
             "that no key has; was more than the key pasted?",
             vendor=vendor.name,
         )
@@ -170,13 +192,13 @@ def _base_url(vendor: Vendor, connection: Connection, extras: Mapping[str, Any])
         parts, port = urlsplit(""), None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ConnectionSettingsError(
-            f"Host of connection {connection.conn_id!r} makes no base URL; "
-            f"leave it empty for {vendor.base_url}, or write one like it.",
+            f"Host of connection {connection.conn_id!r} is not a base URL. "
+            f"Leave it empty for {vendor.base_url}, or write one like it.",
             vendor=vendor.name,
         )
     if "@" in parts.netloc:
         raise ConnectionSettingsError(
-            f"Host of connection {connection.conn_id!r} holds credentials; the API key belongs into its password.",
+            f"Host of connection {connection.conn_id!r} contains credentials; the API key belongs in the password.",
             vendor=vendor.name,
         )
     path = parts.path.rstrip("/")

@@ -6,12 +6,11 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_batch_provider.apis.batch_state import BatchKind
-from airflow_batch_provider.apis.parameter import Identifier, Violation
-from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.apis.literals import Values
+from airflow_batch_provider.apis.parameter import Identifier
 from airflow_batch_provider.hooks.base import BatchApiHook
+from airflow_batch_provider.hooks.checked_task import CheckedTask, domains_of
 from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.links.batch_page import BatchPageLink
 from airflow_batch_provider.waiting import verdict
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_batch_provider.apis.batch_state import ShownState
 
 
-class BatchActionOperator(BaseOperator):
+class BatchActionOperator(CheckedTask):
     """Does something with a batch, and returns its id, status and counters after that.
 
     Subclasses name the kind of batch, the hook and the parameter that has the id.
@@ -39,6 +38,12 @@ class BatchActionOperator(BaseOperator):
         if "id_field" in vars(cls):
             check_template_fields(cls, [cls.id_field, *cls.kind.scope, cls.hook_class.conn_name_attr])
 
+    @classmethod
+    def domains(cls) -> dict[str, Values]:
+        """Return what parameters may be, by their names."""
+        listing = cls.kind.listing
+        return {**domains_of(listing.parameters, cls.kind.scope, listing.vendor), cls.id_field: Identifier()}
+
     @abstractmethod
     def act(self, hook: BatchApiHook, batch_id: str, scope: dict[str, str]) -> ShownState:
         """Do it, and return the batch's state.
@@ -50,13 +55,10 @@ class BatchActionOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do it."""
-        batch_id = Identifier().encode(getattr(self, self.id_field))
-        if batch_id is None:
-            violation = Violation(self.id_field, getattr(self, self.id_field), Identifier().allowed)
-            raise InvalidParameterError(f"{type(self).__name__}: {violation}.")
+        self.check_parameters()
         hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
         scope = hook.listing_scope(self.kind, {name: getattr(self, name) for name in self.kind.scope})
-        return verdict.summary(self.act(hook, batch_id, scope))
+        return verdict.summary(self.act(hook, str(getattr(self, self.id_field)), scope))
 
 
 class CancelBatchOperator(BatchActionOperator):

@@ -7,24 +7,28 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.endpoint import Listing
-from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Identifier, Integer, Violation
+from airflow_batch_provider.apis.literals import OrNone, Several, Values, violation_of
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Identifier, Integer
 from airflow_batch_provider.exceptions import EmptyExportError, InvalidParameterError
-from airflow_batch_provider.expect import Expect, violation_of
-from airflow_batch_provider.formats.registry import COMPRESSION_NAMES, FORMATS
+from airflow_batch_provider.expect import Expect
+from airflow_batch_provider.expect import violation_of as violation_of_rules
+from airflow_batch_provider.formats.registry import COMPRESSION_NAMES, FORMATS, compression_of
+from airflow_batch_provider.hooks.checked_task import CheckedTask, domains_of
 from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.lineage.assets import announce, declare_outlet, withhold
 from airflow_batch_provider.lineage.datasets import asset_uri
 from airflow_batch_provider.lineage.destination_root import root_uri
 from airflow_batch_provider.lineage.openlineage import Exported, operator_lineage
 from airflow_batch_provider.lineage.partitions import partition_key
-from airflow_batch_provider.lineage.partitions import violation_of as partition_violation_of
+from airflow_batch_provider.lineage.partitions import violation_of as violation_of_partitions
 from airflow_batch_provider.links.export_page import PublishedExportLink
 from airflow_batch_provider.operators.batch_version import VersionReader, version_reader
 from airflow_batch_provider.operators.map_label import label_mapped_task
+from airflow_batch_provider.stores.role import DESTINATION
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -37,18 +41,8 @@ if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook
     from airflow_batch_provider.stores.destination import Store
 
-FILE_FORMATS = Choice(tuple(FORMATS))
-COMPRESSIONS = Choice(COMPRESSION_NAMES)
-ESCAPE_FORMULAS = Boolean()
-IF_EXISTS = Choice(("replace", "error", "skip", "refresh"))
-IF_EMPTY = Choice(("publish", "fail", "skip"))
-ON_DRIFT = Choice(("retry", "fail", "warn"))
-PARTITION_ASSETS = Boolean()
-RESUME = Boolean()
-ROWS_PER_PART = Integer(1)
 
-
-class ExportOperator(BaseOperator):
+class ExportOperator(CheckedTask):
     """Exports rows to object storage: published complete, or not at all.
 
     The destination is a folder of its own for each export. It gets ``part-...`` files and, last, a ``_MANIFEST.json``
@@ -60,7 +54,9 @@ class ExportOperator(BaseOperator):
     destination that stays the same from run to run.
 
     Subclasses name the hook and what is exported; those of its parameters that they take are template fields of theirs.
-    All parameters but ``partition_assets`` are templates; values are checked when the task runs.
+    All parameters but ``partition_assets`` are templates. A value that is neither a template nor another task's output
+    is checked when the DAG is parsed, and so is whether the library is installed that it needs. If only workers have
+    that library, write the value as a template: ``file_format="{{ 'parquet' }}"``.
 
     :param destination: the folder: a URI such as ``s3://aws_default@raw/playment/{{ ds }}`` or ``file:///data/exports``,
         an absolute path, or an ``ObjectStoragePath``
@@ -111,6 +107,7 @@ class ExportOperator(BaseOperator):
         "on_drift",
         "resume",
     )
+    places = (DESTINATION,)
     operator_extra_links = (PublishedExportLink(),)
     published_to: Store | None = None
 
@@ -181,9 +178,6 @@ class ExportOperator(BaseOperator):
         self.on_drift = on_drift
         self.resume = resume
         self.partition_assets = partition_assets
-        self._check_partitions()
-        self._check_refresh()
-        self._check_expect(is_rendered=False)
         if self.has_dag():  # type: ignore[no-untyped-call]
             declare_outlet(self, self.dag_id, self.task_id)
 
@@ -195,14 +189,14 @@ class ExportOperator(BaseOperator):
         from airflow_batch_provider.export.export import export
         from airflow_batch_provider.stores.destination import open_store
 
-        self._check_values()
+        self.check_parameters()
         hook = self.hook_class(getattr(self, self.hook_class.conn_name_attr))
         values = hook.fill(self._exports, self._values())
         label_mapped_task(context, self._ids())
         store = open_store(self.destination, self.destination_conn_id or None)
         spec = self._spec(context, hook, values)
         source = self.source(hook, values)
-        resume = RESUME.encode(self.resume) == "true"
+        resume = self.encoded("resume") == "true"
         if_exists, may_be_empty = IfExists(self.if_exists), self.if_empty == "publish"
         try:
             manifest = export(
@@ -225,41 +219,50 @@ class ExportOperator(BaseOperator):
         self.published_to = store
         return manifest.summary(store.uri)
 
-    def _check_values(self) -> None:
-        self._check("file_format", self.file_format, FILE_FORMATS)
-        self._check("compression", self.compression or "default", COMPRESSIONS)
-        self._check("escape_formulas", self.escape_formulas, ESCAPE_FORMULAS)
-        self._check("if_exists", self.if_exists, IF_EXISTS)
-        self._check("if_empty", self.if_empty, IF_EMPTY)
-        self._check("on_drift", self.on_drift, ON_DRIFT)
-        self._check("resume", self.resume, RESUME)
-        self._check("rows_per_part", self.rows_per_part, ROWS_PER_PART)
-        self._check_expect(is_rendered=True)
-        self._check_refresh()
+    @classmethod
+    def domains(cls) -> dict[str, Values]:
+        """Return what parameters may be, by their names."""
+        exported = cls.exports()
+        parameters = exported.parameters if exported else ()
+        return {
+            **(domains_of(parameters, cls.template_fields, exported.vendor) if exported else {}),
+            "file_format": Choice(tuple(FORMATS)),
+            "compression": OrNone(Choice(COMPRESSION_NAMES), may_be_blank=True),
+            "escape_formulas": Boolean(),
+            "add_params": Several(Choice(tuple(parameter.name for parameter in parameters))),
+            "rows_per_part": Integer(1),
+            "if_exists": Choice(("replace", "error", "skip", "refresh")),
+            "if_empty": Choice(("publish", "fail", "skip")),
+            "on_drift": Choice(("retry", "fail", "warn")),
+            "resume": Boolean(),
+            "partition_assets": Boolean(),
+        }
 
-    def _check_expect(self, *, is_rendered: bool) -> None:
-        has_items = getattr(type(self), "results", None) is not None
-        if violation := violation_of(self.expect, has_items=has_items, is_rendered=is_rendered):
-            raise InvalidParameterError(f"{type(self).__name__}: {violation}.")
+    @classmethod
+    def checked(cls) -> list[str]:
+        """Return the names of the parameters that are checked."""
+        return [*super().checked(), "expect", "outlets"]
 
-    def _check_partitions(self) -> None:
-        self._check("partition_assets", self.partition_assets, PARTITION_ASSETS)
-        if not self._has_partitions:
-            return
-        is_of_a_batch = self._batch_parameter() is not None
-        if violation := partition_violation_of(self.outlets, is_of_a_batch=is_of_a_batch):
-            raise InvalidParameterError(f"{type(self).__name__}: {violation}.")
+    @classmethod
+    def check_values(cls, values: Mapping[str, Any]) -> None:
+        """Check values that are known, also those that have to go together.
 
-    @property
-    def _has_partitions(self) -> bool:
-        return PARTITION_ASSETS.encode(self.partition_assets) == "true"
-
-    def _check_refresh(self) -> None:
-        if self.if_exists == "refresh" and (self.batch_kind is None or self._batch_parameter() is None):
+        :param values: by the names of parameters
+        """
+        super().check_values(values)
+        if violation := violation_of_rules(values.get("expect"), has_items=getattr(cls, "results", None) is not None):
+            raise InvalidParameterError(f"{cls.__name__}: {violation}.")
+        if values.get("if_exists") == "refresh" and (cls.batch_kind is None or cls._batch_parameter() is None):
             raise InvalidParameterError(
-                f"{type(self).__name__}: if_exists='refresh' is for exports of one batch, whose state says whether it "
+                f"{cls.__name__}: if_exists='refresh' is for exports of one batch, whose state says whether it "
                 "changed; allowed is one of 'replace', 'error', 'skip'."
             )
+        if "file_format" in values and "compression" in values:
+            compression_of(values["file_format"], values["compression"] or None)
+        if values.get("partition_assets") and "outlets" in values:
+            is_of_a_batch = cls._batch_parameter() is not None
+            if violation := violation_of_partitions(values["outlets"], is_of_a_batch=is_of_a_batch):
+                raise InvalidParameterError(f"{cls.__name__}: {violation}.")
 
     def _version_reader(self, hook: BatchApiHook, values: Mapping[str, Any]) -> VersionReader | None:
         """Return what reads the state of the batch that is exported, None if it is a listing of many."""
@@ -268,7 +271,8 @@ class ExportOperator(BaseOperator):
             return None
         return version_reader(hook, self.batch_kind, values, str(values[parameter]))
 
-    def _batch_parameter(self) -> str | None:
+    @classmethod
+    def _batch_parameter(cls) -> str | None:
         """Return the parameter with the id of the batch that is exported."""
         return None
 
@@ -284,7 +288,7 @@ class ExportOperator(BaseOperator):
                 self.file_format,
                 self.compression or None,
                 self._exports.columns,
-                escape_formulas=ESCAPE_FORMULAS.encode(self.escape_formulas) == "true",
+                escape_formulas=self.encoded("escape_formulas") == "true",
                 added=self._added(params),
             ),
             rows_per_part=int(self.rows_per_part),
@@ -305,7 +309,7 @@ class ExportOperator(BaseOperator):
     def _report(self, context: Context, hook: BatchApiHook, store: Store, manifest: Manifest) -> dict[str, Any]:
         """Report to Airflow's assets and to OpenLineage what was exported, and return its summary."""
         summary = manifest.summary(store.uri)
-        parameter = self._batch_parameter() if self._has_partitions else None
+        parameter = self._batch_parameter() if self.partition_assets else None
         partition = None if parameter is None else partition_key(str(summary["params"][parameter]))
         announce(self, context, summary, self._root(context, store), partition)
         self.published_to = store
@@ -342,16 +346,10 @@ class ExportOperator(BaseOperator):
 
         :param params: what was asked for
         """
-        asked = self.add_params if isinstance(self.add_params, (list, tuple)) else [self.add_params]
-        names = list(filter(None, asked))  # a template may render to nothing
-        given = Choice(tuple(name for name, value in params.items() if isinstance(value, str)))
-        for name in names:
-            self._check("add_params", name, given)
-        return {name: params[name] for name in names}
-
-    def _check(self, name: str, value: object, domain: Domain) -> None:
-        if domain.encode(value) is None:
-            raise InvalidParameterError(f"{type(self).__name__}: {Violation(name, value, domain.allowed)}.")
+        names = Several(Choice(tuple(name for name, value in params.items() if isinstance(value, str))))
+        if violation := violation_of("add_params", self.add_params, names):
+            raise InvalidParameterError(f"{type(self).__name__}: {violation}.")
+        return {str(name): params[str(name)] for name in names.items(self.add_params)}
 
 
 class ListingExportOperator(ExportOperator):
@@ -377,7 +375,7 @@ class ListingExportOperator(ExportOperator):
             hook.read_pages,
             self.listing,
             self.listing.request(values),
-            on_drift=ON_DRIFT.encode(self.on_drift),
+            on_drift=self.on_drift,
             prefetch=True,
         )
 

@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_batch_provider.apis.batch_state import BatchKind
-from airflow_batch_provider.apis.parameter import Choice, Domain, Identifier, Integer, Violation
+from airflow_batch_provider.apis.literals import Several, Values, violation_of
+from airflow_batch_provider.apis.parameter import Choice, Identifier, Integer
 from airflow_batch_provider.exceptions import InvalidParameterError
 from airflow_batch_provider.hooks.base import BatchApiHook
+from airflow_batch_provider.hooks.checked_task import CheckedTask, domains_of
 from airflow_batch_provider.hooks.template_fields import check_template_fields
+from airflow_batch_provider.stores.role import EXPORTS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
 log = logging.getLogger(__name__)
 
-FINISHED_OUTCOMES = Choice(("succeeded", "failed", "cancelled"))
+FINISHED_OUTCOMES = Several(Choice(("succeeded", "failed", "cancelled")), least=1)
 LIMIT = Integer(1)
 MOST_BATCHES = 1000
 """Airflow maps a task over at most 1,024 values, unless ``[core] max_map_length`` says otherwise."""
@@ -59,13 +60,16 @@ def finished_batches(
     from airflow_batch_provider.stores.destination import open_store
     from airflow_batch_provider.waiting.reader import StateReader
 
-    for outcome in finished_outcomes:
-        _check("finished_outcomes", outcome, FINISHED_OUTCOMES)
-    _check("limit", limit, LIMIT)
+    for parameter, value, domain in (
+        ("finished_outcomes", finished_outcomes, FINISHED_OUTCOMES),
+        ("limit", limit, LIMIT),
+    ):
+        if violation := violation_of(parameter, value, domain):
+            raise InvalidParameterError(f"{violation}.")
     if unknown := filters.keys() - {parameter.name for parameter in kind.listing.parameters}:
         raise TypeError(f"{kind.listing.name} has no parameter {', '.join(sorted(unknown))}")
     values = hook.fill(kind.listing, filters)
-    store = open_store(exports, exports_conn_id or None)
+    store = open_store(exports, exports_conn_id or None, EXPORTS)
     reader = StateReader(hook.connect(), kind, kind.listing.given(values), is_patient=True)
     listed = 0
     finished = []
@@ -85,7 +89,7 @@ def finished_batches(
     return [{name: batch_id, "destination": f"{store.uri}/{folder_name(batch_id)}"} for batch_id in found]
 
 
-class FinishedBatchesOperator(BaseOperator):
+class FinishedBatchesOperator(CheckedTask):
     """Finds finished batches whose export is missing, or of another state, no matter who started them.
 
     It returns their ids and destinations, for ``.expand_kwargs()`` of an operator that exports one batch, with
@@ -112,6 +116,18 @@ class FinishedBatchesOperator(BaseOperator):
     """The parameters that the listing takes."""
     template_fields: Sequence[str] = ("exports", "exports_conn_id", "finished_outcomes", "limit")
 
+    places = (EXPORTS,)
+
+    @classmethod
+    def domains(cls) -> dict[str, Values]:
+        """Return what parameters may be, by their names."""
+        listing = cls.kind.listing
+        return {
+            **domains_of(listing.parameters, cls.filters, listing.vendor),
+            "finished_outcomes": FINISHED_OUTCOMES,
+            "limit": LIMIT,
+        }
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not cls.__name__.startswith("_"):
@@ -134,25 +150,16 @@ class FinishedBatchesOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Return the batches that are to be exported."""
-        outcomes: Any = self.finished_outcomes
-        outcomes = outcomes.split(",") if isinstance(outcomes, str) else outcomes
-        if not isinstance(outcomes, (list, tuple)) or not outcomes:
-            outcomes = [outcomes]
-        _check("limit", self.limit, LIMIT)
+        self.check_parameters()
         return finished_batches(
             self.hook_class(getattr(self, self.hook_class.conn_name_attr)),
             self.kind,
             self.exports,
             exports_conn_id=self.exports_conn_id,
-            finished_outcomes=[word.strip() if isinstance(word, str) else word for word in outcomes],
+            finished_outcomes=str(self.encoded("finished_outcomes")).split(","),
             limit=int(self.limit),
             **self._values(),
         )
 
     def _values(self) -> Mapping[str, Any]:
         return {name: getattr(self, name) for name in self.filters}
-
-
-def _check(name: str, value: object, domain: Domain) -> None:
-    if domain.encode(value) is None:
-        raise InvalidParameterError(f"{Violation(name, value, domain.allowed)}.")

@@ -12,6 +12,7 @@ from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.finished import FinishedBatchesOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
 from airflow_batch_provider.operators.run import RunBatchOperator
+from airflow_batch_provider.stores.role import source_role
 from airflow_batch_provider.vendors import (
     llamacloud,
     llamacloud_directories,
@@ -212,6 +213,7 @@ class LlamaCloudExportBatchProcessingResultsOperator(_LlamaCloudResultsOperator)
 
 class _LlamaCloudRunOperator(RunBatchOperator):
     hook_class = LlamaCloudHook
+    places = (source_role("files"),)
 
     def __init__(
         self,

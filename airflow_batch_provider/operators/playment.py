@@ -10,6 +10,7 @@ from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.finished import FinishedBatchesOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
 from airflow_batch_provider.operators.run import RunBatchOperator, rows_of
+from airflow_batch_provider.stores.role import source_role
 from airflow_batch_provider.vendors import playment, playment_results, playment_submission
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class PlaymentExportBatchJobsOperator(PlaymentExportBatchesOperator):
         super().__init__(**kwargs)
         self.batch_id = batch_id
 
-    def _batch_parameter(self) -> str:
+    @classmethod
+    def _batch_parameter(cls) -> str:
         return "batch_id"
 
 
@@ -117,6 +119,7 @@ class PlaymentRunBatchOperator(RunBatchOperator):
 
     submission = playment_submission.SUBMISSION
     rows_field = "jobs"
+    places = (source_role("jobs"),)
     hook_class = PlaymentHook
     template_fields = (
         *RunBatchOperator.template_fields,

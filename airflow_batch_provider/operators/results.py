@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain
+from airflow_batch_provider.apis.literals import OrNone, Several, Values
+from airflow_batch_provider.apis.parameter import Boolean, Choice
 from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.apis.shard import Shards, read_shard
-from airflow_batch_provider.operators.export import ON_DRIFT, ExportOperator
+from airflow_batch_provider.operators.export import ExportOperator
 
 if TYPE_CHECKING:
     from airflow_batch_provider.export.export import ResultsSource
     from airflow_batch_provider.hooks.base import BatchApiHook
 
-UNFINISHED = Choice(("fail", "export"))
-FAIL_ON_ITEM_FAILURES = Boolean()
-SHARD = Shards()
+SHARD = OrNone(Shards(), may_be_blank=True)
 
 
 class ResultsExportOperator(ExportOperator):
@@ -65,10 +64,17 @@ class ResultsExportOperator(ExportOperator):
         self.unfinished = unfinished
         self.fail_on_item_failures = fail_on_item_failures
         self.shard = shard
-        known: list[tuple[str, object, Domain]] = [("files", kind, self._kinds) for kind in _listed(files)]
-        for name, value, domain in [*known, ("unfinished", unfinished, UNFINISHED), ("shard", shard, SHARD)]:
-            if isinstance(value, str) and value and "{{" not in value and "{%" not in value:
-                self._check(name, value, domain)
+
+    @classmethod
+    def domains(cls) -> dict[str, Values]:
+        """Return what parameters may be, by their names."""
+        return {
+            **super().domains(),
+            "files": Several(Choice(tuple(kind.name for kind in cls.results.kinds))),
+            "unfinished": Choice(("fail", "export")),
+            "fail_on_item_failures": Boolean(),
+            "shard": SHARD,
+        }
 
     @classmethod
     def exports(cls) -> Results | None:
@@ -89,7 +95,7 @@ class ResultsExportOperator(ExportOperator):
             kinds=frozenset(self._wanted),
             takes_unfinished=self.unfinished == "export",
             shard=read_shard(self.shard),
-            on_drift=ON_DRIFT.encode(self.on_drift),  # type: ignore[arg-type]
+            on_drift=self.on_drift,  # type: ignore[arg-type]
         )
 
         return ResultsReader(hook.connect(), request).rows
@@ -104,42 +110,21 @@ class ResultsExportOperator(ExportOperator):
             asked["unfinished"] = self.unfinished
         return asked if not self.shard else {**asked, "shard": SHARD.encode(self.shard)}
 
-    def _batch_parameter(self) -> str:
-        return self.results.batch
-
-    @property
-    def _kinds(self) -> Choice:
-        return Choice(tuple(kind.name for kind in self.results.kinds))
+    @classmethod
+    def _batch_parameter(cls) -> str:
+        return cls.results.batch
 
     @property
     def _wanted(self) -> list[str]:
         """The kinds of files that are wanted, in the vendor's order."""
-        wanted = self.results.usual if self.files is None else _listed(self.files)
-        return [name for name in self._kinds.words if name in wanted]
+        wanted = self.results.usual if self.files is None else (self.encoded("files") or "").split(",")
+        return [kind.name for kind in self.results.kinds if kind.name in wanted]
 
     def _spec_facts(self) -> dict[str, Any]:
         return {
             "is_results": True,
-            "fails_on_items": FAIL_ON_ITEM_FAILURES.encode(self.fail_on_item_failures) == "true",
+            "fails_on_items": self.encoded("fail_on_item_failures") == "true",
         }
-
-    def _check_values(self) -> None:
-        super()._check_values()
-        for name in _listed(self.files):
-            self._check("files", name, self._kinds)
-        self._check("unfinished", self.unfinished, UNFINISHED)
-        self._check("fail_on_item_failures", self.fail_on_item_failures, FAIL_ON_ITEM_FAILURES)
-        if self.shard:
-            self._check("shard", self.shard, SHARD)
 
     def _ids(self) -> list[object]:
         return [*super()._ids(), self.shard]
-
-
-def _listed(files: object) -> list[str]:
-    """Return the kinds of files that a value names; what is no text yet is known when the task runs."""
-    if isinstance(files, str):
-        files = files.split(",") if "{" not in files else [files]
-    if not isinstance(files, (list, tuple)):
-        return []
-    return [name.strip() for name in files if isinstance(name, str) and name.strip()]

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
 
-from airflow_batch_provider.apis.parameter import Boolean, Choice, Integer, Text
+from airflow_batch_provider.apis.literals import OrNone, Values
+from airflow_batch_provider.apis.parameter import Boolean, Choice, Duration, Integer, Text
 from airflow_batch_provider.exceptions import BatchExistsError, BatchProviderError, FatalError, InvalidParameterError
+from airflow_batch_provider.hooks.checked_task import domains_of
 from airflow_batch_provider.sensors.batch import BatchSensor
 from airflow_batch_provider.waiting import verdict
 
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from airflow_batch_provider.client.client import Client
     from airflow_batch_provider.submitting.submit import Submitter
 
-ON_EXISTING = Choice(("adopt", "fail", "new"))
-IF_EMPTY = Choice(("fail", "skip"))
 BATCH_ID = "batch_id"
 """The XCom that has the batch's id as soon as it is known."""
 
@@ -111,6 +111,21 @@ class RunBatchOperator(BatchSensor):
     def _needed_fields(cls) -> Sequence[str]:
         return [parameter.name for parameter in cls.submission.parameters]
 
+    @classmethod
+    def domains(cls) -> dict[str, Values]:
+        """Return what parameters may be, by their names."""
+        return {
+            **super().domains(),
+            **domains_of(cls.submission.parameters, cls._needed_fields(), cls.kind.listing.vendor),
+            **dict.fromkeys(("wait_for_completion", "cancel_on_kill", "cancel_on_timeout"), Boolean()),
+            "poll_interval": Duration(),
+            "on_existing": Choice(("adopt", "fail", "new")),
+            "if_empty": Choice(("fail", "skip")),
+            "max_items": OrNone(Integer(1)),
+            "submit_key": OrNone(Text()),
+            "continues": OrNone(Text()),
+        }
+
     def __init__(
         self,
         *,
@@ -131,6 +146,7 @@ class RunBatchOperator(BatchSensor):
                 raise InvalidParameterError(
                     f"{type(self).__name__} takes no {name}; set poll_interval and deferrable instead."
                 )
+        self.check_literals({"poll_interval": poll_interval})  # before Airflow does, under another name
         super().__init__(poke_interval=poll_interval, timeout=timeout, **kwargs)
         self.wait_for_completion = wait_for_completion
         self.cancel_on_kill = cancel_on_kill
@@ -147,6 +163,11 @@ class RunBatchOperator(BatchSensor):
         self._is_last_try = False
         self._is_killed = False
 
+    @property
+    def poll_interval(self) -> float:
+        """Seconds between two polls."""
+        return float(self.poke_interval)
+
     @abstractmethod
     def items(self) -> Any:
         """Return what the piece of work consists of, None if the vendor has it already; nothing is sent here."""
@@ -159,7 +180,7 @@ class RunBatchOperator(BatchSensor):
 
     def execute(self, context: Context) -> Any:
         """Submit the batch unless it was submitted before, and wait for it."""
-        self._check_own()
+        self.check_parameters()
         self._submit(context)
         if not self._is_set("wait_for_completion"):
             self._link_batch(context)
@@ -200,18 +221,8 @@ class RunBatchOperator(BatchSensor):
         except BatchProviderError as error:
             self.log.warning("The batch could not be cancelled: %s", error)
 
-    def _check_own(self) -> None:
-        self._options()
-        for name in ("wait_for_completion", "cancel_on_kill", "cancel_on_timeout"):
-            self._checked(name, Boolean())
-        self._checked("on_existing", ON_EXISTING)
-        self._checked("if_empty", IF_EMPTY)
-        for name, domain in (("max_items", Integer(1)), ("submit_key", Text()), ("continues", Text())):
-            if getattr(self, name) is not None:
-                self._checked(name, domain)
-
     def _is_set(self, name: str) -> bool:
-        return self._checked(name, Boolean()) == "true"
+        return self.encoded(name) == "true"
 
     @property
     def _cancels_on_kill(self) -> bool:  # type: ignore[override]

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.apis.literals import Values
 from airflow_batch_provider.apis.parameter import Choice
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
 from airflow_batch_provider.operators.cancel import BatchActionOperator, CancelBatchOperator
@@ -14,6 +15,7 @@ from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.finished import FinishedBatchesOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
 from airflow_batch_provider.operators.run import RunBatchOperator, rows_of
+from airflow_batch_provider.stores.role import source_role
 from airflow_batch_provider.vendors import talkifai, talkifai_results, talkifai_submission
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from airflow_batch_provider.apis.batch_state import ShownState
     from airflow_batch_provider.export.export import PageSource
     from airflow_batch_provider.hooks.base import BatchApiHook
-
-PERSONAL_FIELDS = Choice(("keep", "omit", "hash"))
 
 
 class TalkifAIExportBatchJobsOperator(ListingExportOperator):
@@ -110,8 +110,17 @@ class TalkifAIExportContactsOperator(ListingExportOperator):
         self.page_size = page_size
         self.talkifai_conn_id = talkifai_conn_id
 
-    def _batch_parameter(self) -> str:
+    @classmethod
+    def _batch_parameter(cls) -> str:
         return "batch_job_id"
+
+    @classmethod
+    def domains(cls) -> dict[str, Values]:
+        """Return what parameters may be, by their names.
+
+        :meta private:
+        """
+        return {**super().domains(), "personal_fields": Choice(("keep", "omit", "hash"))}
 
     def source(self, hook: BatchApiHook, values: Mapping[str, Any]) -> PageSource:
         """Return what reads the contacts.
@@ -134,10 +143,6 @@ class TalkifAIExportContactsOperator(ListingExportOperator):
         """
         asked = super().asked(values)
         return asked if self.personal_fields == "keep" else {**asked, "personal_fields": self.personal_fields}
-
-    def _check_values(self) -> None:
-        super()._check_values()
-        self._check("personal_fields", self.personal_fields, PERSONAL_FIELDS)
 
 
 class TalkifAIExportConversationsOperator(ResultsExportOperator):
@@ -191,6 +196,7 @@ class TalkifAIRunBatchJobOperator(RunBatchOperator):
 
     submission = talkifai_submission.SUBMISSION
     rows_field = "contacts"
+    places = (source_role("contacts"),)
     hook_class = TalkifAIHook
     template_fields = (
         *RunBatchOperator.template_fields,

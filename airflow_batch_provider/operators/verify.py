@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_batch_provider.hooks.checked_task import CheckedTask
 from airflow_batch_provider.links.export_page import PublishedExportLink
+from airflow_batch_provider.stores.role import DESTINATION
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_batch_provider.stores.destination import Store
 
 
-class VerifyExportOperator(BaseOperator):
+class VerifyExportOperator(CheckedTask):
     """Checks that an export is whole, before anything builds on it.
 
     Reads every file and compares its size, SHA-256 and number of rows with the manifest; a file that looks like one of
@@ -29,6 +29,7 @@ class VerifyExportOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("destination", "destination_conn_id")
+    places = (DESTINATION,)
     operator_extra_links = (PublishedExportLink(),)
     published_to: Store | None = None
 

@@ -17,7 +17,8 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, ShownState
-from airflow_batch_provider.apis.parameter import Boolean, Domain, Duration, Identifier, Integer, Violation
+from airflow_batch_provider.apis.literals import OrNone, Values, violation_of
+from airflow_batch_provider.apis.parameter import Boolean, Duration, Identifier, Integer
 from airflow_batch_provider.client.rate_limit import LONGEST_HOLD
 from airflow_batch_provider.exceptions import (
     BatchTimeoutError,
@@ -27,6 +28,7 @@ from airflow_batch_provider.exceptions import (
     TransientError,
 )
 from airflow_batch_provider.hooks.base import BatchApiHook
+from airflow_batch_provider.hooks.checked_task import CheckedTask, domains_of
 from airflow_batch_provider.hooks.template_fields import check_template_fields
 from airflow_batch_provider.links.batch_page import BatchPageLink
 from airflow_batch_provider.waiting import verdict
@@ -50,7 +52,7 @@ _CLIENT_PARTS = ("connect", "get_conn", "_client", "use_connection", "listing_sc
 """What the triggerer calls of a hook. One that changes none of them and no vendor need not be importable there."""
 
 
-class BatchSensor(BaseSensorOperator):
+class BatchSensor(CheckedTask, BaseSensorOperator):
     """Waits until a batch is finished. Waiting never cancels a batch.
 
     It succeeds on the vendor's documented word for success only, and returns id, status, counters and a message. A
@@ -90,6 +92,19 @@ class BatchSensor(BaseSensorOperator):
     def _needed_fields(cls) -> Sequence[str]:
         """Return the parameters that must be template fields."""
         return [*([cls.id_field] if cls.id_field else []), *cls.kind.scope]
+
+    @classmethod
+    def domains(cls) -> dict[str, Values]:
+        """Return what parameters may be, by their names."""
+        listing = cls.kind.listing
+        id_field = cls.id_field if cls.id_field in cls.template_fields else None
+        return {
+            **domains_of(listing.parameters, set(cls.kind.scope) & set(cls.template_fields), listing.vendor),
+            **({id_field: Identifier()} if id_field else {}),
+            "fail_on_item_failures": Boolean(),
+            "stalled_after": OrNone(Duration()),
+            "max_poll_failures": Integer(1),
+        }
 
     def __init__(
         self,
@@ -198,25 +213,19 @@ class BatchSensor(BaseSensorOperator):
     def _batch_id(self) -> str:
         if self.id_field is None:
             return ALL
-        batch_id = self._checked(self.id_field, Identifier())
+        batch_id = getattr(self, self.id_field)
+        if violation := violation_of(self.id_field, batch_id, Identifier()):
+            raise InvalidParameterError(f"{type(self).__name__}: {violation}.")
         if batch_id == ALL:
             raise InvalidParameterError(f"{type(self).__name__}: {self.id_field}={ALL!r} names no batch.")
-        return batch_id
-
-    def _checked(self, name: str, domain: Domain) -> str:
-        """Return a parameter's value as text, once rendered."""
-        value = getattr(self, name)
-        text = domain.encode(value)
-        if text is None:
-            raise InvalidParameterError(f"{type(self).__name__}: {Violation(name, value, domain.allowed)}.")
-        return text
+        return str(batch_id)
 
     def _options(self) -> dict[str, Any]:
         """Return what ends a wait beside the batch's own end, for the watch here and the trigger."""
         return {
-            "fail_on_item_failures": self._checked("fail_on_item_failures", Boolean()) == "true",
-            "stalled_after": None if self.stalled_after is None else float(self._checked("stalled_after", Duration())),
-            "max_poll_failures": int(self._checked("max_poll_failures", Integer(1))),
+            "fail_on_item_failures": self.encoded("fail_on_item_failures") == "true",
+            "stalled_after": float(stalled_after) if (stalled_after := self.encoded("stalled_after")) else None,
+            "max_poll_failures": int(self.encoded("max_poll_failures") or MAX_POLL_FAILURES),
         }
 
     def _own_hook(self) -> str | None:

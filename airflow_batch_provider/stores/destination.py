@@ -97,7 +97,10 @@ def _check_connection(conn_id: str, scheme: str, destination: DestinationName) -
     try:
         conn_type = BaseHook.get_connection(conn_id).conn_type or ""
     except AirflowNotFoundException:
-        raise role.error(f"There is no connection {conn_id!r} for {role} {destination.uri!r}.") from None
+        raise role.error(
+            f"There is no connection {conn_id!r} for {role} {destination.uri!r}. "
+            "Create it in Airflow's UI (Admin > Connections), or correct the id."
+        ) from None
     except ValueError as error:
         # Without its cause, which may show the connection.
         raise role.error(f"Connection {conn_id!r} cannot be read: {type(error).__name__}.") from None

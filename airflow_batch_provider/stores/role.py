@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_batch_provider.exceptions import DestinationError, FatalError, InvalidParameterError
 
@@ -27,6 +27,8 @@ class Role:
 
 
 DESTINATION = Role("destination", DestinationError, "folder", "list, read, write and delete")
+EXPORTS = replace(DESTINATION, name="exports")
+"""The folder below which exports have folders of their own."""
 
 
 def source_role(name: str) -> Role:

@@ -35,9 +35,13 @@ VENDOR = Vendor(
     docs_url="https://developers.llamaindex.ai",
     hook="airflow_batch_provider.hooks.llamacloud.LlamaCloudHook",
     extras={
-        "region": Extra("Region", "Keys belong to one region; us if empty.", choices=tuple(REGION_URLS)),
-        "project_id": Extra("Project id", "Used where a task names no project; the key's default project if empty."),
-        "organization_id": Extra("Organization id", "Used where a task names no organization."),
+        "region": Extra("Region", "The region of the API key; us if empty.", choices=tuple(REGION_URLS)),
+        "project_id": Extra(
+            "Project ID", "Used by tasks that name no project; the default project of the key if empty."
+        ),
+        "organization_id": Extra(
+            "Organization ID", "Used by tasks that name no organization; the default one of the key if empty."
+        ),
     },
     region_urls=REGION_URLS,
 )

@@ -31,7 +31,9 @@ VENDOR = Vendor(
     key_hint="GT Studio: Settings > API Keys",
     docs_url="https://annotationdocs.telusinternational.com",
     hook="airflow_batch_provider.hooks.playment.PlaymentHook",
-    extras={"project_id": Extra("Project id", "Used where a task names no project.")},
+    extras={
+        "project_id": Extra("Project ID", "Used by tasks that name no project. Required unless every task sets it."),
+    },
     # Every failure is documented as HTTP 400, a bad key and the vendor's own passing faults included.
     kinds_by_code={
         "auth-failure": ProblemKind.AUTHENTICATION,

@@ -36,21 +36,23 @@ VENDOR = Vendor(
     docs_url="https://docs.talkifai.dev",
     hook="airflow_batch_provider.hooks.talkifai.TalkifAIHook",
     extras={
-        "organization_id": Extra("Organization id", "Used where a task names no organization."),
+        "organization_id": Extra(
+            "Organization ID", "Used by tasks that name no organization. Required unless every task sets it."
+        ),
         "auth_header": Extra(
             "API key header",
-            "How the key is sent: as a Bearer token (the default), or in x-api-key.",
+            "The header that the key is sent in: Authorization (bearer, the default) or x-api-key.",
             choices=tuple(AUTHS),
         ),
         "export_path": Extra(
-            "Path of the conversation export",
-            "The vendor's pages name three; {default} if empty.",
+            "Conversation export path",
+            "Where conversations are exported. The vendor documents three paths; {default} if empty.",
             choices=EXPORT_PATHS,
             default=EXPORT_PATHS[0],
         ),
         "export_auth": Extra(
-            "API key header of the conversation export",
-            "How the key is sent there, if not as everywhere else.",
+            "API key header for the conversation export",
+            "Set it if the conversation export needs another header; the same as above if empty.",
             choices=tuple(AUTHS),
         ),
     },

@@ -9,12 +9,11 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_batch_provider.apis.batch_state import BatchKind
 from airflow_batch_provider.apis.vendor import Vendor
-from airflow_batch_provider.exceptions import TransientError
-from airflow_batch_provider.hooks.base import BatchApiHook, connection_not_found
+from airflow_batch_provider.hooks.base import BatchApiHook
+from airflow_batch_provider.hooks.connection import lookup_error
 from airflow_batch_provider.waiting.kinds import hook_named
 from airflow_batch_provider.waiting.poller import Poller
 from airflow_batch_provider.waiting.reader import StateReader
@@ -81,10 +80,8 @@ async def open_reader(
     try:
         connection = await get_async_connection(connection_id)
         saved_extras = await get_async_extra_dejson(connection)
-    except AirflowNotFoundException as error:
-        raise connection_not_found(vendor, connection_id) from error
-    except Exception as error:  # Airflow's API is away, or a secrets backend raises something of its own
-        raise TransientError(f"Connection {connection_id!r} cannot be read now: {error!r}") from error
+    except Exception as error:
+        raise lookup_error(vendor, connection_id, error) from error
     opened.use_connection(connection, saved_extras)
     client = await threads.call(opened.connect)
     return StateReader(client, kind, opened.listing_scope(kind, scope))

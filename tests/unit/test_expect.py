@@ -1,4 +1,4 @@
-"""The values of ``expect=``: what is allowed, what is named, and what may be known later."""
+"""The values of ``expect=``: what is allowed, and what is named."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from airflow_batch_provider.expect import Expect, Share, violation_of
 
 
-def violation(expect: object, *, has_items: bool = True, is_rendered: bool = True) -> str | None:
-    found = violation_of(expect, has_items=has_items, is_rendered=is_rendered)
+def violation(expect: object, *, has_items: bool = True) -> str | None:
+    found = violation_of(expect, has_items=has_items)
     return None if found is None else str(found)
 
 
@@ -26,10 +26,9 @@ ALLOWED: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("is_rendered", [True, False])
 @pytest.mark.parametrize("expect", ALLOWED, ids=str)
-def test_allowed(expect: Any, is_rendered: bool) -> None:
-    assert violation(expect, is_rendered=is_rendered) is None
+def test_allowed(expect: Any) -> None:
+    assert violation(expect) is None
 
 
 REFUSED: list[tuple[Any, str]] = [
@@ -52,10 +51,9 @@ REFUSED: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize("is_rendered", [True, False])
 @pytest.mark.parametrize(("expect", "message"), REFUSED, ids=str)
-def test_refused(expect: Any, message: str, is_rendered: bool) -> None:
-    assert message in str(violation(expect, is_rendered=is_rendered))
+def test_refused(expect: Any, message: str) -> None:
+    assert message in str(violation(expect))
 
 
 @pytest.mark.parametrize("name", ["item_failures_at_most", "none_missing"])
@@ -63,21 +61,8 @@ def test_rules_of_items_are_refused_for_exports_that_have_none(name: str) -> Non
     assert "only for exports of results" in str(violation({name: 1}, has_items=False))
 
 
-class Output:
-    """Of another task."""
-
-    def resolve(self) -> None: ...
-
-
-@pytest.mark.parametrize("later", ["{{ params.x }}", "{% if x %}1{% endif %}", Output()])
-def test_what_is_known_later_is_checked_later(later: Any) -> None:
-    assert violation(later, is_rendered=False) is None
-    assert violation({"rows_at_least": later}, is_rendered=False) is None
-    assert violation({"rows_at_least": later}) is not None
-
-
 def test_an_unknown_rule_is_refused_whatever_its_value() -> None:
-    assert violation({"rows": "{{ params.x }}"}, is_rendered=False) is not None
+    assert violation({"rows": None}) is not None
 
 
 def test_a_share_is_what_is_written_and_not_the_nearest_double() -> None:

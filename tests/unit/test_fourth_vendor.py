@@ -163,7 +163,7 @@ def test_a_fault_that_does_not_pass_is_transient(acme: Acme, pauses: list[float]
 
 
 def test_its_connection_is_tested_by_one_request(acme: Acme) -> None:
-    assert AcmeHook().test_connection() == (True, "Acme Transcription answered and took the key.")
+    assert AcmeHook().test_connection() == (True, "Acme Transcription answered and accepted the API key.")
     assert len(acme.server.asked) == 1
 
 
@@ -171,7 +171,7 @@ def test_a_wrong_key_is_told_apart_and_not_repeated(acme: Acme, monkeypatch: pyt
     monkeypatch.setenv("AIRFLOW_CONN_ACME_DEFAULT", connection(acme.server.url, key="wrong-key", team_id="t/1"))
     worked, message = AcmeHook().test_connection()
     assert not worked
-    assert "API key (password) of connection 'acme_default'" in message
+    assert "API key (password) of this connection" in message
     assert "wrong-key" not in message
 
 

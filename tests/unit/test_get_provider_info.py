@@ -15,8 +15,10 @@ import jsonschema
 import pytest
 from airflow.sdk import BaseOperator, BaseOperatorLink
 
+from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.get_provider_info import get_provider_info
 from airflow_batch_provider.vendors import VENDORS
+from airflow_batch_provider.waiting.kinds import hook_named
 from tests.airflow_versions import forms_from_metadata
 
 INFO = get_provider_info()
@@ -98,6 +100,22 @@ def test_a_connection_form_has_a_field_for_every_extra_and_the_key_as_password(n
     assert set(entry["conn-fields"]) == set(EXTRAS[name])
     assert entry["ui-field-behaviour"]["relabeling"]["password"] == "API key"
     assert "password" not in entry["ui-field-behaviour"]["hidden-fields"]
+
+
+REQUIRED = "Required unless every task sets it."
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
+def test_the_form_says_what_a_listing_always_needs(vendor: Vendor) -> None:
+    hook = hook_named(vendor.hook)
+    required = {parameter.name for parameter in hook.probe.parameters if parameter.required}
+    fields = CONNECTION_TYPES[vendor.name]["conn-fields"]
+    assert {name for name, field in fields.items() if REQUIRED in field["description"]} == required
+
+
+@pytest.mark.parametrize("name", CONNECTION_TYPES)
+def test_a_connection_form_says_what_airflow_needs_to_test_it(name: str) -> None:
+    assert CONNECTION_TYPES[name]["ui-field-behaviour"]["placeholders"]["port"].startswith("0 (Airflow 3.3 ")
 
 
 DRAW_FORMS = """

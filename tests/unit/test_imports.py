@@ -45,13 +45,17 @@ HEAVY = {
     "xxhash",
     "zstandard",
 }
-LIGHT_FORMATS = {"compression", "libraries", "registry"}
+LIGHT_FORMATS = {"compression", "registry"}
 """The tables of formats and compressions, whose names operators check; no module that writes or reads a file."""
+
+LIGHT_STORES = {"destination_uri", "places", "role"}
+"""What operators know of a place without opening it."""
 
 OWN = {
     f"airflow_batch_provider.{name}"
     for name in (
-        *("client.client", "client.session", "export", "listing", "sandbox", "stores", "testing"),
+        *("client.client", "client.session", "export", "listing", "sandbox", "testing"),
+        *(f"stores.{path.stem}" for path in (PACKAGE / "stores").glob("[a-z]*.py") if path.stem not in LIGHT_STORES),
         *(f"formats.{path.stem}" for path in (PACKAGE / "formats").glob("[a-z]*.py") if path.stem not in LIGHT_FORMATS),
     )
 }

@@ -24,12 +24,11 @@ from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.export.spec import ExportSpec
 from airflow_batch_provider.formats.compression import COMPRESSIONS, Compression
 from airflow_batch_provider.formats.format import Format
-from airflow_batch_provider.formats.libraries import Library
 from airflow_batch_provider.formats.registry import FORMATS, FileFormat
 from airflow_batch_provider.get_provider_info import get_provider_info as our_provider_info
+from airflow_batch_provider.libraries import Library
 from airflow_batch_provider.listing.pages import NewRows
-from airflow_batch_provider.operators.export import COMPRESSIONS as ALLOWED_COMPRESSIONS
-from airflow_batch_provider.operators.export import FILE_FORMATS
+from airflow_batch_provider.operators.export import ExportOperator
 from airflow_batch_provider.vendors import talkifai
 from tests.fourth_vendor.operators import AcmeHook
 from tests.fourth_vendor.provider_info import get_provider_info
@@ -130,8 +129,9 @@ def test_a_format_with_columns_has_an_identity_of_its_columns() -> None:
 
 
 def test_operators_allow_what_is_registered() -> None:
-    assert FILE_FORMATS.words == tuple(FORMATS)
-    assert ALLOWED_COMPRESSIONS.words == ("default", *filter(None, COMPRESSIONS))
+    domains = ExportOperator.domains()
+    assert all(domains["file_format"].encode(name) for name in FORMATS)
+    assert all(domains["compression"].encode(name) is not None for name in ("default", *COMPRESSIONS))
 
 
 EXPORT = """
@@ -190,7 +190,7 @@ def test_an_extra_that_was_added_is_in_the_settings(acme: Acme, monkeypatch: pyt
 @pytest.mark.usefixtures("idle_timeout")
 @pytest.mark.parametrize("value", [0, 601, "soon"])
 def test_an_extra_that_was_added_is_checked(value: object, acme: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConnectionSettingsError, match=r"'idle_timeout' of .* allowed is a number from 1 up to 600\."):
+    with pytest.raises(ConnectionSettingsError, match=r"'idle_timeout' of .* allowed is a number from 1 to 600\."):
         connect(acme, monkeypatch, idle_timeout=value)
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from airflow_batch_provider import libraries
 from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.apis.results import Results
 from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.exceptions import DestinationError, ExportDamagedError, InvalidParameterError
 from airflow_batch_provider.export import failed_items
 from airflow_batch_provider.export.spec import ExportSpec
-from airflow_batch_provider.formats import libraries
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.formats.registry import FORMATS
 from airflow_batch_provider.listing.pages import NewRows
@@ -252,7 +252,7 @@ def test_each_results_of_this_package_says_what_to_submit_again() -> None:
 def test_json_lines_need_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [row(1, "failed", {"reference_id": "a"})]
     jsonl, parquet = (export_rows(tmp_path / name, PLAYMENT.name, rows, name) for name in ("jsonl", "parquet"))
-    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    monkeypatch.setattr(libraries, "is_installed", lambda name: False)
     assert failed_items(jsonl) == ["a"]
     assert "needs pyarrow; install it with" in error_of(parquet)
 

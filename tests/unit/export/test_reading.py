@@ -10,13 +10,14 @@ import pyarrow as pa
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_batch_provider import libraries
 from airflow_batch_provider.apis.columns import INTEGER, TEXT, columns
 from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.exceptions import DestinationError, ExportDamagedError, InvalidParameterError
 from airflow_batch_provider.export import export_uris, read_export, read_table
 from airflow_batch_provider.export.spec import ExportSpec
-from airflow_batch_provider.formats import arrow, libraries
+from airflow_batch_provider.formats import arrow
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.formats.registry import FORMATS
 from airflow_batch_provider.listing.pages import NewRows
@@ -67,7 +68,7 @@ def test_a_uri_names_no_connection(uri: str, expected: str) -> None:
 
 def test_the_uris_need_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export_jobs(tmp_path, "parquet", JOBS)
-    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    monkeypatch.setattr(libraries, "is_installed", lambda name: False)
     assert len(export_uris(str(tmp_path))) == 2
     with pytest.raises(InvalidParameterError, match="read_table needs pyarrow; install it with"):
         read_table(str(tmp_path))

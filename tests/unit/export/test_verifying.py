@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from airflow_batch_provider import libraries
 from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.apis.shown import harmless
 from airflow_batch_provider.exceptions import (
@@ -24,7 +25,6 @@ from airflow_batch_provider.exceptions import (
 from airflow_batch_provider.export import read_export, verify_export
 from airflow_batch_provider.export.manifest import Manifest
 from airflow_batch_provider.export.spec import ExportSpec
-from airflow_batch_provider.formats import libraries
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.formats.registry import FORMATS
 from airflow_batch_provider.listing.pages import NewRows
@@ -242,7 +242,7 @@ def test_a_whole_export_whose_library_is_missing_is_not_called_damaged(
     name: str, extra: str, function: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export_jobs(tmp_path, name, "zstd")
-    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    monkeypatch.setattr(libraries, "is_installed", lambda name: False)
     with pytest.raises(InvalidParameterError, match=rf"pip install 'airflow-batch-provider\[{extra}\]'"):
         function(tmp_path.as_uri())
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_batch_provider import libraries
 from airflow_batch_provider.apis.page import Page
 from airflow_batch_provider.apis.request import Answer
 from airflow_batch_provider.exceptions import InvalidParameterError
-from airflow_batch_provider.formats import libraries, parquet
+from airflow_batch_provider.formats import parquet
 from airflow_batch_provider.formats.compression import BLOCK
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.formats.reader import read_table
@@ -68,7 +69,7 @@ def test_parquet_has_no_compression_around_it(compression: str | None) -> None:
 def test_a_format_without_its_library_says_what_to_install(
     name: str, compression: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(libraries, "find_spec", lambda name: None if name == library else True)
+    monkeypatch.setattr(libraries, "is_installed", lambda name: name != library)
     with pytest.raises(
         InvalidParameterError, match=rf"needs {library}; .* pip install 'airflow-batch-provider\[{extra}\]'"
     ):
@@ -77,7 +78,7 @@ def test_a_format_without_its_library_says_what_to_install(
 
 @pytest.mark.parametrize(("name", "compression"), [("jsonl", "gzip"), ("csv", "gzip"), ("jsonl", None), ("csv", None)])
 def test_other_formats_need_no_extra(name: str, compression: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    monkeypatch.setattr(libraries, "is_installed", lambda name: False)
     assert Format(name, compression).compression == compression
 
 

@@ -92,7 +92,9 @@ def test_the_key_goes_into_one_header(vendor: Vendor, extra: dict[str, Any], hea
 
 @pytest.mark.parametrize("password", [None, "", "  "])
 def test_a_missing_key_says_where_it_belongs(password: str | None) -> None:
-    with pytest.raises(ConnectionSettingsError, match="'c' has no API key; put the TELUS/Playment key"):
+    with pytest.raises(
+        ConnectionSettingsError, match=r"'c' has no API key\. Set API key \(password\) to the TELUS/Playment key"
+    ):
         settings(password=password)
 
 

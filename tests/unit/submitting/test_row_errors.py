@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import zstandard
 
+from airflow_batch_provider import libraries
 from airflow_batch_provider.exceptions import InvalidParameterError
-from airflow_batch_provider.formats import libraries
 from airflow_batch_provider.submitting.row_files import LONGEST_LINE, BadRow, ReadRows, csv_rows, json_rows
 from airflow_batch_provider.submitting.rows import Rows
 
@@ -170,5 +170,5 @@ def test_a_file_that_may_not_be_read_says_what_rights_are_needed(
 
 def test_zstandard_needs_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = file(tmp_path, "rows.csv.zst", zstandard.compress(CSV))
-    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    monkeypatch.setattr(libraries, "is_installed", lambda name: False)
     assert "contacts with a .zst file needs zstandard; install it with" in error_of(path)

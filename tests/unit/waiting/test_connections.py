@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, Connection
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook, Connection
+from pytest_mock import MockerFixture
 
 from airflow_batch_provider.apis.auth import Credentials
 from airflow_batch_provider.client.client import Client
 from airflow_batch_provider.exceptions import (
+    ConnectionNotFoundError,
     ConnectionSettingsError,
     InvalidParameterError,
     TransientError,
@@ -21,7 +24,15 @@ from airflow_batch_provider.hooks.base import BatchApiHook
 from airflow_batch_provider.hooks.llamacloud import LlamaCloudHook
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.hooks.talkifai import TalkifAIHook
+from airflow_batch_provider.operators.talkifai import (
+    TalkifAICancelBatchJobOperator,
+    TalkifAIExportBatchJobsOperator,
+    TalkifAIExportConversationsOperator,
+    TalkifAIFinishedBatchJobsOperator,
+    TalkifAIRunBatchJobOperator,
+)
 from airflow_batch_provider.sensors.llamacloud import LlamaCloudBatchSensor
+from airflow_batch_provider.sensors.talkifai import TalkifAIBatchJobSensor
 from airflow_batch_provider.waiting import pollers
 from tests.unit.sensors.cases import CASES, MODES, wait
 from tests.unit.waiting.fake_vendor import (
@@ -76,22 +87,67 @@ def test_a_connection_that_is_not_found_for_max_poll_failures_ends_the_wait(monk
         event = asyncio.run(event_of(trigger("a", max_poll_failures=3)))
     assert event["error"] == "TransientError"
     assert "3 polls in a row failed" in event["message"]
-    assert "There is no connection 'talkifai_default', or a secrets backend did not answer" in event["message"]
+    assert "There is no connection 'talkifai_default'. Create it" in event["message"]
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_connection_that_is_not_found_may_be_there_at_the_next_try(hook: type[BatchApiHook]) -> None:
-    with pytest.raises(TransientError, match="no connection 'nowhere'"):
+    with pytest.raises(TransientError, match="no connection 'nowhere'") as raised:
         hook("nowhere").get_conn()
+    assert isinstance(raised.value, AirflowNotFoundException)
+    assert f"type {hook.vendor.title}" in str(raised.value)
+    assert f"""AIRFLOW_CONN_NOWHERE='{{"conn_type": "{hook.vendor.name}",""" in str(raised.value)
+
+
+TASKS: dict[str, Callable[[], Any]] = {
+    "exports a listing": lambda: TalkifAIExportBatchJobsOperator(
+        task_id="t", destination="/tmp/x", talkifai_conn_id="no"
+    ),
+    "exports results": lambda: TalkifAIExportConversationsOperator(
+        task_id="t", destination="/tmp/x", batch_job_id="a", talkifai_conn_id="no"
+    ),
+    "submits": lambda: TalkifAIRunBatchJobOperator(
+        task_id="t",
+        name="n",
+        contacts=[{"phone": "+14155550123"}],
+        from_phone_number_id="f",
+        submit_key="k",
+        talkifai_conn_id="no",
+    ),
+    "cancels": lambda: TalkifAICancelBatchJobOperator(task_id="t", batch_job_id="a", talkifai_conn_id="no"),
+    "finds": lambda: TalkifAIFinishedBatchJobsOperator(task_id="t", exports="/tmp/x", talkifai_conn_id="no"),
+    "waits": lambda: TalkifAIBatchJobSensor(
+        task_id="t", batch_job_id="a", talkifai_conn_id="no", max_poll_failures=1, poke_interval=0.01
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TASKS)
+def test_a_task_whose_connection_is_not_found_says_how_to_create_it(case: str) -> None:
+    with pytest.raises(ConnectionNotFoundError, match=r"no connection 'no'\. Create it in .* AIRFLOW_CONN_NO="):
+        TASKS[case]().execute({})
+
+
+@pytest.mark.parametrize("error", [AirflowException("API_SERVER_ERROR"), ValueError("of a backend")])
+def test_a_look_up_that_fails_otherwise_is_transient_too(error: Exception, mocker: MockerFixture) -> None:
+    mocker.patch.object(BaseHook, "get_connection", side_effect=error)
+    with pytest.raises(TransientError, match="Connection 'talkifai_default' cannot be read now"):
+        TalkifAIHook().iter_batch_jobs()
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "another type": ({"conn_type": "http"}, "is of type 'http'; one of .* has the type '{}'"),
-    "an extra that is no JSON": ({"extra": "region: eu"}, "extra of connection '{}_default' is no JSON object"),
-    "an extra that is cut short": ({"extra": '{"region": "eu"'}, "extra of connection '{}_default' is no JSON object"),
-    "an extra that is a list": ({"extra": "[1]"}, "extra of connection '{}_default' is no JSON object"),
-    "an extra that is null": ({"extra": "null"}, "extra of connection '{}_default' is no JSON object"),
-    "an extra that is a text": ({"extra": '"{}"'}, "extra of connection '{}_default' is no JSON object"),
+    "another type": (
+        {"conn_type": "http"},
+        "is of type 'http', not '{}'. Give the task the id of a connection of type",
+    ),
+    "an extra that is no JSON": ({"extra": "region: eu"}, "extra of connection '{}_default' is not a JSON object"),
+    "an extra that is cut short": (
+        {"extra": '{"region": "eu"'},
+        "extra of connection '{}_default' is not a JSON object",
+    ),
+    "an extra that is a list": ({"extra": "[1]"}, "extra of connection '{}_default' is not a JSON object"),
+    "an extra that is null": ({"extra": "null"}, "extra of connection '{}_default' is not a JSON object"),
+    "an extra that is a text": ({"extra": '"{}"'}, "extra of connection '{}_default' is not a JSON object"),
 }
 
 
