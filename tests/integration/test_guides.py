@@ -143,7 +143,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(
             namespace[name]()
     if page.startswith("docs/guides/"):
         manifests = [json.loads(path.read_text()) for path in exports.rglob("_MANIFEST.json")]
-        assert all(manifest["rows"] for manifest in manifests)
+        assert sum(manifest["rows"] for manifest in manifests) > 0
         assert len(list(exports.glob("*/new_*/*/_MANIFEST.json"))) == 3
 
 
