@@ -1,4 +1,10 @@
-"""Every day, all LlamaCloud batch processing jobs (v1 beta) that the key may see."""
+"""Export all LlamaCloud batch processing jobs (v1 beta) that the API key can see, every day.
+
+It needs
+
+* the connection `llamacloud_default` to LlamaCloud
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+"""
 
 from __future__ import annotations
 
@@ -12,10 +18,13 @@ with DAG(
     schedule="@daily",
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
+    default_args={"retries": 3},
+    tags=["llamacloud", "listing"],
+    doc_md=__doc__,
 ):
     LlamaCloudExportBatchProcessingJobsOperator(
         task_id="export",
-        # A run triggered by hand has no logical date, so no `ds`.
+        # A run that was triggered without a logical date has no `ds`.
         destination=(
             "{{ var.value.exports }}/llamacloud/batch_processing_jobs/{{ ds | default(dag_run.run_after | ds) }}"
         ),

@@ -1,4 +1,13 @@
-"""Waits for a LlamaCloud batch processing job (v1 beta), in the triggerer, then exports what its items became."""
+"""Wait for a LlamaCloud batch processing job (v1 beta), then export its results.
+
+The wait is deferred, so it takes no worker.
+
+It needs
+
+* the connection `llamacloud_default` to LlamaCloud
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+* the parameter `job_id`: the job; if it is empty, the newest completed job is exported
+"""
 
 from __future__ import annotations
 
@@ -15,6 +24,9 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
     params={"job_id": Param(None, type=["null", "string"], description="Empty for the newest completed one")},
+    default_args={"retries": 3},
+    tags=["llamacloud", "wait", "results"],
+    doc_md=__doc__,
 ):
 
     @task

@@ -1,4 +1,12 @@
-"""Exports each hour what finished since: LlamaCloud batches (v2) that were not exported yet, or changed after that."""
+"""Every hour, export the results of LlamaCloud batches (v2) that have finished or changed since their last export.
+
+It does not matter who started a batch.
+
+It needs
+
+* the connection `llamacloud_default` to LlamaCloud
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+"""
 
 from __future__ import annotations
 
@@ -14,12 +22,15 @@ with DAG(
     "llamacloud_export_new",
     schedule="@hourly",
     start_date=pendulum.datetime(2026, 1, 1),
-    catchup=False,  # a run exports whatever is new, however long ago it finished
+    catchup=False,  # one run exports everything that is new, so missed runs need no repeating
+    default_args={"retries": 3},
+    tags=["llamacloud", "results", "only-new"],
+    doc_md=__doc__,
 ):
-    # The manifests below this folder are the memory, so it is the same for every run.
+    # Batches are compared with the exports below this folder, so every run must use the same one.
     find = LlamaCloudFinishedBatchesOperator(
         task_id="find", exports="{{ var.value.exports }}/llamacloud/new_results", limit=10
     )
     LlamaCloudExportBatchResultsOperator.partial(
-        task_id="export", if_exists="refresh", retries=3, max_active_tis_per_dag=4
+        task_id="export", if_exists="refresh", max_active_tis_per_dag=4
     ).expand_kwargs(find.output)

@@ -1,4 +1,11 @@
-"""Has LlamaCloud parse the files of a folder, and exports their Markdown."""
+"""Let LlamaCloud parse the files of a folder, export their Markdown and verify the export.
+
+It needs
+
+* the connection `llamacloud_default` to LlamaCloud
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+* the parameter `files`: a folder of files, by default the sample documents in `dags/samples`
+"""
 
 from __future__ import annotations
 
@@ -16,6 +23,8 @@ with DAG(
     "llamacloud_files_to_markdown",
     params={"files": Param(SAMPLES, type="string", description="A folder of files: a path or a URI")},
     default_args={"retries": 3},
+    tags=["llamacloud", "submit", "results"],
+    doc_md=__doc__,
 ):
     run = LlamaCloudRunBatchOperator(
         task_id="run",

@@ -1,4 +1,11 @@
-"""Has LlamaCloud parse the files of a folder, exports their Markdown, and submits once more what failed."""
+"""Let LlamaCloud parse the files of a folder, export their Markdown, and submit failed files once more.
+
+It needs
+
+* the connection `llamacloud_default` to LlamaCloud
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+* the parameter `files`: a folder of files, by default the sample documents in `dags/samples`
+"""
 
 from __future__ import annotations
 
@@ -17,13 +24,15 @@ with DAG(
     "llamacloud_submit_failed_again",
     params={"files": Param(SAMPLES, type="string", description="A folder of files: a path or a URI")},
     default_args={"retries": 3},
+    tags=["llamacloud", "submit", "results"],
+    doc_md=__doc__,
 ):
     run = LlamaCloudRunBatchOperator(task_id="run", files="{{ params.files }}", **PARSE)
     first, second = f"{DESTINATION}/first", f"{DESTINATION}/second"
     results = LlamaCloudExportBatchResultsOperator(
         task_id="results", batch_id=run.output["batch_id"], destination=first
     )
-    # Skipped if nothing failed. The second batch names the first one, whose failed files it has.
+    # Skipped if no file failed. The description of the second batch's directory names the first batch.
     again = LlamaCloudRunBatchOperator(
         task_id="again", files=FailedItems(first), if_empty="skip", continues=run.output["batch_id"], **PARSE
     )

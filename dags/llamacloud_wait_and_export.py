@@ -1,4 +1,13 @@
-"""Waits for a LlamaCloud batch (v2), in the triggerer, exports what its files became, and checks the export."""
+"""Wait for a LlamaCloud batch (v2), then export its results and verify the export.
+
+The wait is deferred, so it takes no worker.
+
+It needs
+
+* the connection `llamacloud_default` to LlamaCloud
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+* the parameter `batch_id`: the batch; if it is empty, the newest completed batch is exported
+"""
 
 from __future__ import annotations
 
@@ -16,6 +25,9 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
     params={"batch_id": Param(None, type=["null", "string"], description="Empty for the newest completed one")},
+    default_args={"retries": 3},
+    tags=["llamacloud", "wait", "results"],
+    doc_md=__doc__,
 ):
 
     @task
@@ -27,6 +39,6 @@ with DAG(
     batch_id = choose_batch()
     destination = "{{ var.value.exports }}/llamacloud/results/{{ ds | default(dag_run.run_after | ds) }}"
     wait = LlamaCloudBatchSensor(task_id="wait", batch_id=batch_id, deferrable=True, poke_interval=10)
-    # The Markdown of a parse job is a file; what an extract job extracted is in the rows.
+    # Markdown is written to files beside the table; extracted fields are in the rows.
     export = LlamaCloudExportBatchResultsOperator(task_id="export", batch_id=batch_id, destination=destination)
     wait >> export >> VerifyExportOperator(task_id="verify", destination=destination)

@@ -1,4 +1,11 @@
-"""Every day, the jobs of one TELUS/Playment batch: the one given when triggered, else the project's largest."""
+"""Export the jobs of one TELUS/Playment batch, every day.
+
+It needs
+
+* the connection `playment_default` to TELUS/Playment, with a project
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+* the parameter `batch_id`: the batch; if it is empty, the largest batch of the project is exported
+"""
 
 from __future__ import annotations
 
@@ -14,6 +21,9 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
     params={"batch_id": Param(None, type=["null", "string"], description="Empty for the largest batch")},
+    default_args={"retries": 3},
+    tags=["playment", "listing"],
+    doc_md=__doc__,
 ):
 
     @task
@@ -25,6 +35,6 @@ with DAG(
     PlaymentExportBatchJobsOperator(
         task_id="export",
         batch_id=choose_batch(),
-        # A run triggered by hand has no logical date, so no `ds`.
+        # A run that was triggered without a logical date has no `ds`.
         destination="{{ var.value.exports }}/playment/batch_jobs/{{ ds | default(dag_run.run_after | ds) }}",
     )

@@ -1,6 +1,13 @@
-"""Has TELUS/Playment annotate images, and exports the annotations.
+"""Let TELUS/Playment annotate images, export the annotations and verify the export.
 
-A project takes each reference_id once, so a second run with the same file fails and names those that are there.
+A project accepts each `reference_id` once. A second run with the same file fails and names those that exist.
+
+It needs
+
+* the connection `playment_default` to TELUS/Playment, with a project
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+* the variable `playment_work_flow_id`: the workflow of your project; without it, the sandbox's
+* the parameter `jobs`: a JSONL file of jobs, by default `dags/samples/images.jsonl`
 """
 
 from __future__ import annotations
@@ -20,6 +27,8 @@ with DAG(
     "playment_images_to_annotations",
     params={"jobs": Param(SAMPLES, type="string", description="A JSONL file of jobs: a path or a URI")},
     default_args={"retries": 3},
+    tags=["playment", "submit", "results"],
+    doc_md=__doc__,
 ):
     annotate = PlaymentRunBatchOperator(
         task_id="annotate",

@@ -1,4 +1,13 @@
-"""Runs when a TELUS/Playment batch finishes, and exports the results of each that did, by dynamic mapping."""
+"""Start when a TELUS/Playment batch finishes, and export its results.
+
+A run may be for several batches; a run that you trigger yourself is for none.
+
+It needs
+
+* the connection `playment_default` to TELUS/Playment, with a project
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+* a running triggerer, which watches the project
+"""
 
 from __future__ import annotations
 
@@ -20,11 +29,19 @@ finished = Asset(
     ],
 )
 
-with DAG("playment_on_finished_batch", schedule=[finished], start_date=pendulum.datetime(2026, 1, 1), catchup=False):
+with DAG(
+    "playment_on_finished_batch",
+    schedule=[finished],
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    default_args={"retries": 3},
+    tags=["playment", "results", "event", "mapped"],
+    doc_md=__doc__,
+):
 
     @task
     def finished_batches() -> list[dict[str, str]]:
-        """Return batch and destination of each export: a run may stand for several, or one of them twice."""
+        """Return the batch and the destination of each export; one run may have several events, also of one batch."""
         from airflow_batch_provider.export import folder_name
 
         context = get_current_context()

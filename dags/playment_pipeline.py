@@ -1,4 +1,12 @@
-"""Waits for a TELUS/Playment project, exports the jobs of each of its batches, and checks every export."""
+"""Wait until a TELUS/Playment project is complete, then export the jobs of each of its batches and verify each export.
+
+The wait is deferred, so it takes no worker.
+
+It needs
+
+* the connection `playment_default` to TELUS/Playment, with a project
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+"""
 
 from __future__ import annotations
 
@@ -18,14 +26,16 @@ with DAG(
     schedule="@daily",
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    # A task whose worker dies needs a retry; an export resumes where it was.
+    # If a worker dies, the retry resumes the export.
     default_args={"retries": 3},
+    tags=["playment", "wait", "listing", "mapped"],
+    doc_md=__doc__,
 ):
     wait = PlaymentProjectSensor(task_id="wait", deferrable=True, poke_interval=10)
 
     @task
     def list_batches() -> list[dict[str, str]]:
-        """Return batch and destination of each export: a folder that is named after the batch."""
+        """Return the batch and the destination of each export; folders are named after the batches."""
         from airflow_batch_provider.export import folder_name
 
         context = get_current_context()
@@ -34,7 +44,7 @@ with DAG(
         batches = [batch["id"] for batch in PlaymentHook().iter_batches() if not batch["is_default"]]
         return [{"batch_id": batch_id, "destination": f"{folder}/{folder_name(batch_id)}"} for batch_id in batches]
 
-    # Mapped as one: an export is checked when it is done, whatever becomes of the others.
+    # A mapped group: each export is verified as soon as it is done, even if others fail.
     @task_group
     def batch(batch_id: str, destination: str) -> None:
         """Export a batch, then check the export."""

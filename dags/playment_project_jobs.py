@@ -1,4 +1,10 @@
-"""Every day, the jobs of all batches of a TELUS/Playment project, one mapped export for each batch."""
+"""Export the jobs of every batch of a TELUS/Playment project, every day, with one mapped task for each batch.
+
+It needs
+
+* the connection `playment_default` to TELUS/Playment, with a project
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+"""
 
 from __future__ import annotations
 
@@ -8,11 +14,19 @@ from airflow.sdk import DAG, task
 from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.operators.playment import PlaymentExportBatchJobsOperator
 
-with DAG("playment_project_jobs", schedule="@daily", start_date=pendulum.datetime(2026, 1, 1), catchup=False):
+with DAG(
+    "playment_project_jobs",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    default_args={"retries": 3},
+    tags=["playment", "listing", "mapped"],
+    doc_md=__doc__,
+):
 
     @task
     def list_batches() -> list[dict[str, str]]:
-        """Return batch and destination of each export: a folder that is named after the batch."""
+        """Return the batch and the destination of each export; folders are named after the batches."""
         from airflow_batch_provider.export import folder_name
 
         # The day is a template, so that the asset of these exports is the folder above the days.

@@ -1,4 +1,12 @@
-"""Waits for each batch of a TELUS/Playment project and exports its results as soon as it is complete, by mapping."""
+"""Wait for every batch of a TELUS/Playment project, and export the results of each as soon as it is complete.
+
+The waits are deferred, so they take no worker.
+
+It needs
+
+* the connection `playment_default` to TELUS/Playment, with a project
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+"""
 
 from __future__ import annotations
 
@@ -14,7 +22,13 @@ from airflow_batch_provider.sensors.playment import PlaymentBatchSensor
 results = Asset("playment_project_results")
 
 with DAG(
-    "playment_project_wait_and_export", schedule="@daily", start_date=pendulum.datetime(2026, 1, 1), catchup=False
+    "playment_project_wait_and_export",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    default_args={"retries": 3},
+    tags=["playment", "wait", "results", "mapped"],
+    doc_md=__doc__,
 ):
 
     @task

@@ -1,4 +1,13 @@
-"""Waits for a TELUS/Playment batch, in the triggerer, then exports the results of its jobs: the annotations."""
+"""Wait for a TELUS/Playment batch, then export its annotations and masks.
+
+The wait is deferred, so it takes no worker.
+
+It needs
+
+* the connection `playment_default` to TELUS/Playment, with a project
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+* the parameter `batch_id`: the batch; if it is empty, the largest batch of the project is exported
+"""
 
 from __future__ import annotations
 
@@ -15,6 +24,9 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
     params={"batch_id": Param(None, type=["null", "string"], description="Empty for the largest batch")},
+    default_args={"retries": 3},
+    tags=["playment", "wait", "results"],
+    doc_md=__doc__,
 ):
 
     @task

@@ -1,4 +1,14 @@
-"""Has TalkifAI call the contacts of a file, each once, and exports the transcripts of their conversations."""
+"""Let TalkifAI call the contacts of a file, export the transcripts and verify the export.
+
+Each contact is called once, even if the task is killed and retried.
+
+It needs
+
+* the connection `talkifai_default` to TalkifAI, with an organization
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+* the variable `talkifai_phone_number_id`: the number that calls; without it, the sandbox's
+* the parameter `contacts`: a CSV or JSONL file, by default `dags/samples/contacts.csv`
+"""
 
 from __future__ import annotations
 
@@ -16,6 +26,8 @@ with DAG(
     "talkifai_contacts_to_transcripts",
     params={"contacts": Param(SAMPLES, type="string", description="A CSV or JSONL file: a path or a URI")},
     default_args={"retries": 3},
+    tags=["talkifai", "submit", "results"],
+    doc_md=__doc__,
 ):
     call = TalkifAIRunBatchJobOperator(
         task_id="call",

@@ -1,4 +1,11 @@
-"""Runs when ``talkifai_batch_jobs`` has exported; checks that very export, then counts the calls that failed in it."""
+"""Start when `talkifai_batch_jobs` has exported, verify that export, and count its failed calls.
+
+A run that you trigger yourself takes the latest export.
+
+It needs
+
+* an export by the DAG `talkifai_batch_jobs`; if its destination names a connection, that connection
+"""
 
 from __future__ import annotations
 
@@ -9,14 +16,22 @@ from airflow.sdk import DAG, AssetAlias, get_current_context, task
 
 from airflow_batch_provider.operators.verify import VerifyExportOperator
 
-# The DAG and the task that export. The alias stands for each folder that the task has written.
+# Named after the DAG and the task that export. It covers every folder that the task has written.
 exported = AssetAlias("talkifai_batch_jobs/export")
 
-with DAG("talkifai_on_export", schedule=[exported], start_date=pendulum.datetime(2026, 1, 1), catchup=False):
+with DAG(
+    "talkifai_on_export",
+    schedule=[exported],
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    default_args={"retries": 3},
+    tags=["talkifai", "event", "mapped"],
+    doc_md=__doc__,
+):
 
     @task(inlets=[exported])
     def exports() -> list[str]:
-        """Return the destinations of the exports that this run is for; run by hand, of the latest."""
+        """Return the destinations of the exports that started this run, or that of the latest export."""
         context = get_current_context()
         events = context["triggering_asset_events"][exported]
         events = events or [*context["inlet_events"][exported]][-1:]

@@ -1,4 +1,13 @@
-"""Waits for a TalkifAI batch calling job, in the triggerer, then exports its contacts and their conversations."""
+"""Wait for a TalkifAI batch calling job, then export its contacts and their conversations.
+
+The wait is deferred, so it takes no worker.
+
+It needs
+
+* the connection `talkifai_default` to TalkifAI, with an organization
+* the variable `exports`: the folder of all your exports, such as `file:///data/exports`
+* the parameter `job_id`: the job; if it is empty, the newest completed job is exported
+"""
 
 from __future__ import annotations
 
@@ -18,6 +27,9 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
     params={"job_id": Param(None, type=["null", "string"], description="Empty for the newest completed one")},
+    default_args={"retries": 3},
+    tags=["talkifai", "wait", "results"],
+    doc_md=__doc__,
 ):
 
     @task
@@ -33,7 +45,7 @@ with DAG(
         batch_job_id=job_id,
         destination="{{ var.value.exports }}/talkifai/contacts/{{ ds | default(dag_run.run_after | ds) }}",
     )
-    # Transcripts and analyses come minutes after a call: those that are not there yet are asked for again.
+    # Transcripts and analyses are ready some minutes after a call; the task asks for them until then.
     conversations = TalkifAIExportConversationsOperator(
         task_id="export",
         batch_job_id=job_id,

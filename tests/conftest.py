@@ -24,6 +24,7 @@ HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ.update(
     AIRFLOW_HOME=str(HOME),
+    AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY="0",  # a task that fails fails its test soon, also if it has retries
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).parent.parent / "dags"),
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",

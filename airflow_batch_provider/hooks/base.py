@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -56,6 +56,23 @@ class BatchApiHook(BaseHook):
     def __init__(self, connection_id: str) -> None:
         super().__init__()
         self._connection_id = connection_id
+
+    @classmethod
+    def from_key(cls, api_key: str, *, host: str | None = None, **extras: object) -> Self:
+        """Return a hook for an API key. It needs no Airflow connection and no metadata database.
+
+        :param api_key: the API key
+        :param host: the base URL, if it is not the vendor's own
+        :param extras: extras of a connection, such as ``region="eu"`` or ``requests_per_minute=60``
+        :raises ConnectionSettingsError: an extra is unknown, or not of its type
+        """
+        from airflow.sdk import Connection
+
+        # Errors name the connection: this id shows the reader where these settings come from.
+        connection_id = f"{cls.__name__}.from_key()"
+        hook = cls(connection_id)
+        hook.use_connection(Connection(conn_id=connection_id, host=host, password=api_key), extras)
+        return hook
 
     @cached_property
     def _connection(self) -> Connection:

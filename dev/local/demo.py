@@ -65,7 +65,9 @@ def main() -> int:
     if failed:
         print(f"\nFailed: {', '.join(failed)}; see {LOG}.")
         return 1
-    print(f"\nEach folder in exports/ has parts, files and their {MANIFEST}; the log is {LOG.relative_to(ROOT)}.")
+    print(
+        f"\nEach folder in exports/ contains data and a {MANIFEST} that lists it. The log is {LOG.relative_to(ROOT)}."
+    )
     return 0
 
 

@@ -1,13 +1,15 @@
-"""Every example DAG runs to success against the sandbox, scheduled and by hand, and exports what the vendor holds."""
+"""Every example DAG runs to success against the sandbox, with and without a logical date, and exports all rows."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +28,8 @@ from airflow_batch_provider.triggers.batch import BatchStatusTrigger
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
+WITHOUT_A_DATE: dict[str, Any] = {"logical_date": None, "run_after": DAY}
+"""A run as the REST API, ``airflow dags trigger`` and assets start it."""
 
 LISTINGS = {
     "playment_batches": ("playment/batches", lambda how: PlaymentHook().iter_batches()),
@@ -150,6 +154,42 @@ def test_there_is_an_example_for_every_listing_and_every_way_to_wait(dags: dict[
     assert set(dags) == {*LISTINGS, "playment_project_jobs", *WAITING, *ON_ASSETS, *SUBMITTING, FINDING}
 
 
+def test_every_example_has_tags_and_says_what_it_does_and_needs(dags: dict[str, Any]) -> None:
+    for dag_id, dag in dags.items():
+        vendor = dag_id.partition("_")[0]
+        assert vendor in dag.tags
+        assert len(dag.tags) > 1
+        source = Path(dag.fileloc).read_text()
+        variables = {name for name in re.findall(r"""var\.value\.(?:get\(')?(\w+)""", source) if name != "get"}
+        needs = [*(f"the variable `{name}`" for name in variables), *(f"the parameter `{name}`" for name in dag.params)]
+        if variables:
+            needs.append(f"the connection `{vendor}_default`")
+        what, needed = dag.doc_md.split("\n\nIt needs\n\n")
+        assert what.endswith(".")
+        assert [need for need in needs if f"* {need}" not in needed] == []
+
+
+def test_the_templates_of_every_example_have_the_day_of_the_run(dags: dict[str, Any]) -> None:
+    """``ds`` if the run has a logical date, whenever it runs; the day on which it runs if not."""
+    run = {"dag_run": SimpleNamespace(run_after=DAY), "ti": SimpleNamespace(map_index=0), "params": {}}
+    variables = {"var": {"value": {"exports": "exports"}}}
+    found = 0
+    for dag in dags.values():
+        environment = dag.get_template_env()
+        for task in dag.tasks:
+            templates = [getattr(task, name, None) for name in ("destination", "name")]
+            for template in [text for text in templates if isinstance(text, str) and "run_after" in text]:
+                texts = [
+                    environment.from_string(template).render({**variables, **run, **date})
+                    for date in ({}, {"ds": "2026-03-01"}, {"ds": "2025-12-24"})
+                ]
+                assert texts[0] == texts[1]
+                assert "2026-03-01" in texts[0]
+                assert "2025-12-24" in texts[2]
+                found += 1
+    assert found > len(dags) / 2
+
+
 @pytest.mark.parametrize("dag_id", SUBMITTING)
 def test_a_dag_goes_from_its_input_to_results_and_submits_once(
     dag_id: str, dags: dict[str, Any], exports: Path
@@ -161,7 +201,7 @@ def test_a_dag_goes_from_its_input_to_results_and_submits_once(
         if hasattr(task, "poke_interval"):
             task.poke_interval = 0.1
     with sandbox(Settings(run_seconds=0.5)) as running, no_backoff():
-        assert dag.test(logical_date=DAY).state == "success"
+        assert dag.test(**WITHOUT_A_DATE).state == "success"
         journal = running.journal.as_json()[vendor]
     assert {name: journal[name]["total"] for name in counted} == counted
     found = {folder: json.loads((exports / folder / "_MANIFEST.json").read_text())["outcomes"] for folder in folders}
@@ -180,7 +220,7 @@ def test_the_dag_that_exports_what_is_new_exports_each_batch_once(dags: dict[str
             }
             assert len(results) == count
         times = {path.stat().st_mtime_ns for path in folder.glob("*/_MANIFEST.json")}
-        assert dags[FINDING].test(logical_date=DAY + timedelta(days=1)).state == "success"
+        assert dags[FINDING].test(**WITHOUT_A_DATE).state == "success"
     assert results == finished
     assert {path.stat().st_mtime_ns for path in folder.glob("*/_MANIFEST.json")} == times
 
@@ -198,10 +238,10 @@ def test_a_scheduled_run_exports_the_whole_listing(
 
 
 @pytest.mark.parametrize("dag_id", [*LISTINGS, "playment_project_jobs"])
-def test_a_run_by_hand_without_a_logical_date_takes_the_day_it_runs(
+def test_a_run_without_a_logical_date_takes_the_day_it_runs(
     dag_id: str, dags: dict[str, Any], vendors: Sandbox, exports: Path
 ) -> None:
-    run = dags[dag_id].test(logical_date=None, run_after=DAY)
+    run = dags[dag_id].test(**WITHOUT_A_DATE)
     assert run.state == "success"
     manifests = [json.loads(path.read_text()) for path in exports.rglob("2026-03-01/**/_MANIFEST.json")]
     assert manifests
@@ -309,7 +349,7 @@ def test_a_deferred_wait_ends_in_an_export(
     with serve(settings, clock) as running, pytest.MonkeyPatch.context() as patch, no_backoff():
         for name, connection in connections(running).items():
             patch.setenv(name, connection)
-        assert dags[dag_id].test(logical_date=DAY, run_conf=unfinished(dag_id)).state == "success"
+        assert dags[dag_id].test(**WITHOUT_A_DATE, run_conf=unfinished(dag_id)).state == "success"
     assert deferred.call_count >= 1
     manifests = [verify_export(path.parent.as_uri()) for path in exports.rglob("2026-03-01/**/_MANIFEST.json")]
     assert sum(manifest.rows for manifest in manifests) > 0
@@ -318,7 +358,7 @@ def test_a_deferred_wait_ends_in_an_export(
 def test_the_dag_on_finished_batches_exports_nothing_where_it_is_run_by_hand(
     dags: dict[str, Any], vendors: Sandbox, exports: Path
 ) -> None:
-    run = dags["playment_on_finished_batch"].test(logical_date=DAY)
+    run = dags["playment_on_finished_batch"].test(**WITHOUT_A_DATE)
     assert run.state == "success"
     assert not list(exports.rglob("_MANIFEST.json"))
 
@@ -329,6 +369,6 @@ def test_the_dag_on_exports_takes_the_latest_where_it_is_run_by_hand(
     for day in (DAY, DAY + timedelta(days=1)):
         assert dags["talkifai_batch_jobs"].test(logical_date=day).state == "success"
     verified = mocker.spy(VerifyExportOperator, "execute")
-    assert dags["talkifai_on_export"].test(logical_date=DAY).state == "success"
+    assert dags["talkifai_on_export"].test(**WITHOUT_A_DATE).state == "success"
     (call,) = verified.spy_return_list
     assert call["destination"] == (exports / "talkifai/batch_jobs/2026-03-02").as_uri()
