@@ -32,8 +32,8 @@ from dev.chaos.fixtures import (
 from dev.chaos.steps import ERROR, INTERRUPT, KILL, STOP, TIMEOUT, Fault
 
 KILL_AT_ANY_TIME = "SIGKILL, at any time"
-KILL_IN_TRANSFER = "SIGKILL while bytes are under way"
-ZOMBIE = "stopped, overtaken, woken"
+KILL_IN_TRANSFER = "SIGKILL while bytes are in transit"
+ZOMBIE = "paused, overtaken, resumed"
 TWINS = "two tries at once"
 AWAY = "store away for ten seconds"
 FULL = "disk full"
