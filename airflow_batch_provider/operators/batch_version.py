@@ -26,7 +26,7 @@ def version_reader(hook: BatchApiHook, kind: BatchKind, values: Mapping[str, Any
     :param hook: the hook of the connection
     :param kind: the kind of batch
     :param values: the parameters of the export, checked
-    :param batch_id: the batch
+    :param batch_id: the id of the batch
     """
     from airflow_batch_provider.waiting.reader import StateReader
 

@@ -1,4 +1,4 @@
-"""What the operators of all vendors share that act on a batch that is there: cancel it, start it."""
+"""What the operators that cancel or start a batch share."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class BatchActionOperator(BaseOperator):
-    """Does something with a batch, and returns its id, status and counters after that.
+    """Acts on a batch, and returns its id, status and counters afterwards.
 
-    Subclasses name the kind of batch, the hook and the parameter that has the id.
+    Subclasses set the kind of batch, the hook and the parameter with the id.
     """
 
     kind: ClassVar[BatchKind]
@@ -41,15 +41,15 @@ class BatchActionOperator(BaseOperator):
 
     @abstractmethod
     def act(self, hook: BatchApiHook, batch_id: str, scope: dict[str, str]) -> ShownState:
-        """Do it, and return the batch's state.
+        """Act, and return the batch's state.
 
         :param hook: the hook of the connection
-        :param batch_id: the batch
+        :param batch_id: the id of the batch
         :param scope: the values of ``kind.scope`` that are given
         """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Do it."""
+        """Act on the batch."""
         batch_id = Identifier().encode(getattr(self, self.id_field))
         if batch_id is None:
             violation = Violation(self.id_field, getattr(self, self.id_field), Identifier().allowed)
@@ -60,16 +60,16 @@ class BatchActionOperator(BaseOperator):
 
 
 class CancelBatchOperator(BatchActionOperator):
-    """Cancels a batch. One that has ended already stays as it is, which is no error.
+    """Cancels a batch. A batch that has ended stays as it is; that is not an error.
 
-    What the batch has done until then keeps its results.
+    Items that are finished keep their results.
     """
 
     def act(self, hook: BatchApiHook, batch_id: str, scope: dict[str, str]) -> ShownState:
         """Cancel the batch.
 
         :param hook: the hook of the connection
-        :param batch_id: the batch
+        :param batch_id: the id of the batch
         :param scope: the values of ``kind.scope`` that are given
         """
         from airflow_batch_provider.submitting.submit import cancel_batch
