@@ -132,7 +132,7 @@ class _Repeated:
     """Asks a declaration what to submit again.
 
     :param results: the declaration
-    :param uri: where the export lies, for errors
+    :param uri: the URI of the export, for errors
     """
 
     def __init__(self, results: Results, uri: str) -> None:

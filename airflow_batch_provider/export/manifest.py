@@ -213,7 +213,7 @@ def read_manifest(content: bytes) -> Manifest:
 
 
 def load_manifest(store: Store) -> tuple[Content, Manifest] | None:
-    """Read the manifest that lies at a destination, and return its bytes too; None if there is none.
+    """Read the manifest at a destination, and return its bytes too; None if there is none.
 
     :raises UnreadableError: it is not one of ours
     """

@@ -280,7 +280,7 @@ class RunBatchOperator(BatchSensor):
         self._stored_id = batch_id
 
     def _clear_up(self, error: BaseException) -> None:
-        """Cancel what must not go on by itself after a submission that failed."""
+        """Cancel what must not continue by itself after a submission that failed."""
         assert self._submitter
         if self._is_killed:
             if self._is_set("cancel_on_kill"):

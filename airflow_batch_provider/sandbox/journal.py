@@ -33,7 +33,7 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 class Kept(Generic[T]):
     """The latest records of a kind, by number; above a limit, the oldest that has ended is forgotten.
 
-    :param ended: tells whether a record has ended; if none has, the oldest one is forgotten.
+    :param ended: whether a record has ended; if none has, the oldest one is forgotten.
     :param forgotten: called with each record that is forgotten.
     :param most: how many records are kept.
     :param most_items: how many items they may have in all.

@@ -31,7 +31,7 @@ Transports = dict[tuple[str, int, int], asyncio.BaseTransport]
 
 
 class Server(uvicorn.Server):
-    """A web server that has its ports before it starts, and tells when it listens.
+    """A web server that has its ports before it starts, and reports when it listens.
 
     It has two origins: the API, and on a port of its own the files behind signed URLs.
 
@@ -66,7 +66,7 @@ class Server(uvicorn.Server):
         app.state.how_to["files_url"] = self.files_url
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until told to stop; the sockets are bound already."""
+        """Serve until stopped; the sockets are bound already."""
         super().run([self._socket, self._files_socket])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

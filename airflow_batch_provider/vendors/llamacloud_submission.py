@@ -51,7 +51,7 @@ SLACK = timedelta(minutes=5)
 """By how much the vendor's clock may be behind ours."""
 
 LIFE = timedelta(hours=48)
-"""How long a directory is kept where the vendor wants to be told."""
+"""How long a directory is kept if the vendor asks for a time."""
 
 _CLASHES = ("400", "409", "422")
 _MOST_SHOWN = 5
