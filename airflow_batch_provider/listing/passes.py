@@ -176,7 +176,7 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
         :param memory: what this pass has read
         """
         if self.missed:
-            return f"held {self.missed} rows in pass {self.number} that the one before had missed"
+            return f"had {self.missed} rows in pass {self.number} that the previous pass had missed"
         if listing.total_is_exact and (shortfall := self.shortfall(before, read)):
             return shortfall
         if not listing.paging.shifts:
@@ -187,7 +187,7 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
         if self.pages <= 1 or agrees:
             return None
         if not memory.has_come_as_far:
-            return "ended before the last row of the pass before"
+            return "ended before the last row of the previous pass"
         return self._unproven(listing)
 
     def _unproven(self, listing: Listing) -> str | None:

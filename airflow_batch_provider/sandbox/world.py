@@ -114,7 +114,7 @@ class World:
         return self._clock()
 
     def is_early(self, ended: int | None) -> bool:
-        """Return whether late results of what ended then, in Unix milliseconds, do not exist yet; None: it still runs."""
+        """Return whether late results of what ended then, in Unix milliseconds, do not exist yet; None: it runs."""
         return ended is None or self._clock() < ended / 1000 + self.settings.late
 
     def elapsed(self) -> float:
