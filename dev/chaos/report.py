@@ -212,7 +212,7 @@ def _loops(results: Results) -> str:
         for one in results.loops
     )
     return f"""\
-## Three writers at once
+## Three concurrent writers
 
 Three processes export to one folder at the same time, again and again. Two of them export the same rows, so that
 replaced files are published again. A reader reads all the time, and after each round the folder is searched for
