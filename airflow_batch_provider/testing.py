@@ -1,4 +1,4 @@
-"""For tests of your DAGs: the vendors' APIs in the test's process, and no pauses.
+"""For users' tests of their DAGs: the vendors' APIs in process, and no pauses.
 
 .. code-block:: python
 
@@ -23,9 +23,9 @@ from airflow_batch_provider.vendors import VENDORS
 
 @contextmanager
 def sandbox(settings: Settings | None = None) -> Iterator[Sandbox]:
-    """Serve the three vendors' APIs on a free local port, and set the default connections to it.
+    """Serve the three vendors' APIs on a free local port, and point the default connections to it.
 
-    :param settings: the settings of the sandbox, such as the number of jobs, delays and faults
+    :param settings: how many jobs, how slow, how faulty; see :class:`airflow_batch_provider.sandbox.Settings`
     """
     with serve(settings or Settings()) as running, mock.patch.dict(os.environ, connections(running)):
         yield running
@@ -40,9 +40,9 @@ def connections(running: Sandbox) -> dict[str, str]:
 
 
 def connections_to(url: str, landing_page: Mapping[str, Any]) -> dict[str, str]:
-    """Return the environment variables for a sandbox that runs in another process.
+    """Return the same for a sandbox that runs in another process.
 
-    :param url: the URL of the sandbox
+    :param url: its URL
     :param landing_page: its answer to ``GET /``, with the keys and ids of the vendors
     """
     environment = {}
@@ -57,6 +57,6 @@ def connections_to(url: str, landing_page: Mapping[str, Any]) -> dict[str, str]:
 
 @contextmanager
 def no_backoff() -> Iterator[None]:
-    """Retry immediately, and ignore rate limits and ``Retry-After``."""
+    """Retry immediately and without a rate limit, whatever the vendor or the connection asks for."""
     with mock.patch.object(backoff, "pause"):
         yield
