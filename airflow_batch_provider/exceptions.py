@@ -8,8 +8,8 @@
     │   ├── AmbiguousRequestError     ... a request that creates may or may not have taken effect
     │   ├── SubmissionUnclearError    ... the vendor does not list yet what was submitted
     │   ├── IncompleteListingError    ... the listing could not be read completely
-    │   ├── BatchUnfinishedError      ... the batch does not have all results yet
-    │   ├── ExpectationError          ... the export breaks a rule of expect
+    │   ├── BatchUnfinishedError      ... its results are not all there yet
+    │   ├── ExpectationError          ... the export breaks a rule of expect, and was not published
     │   └── ExportReplacedError       ... another export replaced the one being read
     ├── BatchTimeoutError             a wait timed out; also an AirflowSensorTimeout
     └── FatalError                    a retry would fail again: Airflow does not retry

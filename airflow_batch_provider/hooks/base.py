@@ -51,7 +51,8 @@ def connection_not_found(vendor: Vendor, connection_id: str) -> TransientError:
 class BatchApiHook(BaseHook):
     """A vendor's API with an Airflow connection, which is read when it is first needed.
 
-    Subclasses set the vendor and the listing that tests a connection, and have a method for each endpoint.
+    Subclasses name the vendor and the listing that tests a connection, and offer the vendor's endpoints as
+    methods.
     """
 
     vendor: ClassVar[Vendor]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class BatchActionOperator(BaseOperator):
-    """Acts on a batch, and returns its id, status and counters afterwards.
+    """Does something with a batch, and returns its id, status and counters after that.
 
     Subclasses set the kind of batch, the hook and the parameter with the id.
     """
@@ -49,7 +49,7 @@ class BatchActionOperator(BaseOperator):
         """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Act on the batch."""
+        """Do it."""
         batch_id = Identifier().encode(getattr(self, self.id_field))
         if batch_id is None:
             violation = Violation(self.id_field, getattr(self, self.id_field), Identifier().allowed)

@@ -44,7 +44,7 @@ ROWS_PER_PART = Integer(1)
 
 
 class ExportOperator(BaseOperator):
-    """Exports rows to a folder, and publishes them atomically.
+    """Exports rows to object storage: published complete, or not at all.
 
     Use one folder for each export. It contains ``part-...`` files and a ``_MANIFEST.json``, which is written last and
     lists them with rows, bytes and SHA-256. Until then a previous export stays as it is. The task returns a summary of
@@ -53,8 +53,8 @@ class ExportOperator(BaseOperator):
     Each export is an asset event with that summary as its extra: on the assets and aliases in ``outlets``, or, where
     there are none, on ``AssetAlias("<dag id>/<task id>")``. An alias stands for an asset with the destination's URI.
 
-    All parameters are template fields, and are checked when the task runs. Subclasses set the hook and what is
-    exported, and declare its parameters as template fields.
+    Subclasses name the hook and what is exported; those of its parameters that they take are template fields of theirs.
+    All parameters are templates; values are checked when the task runs.
 
     :param destination: the folder: a URI such as ``s3://aws_default@raw/playment/{{ ds }}`` or
         ``file:///data/exports``, an absolute path, or an ``ObjectStoragePath``
@@ -77,9 +77,8 @@ class ExportOperator(BaseOperator):
     :param on_drift: what to do if a listing that is paged by offset or number changes while it is read: ``retry``
         (default) reads it again and fails after three passes, ``fail`` fails at the first sign of a change, and
         ``warn`` publishes and reports it in the manifest
-    :param resume: whether a retry or a cleared task resumes where the previous try ended, up to a day later; default:
-        true
-    :raises InvalidParameterError: a value is not allowed; the message has the allowed ones
+    :param resume: whether a retry or a cleared task resumes where the try before it ended (default), up to a day later
+    :raises InvalidParameterError: a value is not allowed; says which and what is
     :raises ExpectationError: a rule of ``expect`` is broken; Airflow retries
     :raises FatalError: a retry would fail again, so Airflow does not retry
     :raises TransientError: the fault can pass, so Airflow retries

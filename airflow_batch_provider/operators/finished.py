@@ -86,7 +86,7 @@ def finished_batches(
 
 
 class FinishedBatchesOperator(BaseOperator):
-    """Finds finished batches whose export is missing, or is of another state of the batch, no matter who started them.
+    """Finds finished batches whose export is missing, or of another state, no matter who started them.
 
     It returns their ids and destinations, for ``.expand_kwargs()`` of an operator that exports one batch with
     ``if_exists="refresh"``. The manifest of each export has the state of its batch. So a batch is found when it has
@@ -132,7 +132,7 @@ class FinishedBatchesOperator(BaseOperator):
         self.limit = limit
 
     def execute(self, context: Context) -> list[dict[str, str]]:
-        """Return the batches to export."""
+        """Return the batches that are to be exported."""
         outcomes: Any = self.finished_outcomes
         outcomes = outcomes.split(",") if isinstance(outcomes, str) else outcomes
         if not isinstance(outcomes, (list, tuple)) or not outcomes:

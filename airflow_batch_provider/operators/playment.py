@@ -151,7 +151,7 @@ class PlaymentRunBatchOperator(RunBatchOperator):
         self.playment_conn_id = playment_conn_id
 
     def items(self) -> Any:
-        """Return the jobs with their row numbers; they are read again each time."""
+        """Return the jobs with the numbers of their rows; they are read again each time."""
         from airflow_batch_provider.submitting.rows import Rows
 
         return Rows(rows_of(self.jobs), self.jobs_conn_id, name="jobs")

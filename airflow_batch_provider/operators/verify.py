@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class VerifyExportOperator(BaseOperator):
-    """Checks that an export is complete and undamaged, before other tasks use it.
+    """Checks that an export is whole, before anything builds on it.
 
     It reads every file, and compares its size, SHA-256 and number of rows with the manifest. A file that looks like a
     part of the export but is not in the manifest is an error too. The task returns the summary of the manifest.

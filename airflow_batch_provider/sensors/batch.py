@@ -51,7 +51,7 @@ _CLIENT_PARTS = ("connect", "get_conn", "_client", "use_connection", "listing_sc
 
 
 class BatchSensor(BaseSensorOperator):
-    """Waits until a batch is finished, and never cancels it.
+    """Waits until a batch is finished. Waiting never cancels a batch.
 
     It succeeds only if the batch has the status that the vendor documents as success, and returns its id, status,
     counters and a message. The task fails immediately if the batch failed, was cancelled or does not exist, or if the
@@ -116,7 +116,7 @@ class BatchSensor(BaseSensorOperator):
         self._not_before = 0.0
 
     def execute(self, context: Context) -> Any:
-        """Wait; the error of a timeout has the last state."""
+        """Wait; a timeout reports the last state."""
         self._link_batch(context)
         self._ends = time.monotonic() + self.timeout - self._seconds_waited(context)
         try:
