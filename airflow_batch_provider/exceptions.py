@@ -1,36 +1,36 @@
-"""What can go wrong, a class for each decision that a caller takes.
+"""The exceptions of this package, one for each kind of reaction.
 
 ::
 
-    BatchProviderError                any of ours; carries vendor, endpoint, status, code
-    ├── TransientError                passes by itself: Airflow's task retries apply
-    │   ├── RateLimitedError          ... come back after retry_after seconds
-    │   ├── AmbiguousRequestError     ... a request that is sent once may have taken effect, or not
-    │   ├── SubmissionUnclearError    ... what was submitted cannot be seen yet
-    │   ├── IncompleteListingError    ... the listing could not be read whole
+    BatchProviderError                base class, with vendor, endpoint, status, code
+    ├── TransientError                the fault can pass: Airflow retries
+    │   ├── RateLimitedError          ... the vendor asks for a pause of retry_after seconds
+    │   ├── AmbiguousRequestError     ... a request that creates may or may not have taken effect
+    │   ├── SubmissionUnclearError    ... the vendor does not list yet what was submitted
+    │   ├── IncompleteListingError    ... the listing could not be read completely
     │   ├── BatchUnfinishedError      ... its results are not all there yet
     │   ├── ConnectionNotFoundError   ... Airflow finds no such connection; also an AirflowNotFoundException
     │   ├── ExpectationError          ... the export breaks a rule of expect, and was not published
-    │   └── ExportReplacedError       ... another export replaced the one that was read
+    │   └── ExportReplacedError       ... another export replaced the one being read
     ├── BatchTimeoutError             a wait timed out; also an AirflowSensorTimeout
     └── FatalError                    a retry would fail again: Airflow does not retry
-        ├── AuthenticationError       the key is wrong or may not see this
-        ├── PaymentRequiredError      the plan is used up
+        ├── AuthenticationError       the key is wrong, or lacks access
+        ├── PaymentRequiredError      the plan or the credits are used up
         ├── NotFoundError             no such project, batch or job
-        ├── RequestRefusedError       the vendor does not take this request
-        ├── UnexpectedResponseError   not what the vendor documents: is it the right host?
-        ├── InvalidParameterError     a value that may not be sent; also a ValueError
-        ├── ConnectionSettingsError   the Airflow connection is wrong; also a ValueError
-        ├── SubmissionConflictError   what is there is not what is to be submitted
-        ├── BatchExistsError          on_existing="fail", and the work was submitted already
-        ├── BatchFailedError          the batch that was waited for failed
-        ├── BatchCancelledError       ... was cancelled
-        ├── BatchItemsFailedError     ... finished, but failed files or calls count
-        ├── BatchStalledError         ... did not move for stalled_after
-        ├── DestinationError          the place for the export cannot be used
-        ├── EmptyExportError          if_empty="fail", and the listing has no rows
+        ├── RequestRefusedError       the vendor refuses the request
+        ├── UnexpectedResponseError   the answer is not what the vendor documents
+        ├── InvalidParameterError     a parameter is not allowed; also a ValueError
+        ├── ConnectionSettingsError   the Airflow connection is invalid; also a ValueError
+        ├── SubmissionConflictError   the vendor has something else than the input
+        ├── BatchExistsError          on_existing="fail", and there is a batch already
+        ├── BatchFailedError          the batch failed
+        ├── BatchCancelledError       the batch was cancelled
+        ├── BatchItemsFailedError     the batch finished, but items failed
+        ├── BatchStalledError         the batch has not changed for stalled_after
+        ├── DestinationError          the destination cannot be used
+        ├── EmptyExportError          if_empty="fail", and there are no rows
         ├── ExportExistsError         if_exists="error", and there is an export already
-        └── ExportDamagedError        not what was exported: export again
+        └── ExportDamagedError        the export is damaged: export again
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ LONGEST_MESSAGE = 4000
 
 
 class BatchProviderError(AirflowException):
-    """Any failure of this package. Whatever its message is made of, it can be logged, stored and sent anywhere.
+    """The base class of all exceptions of this package. Its message is safe to log, store and send.
 
-    :param message: one sentence for people: what happened and what to do
-    :param vendor: the vendor's name, where one was asked
-    :param endpoint: method and path, without the query
+    :param message: what happened and how to fix it
+    :param vendor: the name of the vendor, if a request was sent
+    :param endpoint: the method and path of the request, without the query
     :param status: the HTTP status, if there was an answer
-    :param code: the vendor's error code, if it gave one
+    :param code: the vendor's error code, if the answer had one
     """
 
     def __init__(
@@ -75,32 +75,32 @@ class BatchProviderError(AirflowException):
 
 
 class TransientError(BatchProviderError):
-    """It may pass by itself; the client has retried already, Airflow's retries apply on top."""
+    """The fault can pass. The client has retried already; Airflow retries the task."""
 
 
 class RateLimitedError(TransientError):
-    """The vendor asks to come back later.
+    """The vendor limits the rate of requests.
 
-    ``retry_after`` is the number of seconds that it asked for, None if it did not say.
+    ``retry_after`` is the pause in seconds that it asked for, or None.
     """
 
     retry_after: float | None = None
 
 
 class AmbiguousRequestError(TransientError):
-    """A request that is sent only once failed, and it is not known whether it took effect."""
+    """The answer to a request that creates something was lost, so it may or may not have taken effect."""
 
 
 class SubmissionUnclearError(TransientError):
-    """A vendor does not show yet what was submitted to it; the next try looks for it first."""
+    """The vendor does not list yet what was submitted; the next try looks it up first."""
 
 
 class IncompleteListingError(TransientError):
-    """A listing repeated itself, did not end, or held fewer rows than the vendor reports."""
+    """A listing repeated a page, did not end, or had fewer rows than the vendor reports."""
 
 
 class BatchUnfinishedError(TransientError):
-    """The results of a batch were asked for before it was finished."""
+    """The results were requested before the batch was finished."""
 
 
 class ConnectionNotFoundError(TransientError, AirflowNotFoundException):
@@ -113,20 +113,20 @@ class ConnectionNotFoundError(TransientError, AirflowNotFoundException):
 class ExpectationError(TransientError):
     """An export breaks a rule of ``expect``, so it was not published.
 
-    Airflow's retries apply, since what was too little or missing may be there later; each try reads everything again.
+    Airflow retries, since missing rows or results may exist later. Each try reads everything again.
     """
 
 
 class ExportReplacedError(TransientError):
-    """Another export took the place of the one that was being read; to read again is all it takes."""
+    """Another export replaced the one that was being read; read it again."""
 
 
 class FatalError(BatchProviderError, AirflowFailException):
-    """A retry would fail again, so the task fails at once."""
+    """A retry would fail again, so the task fails immediately."""
 
 
 class AuthenticationError(FatalError):
-    """The API key is wrong, expired, or may not see what was asked for."""
+    """The API key is wrong, has expired, or has no access to the resource."""
 
 
 class PaymentRequiredError(FatalError):
@@ -138,36 +138,36 @@ class NotFoundError(FatalError):
 
 
 class RequestRefusedError(FatalError):
-    """The vendor understood the request and refuses it."""
+    """The vendor refuses the request."""
 
 
 class UnexpectedResponseError(FatalError):
-    """The answer is JSON of another shape than the vendor documents, or comes from elsewhere.
+    """The answer is not what the vendor documents, or comes from another server.
 
-    ``is_too_large`` says that it has more bytes than are read.
+    ``is_too_large`` is true if it has more bytes than are read.
     """
 
     is_too_large = False
 
 
 class InvalidParameterError(FatalError, ValueError):
-    """A parameter has a value that may not be sent."""
+    """A parameter is missing, or has a value that is not allowed."""
 
 
 class ConnectionSettingsError(FatalError, ValueError):
-    """The Airflow connection lacks something, or contains something invalid."""
+    """The Airflow connection is incomplete or invalid."""
 
 
 class SubmissionConflictError(FatalError):
-    """What the vendor has of a piece of work is not what is to be submitted, or not what may be."""
+    """The vendor has a batch of this task that differs from the input."""
 
 
 class BatchExistsError(FatalError):
-    """The piece of work was submitted already, and ``on_existing`` says to fail then."""
+    """The task has submitted a batch already, and ``on_existing`` is ``fail``."""
 
 
 class BatchFailedError(FatalError):
-    """The batch failed, in the vendor's own words."""
+    """The batch failed; the message has the vendor's reason."""
 
 
 class BatchCancelledError(FatalError):
@@ -175,33 +175,33 @@ class BatchCancelledError(FatalError):
 
 
 class BatchItemsFailedError(FatalError):
-    """The batch finished, but files or calls of it failed, and ``fail_on_item_failures`` is set."""
+    """The batch finished, but some of its items failed, and ``fail_on_item_failures`` is set."""
 
 
 class BatchStalledError(FatalError):
-    """Neither status nor counters nor the vendor's time of change moved for ``stalled_after``."""
+    """Status, counters and time of change have not changed for ``stalled_after``."""
 
 
 class BatchTimeoutError(BatchProviderError, AirflowSensorTimeout):
-    """The batch was not finished within the sensor's timeout."""
+    """The batch was not finished within ``timeout``."""
 
 
 class DestinationError(FatalError):
-    """The destination of an export cannot be used as it is configured."""
+    """The destination of an export, or its connection, cannot be used."""
 
 
 class EmptyExportError(FatalError):
-    """The listing has no rows, and ``if_empty`` asks for no such export."""
+    """There are no rows, and ``if_empty`` is ``fail``."""
 
 
 class ExportExistsError(FatalError):
-    """There is an export at the destination already, and ``if_exists`` says to leave it alone."""
+    """The destination has an export already, and ``if_exists`` is ``error``."""
 
 
 class ExportDamagedError(FatalError):
-    """What lies at a destination is not what was exported.
+    """The files at a destination differ from what was exported.
 
-    ``findings`` lists everything that is wrong, even if the message is cut short.
+    ``findings`` lists every fault, even if the message is cut.
     """
 
     findings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What an export must be like to be published, declared as values."""
+"""The rules that an export must satisfy to be published."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from airflow_batch_provider.apis.parameter import Boolean, Choice, Domain, Integ
 
 
 class Expect(TypedDict, total=False):
-    """Rules that an export must keep to be published; each is optional, and all given ones must hold.
+    """Rules that an export must satisfy to be published. Each rule is optional.
 
-    It is a dict, so ``expect={"rows_at_least": 100}`` is the same as ``expect=Expect(rows_at_least=100)``, and a DAG
-    that is made from YAML or JSON can have it. Its values are templates.
+    It is a dict, so ``expect={"rows_at_least": 100}`` is the same as ``expect=Expect(rows_at_least=100)``. Its values
+    are templates.
 
-    :param rows_at_least: the export has at least so many rows
-    :param fewer_rows_at_most: the share of rows, from 0 to 1, that it may have fewer than the export that it replaces:
-        with 0.1, at least 90 rows replace 100. If it replaces none, the rule holds
-    :param item_failures_at_most: the share of items, from 0 to 1, that may be ``failed``, ``partial`` or ``missing``;
-        for exports of results
-    :param none_missing: whether no item may be ``missing``; for exports of results
+    :param rows_at_least: the least number of rows
+    :param fewer_rows_at_most: the largest share, from 0 to 1, of the rows of the replaced export that may be missing:
+        with 0.1, at least 90 rows can replace 100; the first export of a folder always satisfies this rule
+    :param item_failures_at_most: the largest share, from 0 to 1, of items that may be ``failed``, ``partial`` or
+        ``missing``; for exports of results only
+    :param none_missing: whether to forbid ``missing`` items; for exports of results only
     """
 
     rows_at_least: int | str | None

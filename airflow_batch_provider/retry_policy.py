@@ -1,4 +1,4 @@
-"""When Airflow tries a failed task again, by what went wrong. Needs Airflow 3.3.
+"""A retry policy that decides by the error whether and when Airflow retries a task. It needs Airflow 3.3.
 
 .. code-block:: python
 
@@ -30,19 +30,19 @@ LONGEST_RETRY_AFTER = timedelta(days=1)
 
 
 class BatchRetryPolicy(ExceptionRetryPolicy):
-    """Retries a task when the vendor says, or after a growing pause, and not where it would fail again.
+    """Retries a task after the vendor's ``Retry-After`` or a growing pause, and not at all if it would fail again.
 
-    ==============================  ====================================================================
-    rate limited                    again after what the vendor said; backs off where it said nothing
-    transient                       again after a pause that doubles each time, half of it by chance
-    any other of this package       fails
-    what is not of this package     as the task's own ``retry_delay`` says
-    ==============================  ====================================================================
+    ==================================  ==============================================================================
+    ``RateLimitedError``                retried after the vendor's ``Retry-After``; without one like ``TransientError``
+    ``TransientError``                  retried after a pause that doubles with each try, minus up to half at random
+    other errors of this package        not retried
+    other errors                        decided by the task's ``retry_delay``
+    ==================================  ==============================================================================
 
-    The task's ``retries`` are the most in any case.
+    The task's ``retries`` limits the number of tries in any case.
 
-    :param first_delay: the longest pause before the second try
-    :param longest_delay: the longest pause before any; what the vendor said may be longer
+    :param first_delay: the longest pause before the second try; default: a minute
+    :param longest_delay: the longest pause before any try; default: an hour; ``Retry-After`` may be longer
     """
 
     def __init__(

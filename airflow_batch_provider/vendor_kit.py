@@ -1,8 +1,8 @@
-"""Everything that declares another vendor, for packages that bring one; ``docs/add-a-vendor.md`` shows how.
+"""Everything that a package needs to declare another vendor; ``docs/add-a-vendor.md`` shows how.
 
-The names here stay; the modules that they come from may change. Importing this module imports nothing of Airflow, so
-that a package's provider info may use the declarations: Airflow reads provider infos while it is half imported itself.
-The classes to subclass are imported when they are first used.
+These names are stable; the modules that they come from may change. This module does not import Airflow, so a provider
+info can use the declarations: Airflow reads provider infos before its own import is complete. The base classes are
+imported when they are first used.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
 
     :param name: its name in triggers: the import path of this very constant, ``package.module.CONSTANT``; those of
         :mod:`~airflow_batch_provider.waiting.kinds` have short ones
-    :param listing: lists many of them at once
+    :param listing: lists many of them in one request
     :param scope: the listing's parameters that select the batches
     :param unfinished: the status words of those that still run, to filter the listing by, by its parameter ``status``;
         empty if it has no filter
@@ -138,7 +138,7 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
     together: Callable[[Sequence[Mapping[str, Any]]], BatchState] | None = None
 
     def version_of(self, state: BatchState) -> dict[str, Any]:
-        """Return what tells states of a batch apart: the same whether it was listed or read alone.
+        """Return what differs between states of a batch: the same whether it was listed or read alone.
 
         :param state: a state whose texts are harmless
         """

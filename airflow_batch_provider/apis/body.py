@@ -1,4 +1,4 @@
-"""Where things lie in the body of a page, and how it is decoded: only ids and status words are looked at."""
+"""Where things are in the body of a page, and how it is decoded: only ids and status words are looked at."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def count_of(value: object) -> int | None:
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """Where things lie in the body of a page, as dotted paths such as ``data.jobs``.
+    """Where things are in the body of a page, as dotted paths such as ``data.jobs``.
 
     :param rows: the list of rows; ``""`` if the body is a bare array
     :param next_token: the cursor of the next page

@@ -34,7 +34,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     :param method: its HTTP method
     :param is_repeatable: whether a request may be sent again after a failure that leaves open whether it took effect
     :param is_personal: whether a request contains personal data, so that the vendor's words on a failure, which may
-        repeat them, are not told
+        repeat them, are not shown
     :param sends_json: whether a request has a JSON body even if there is nothing to say
     """
 
@@ -235,7 +235,7 @@ class Found(msgspec.Struct, frozen=True):
     """An object that a vendor answered with.
 
     :param document: its values, for Python
-    :param json: the same as one line of JSON, to the value as the vendor sent it
+    :param json: the same as one line of JSON, exactly as the vendor sent it
     """
 
     document: dict[str, Any]

@@ -1,4 +1,4 @@
-"""The extras of a connection: one table for the form, the checks and the documentation."""
+"""The extras of a connection, declared once for the form, the checks and the documentation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class Extra(msgspec.Struct, frozen=True):
     """An extra of a connection.
 
     :param label: its label in the form
-    :param description: the help below the field; ``{default}`` stands for the default
+    :param description: the help below the field; ``{default}`` is replaced by the default
     :param type: the JSON type of its value
-    :param choices: the values allowed, if they are few
-    :param minimum: the least number allowed
-    :param maximum: the greatest number allowed
-    :param default: the value if the field is empty
+    :param choices: the allowed values, if they are few
+    :param minimum: the smallest allowed number
+    :param maximum: the largest allowed number
+    :param default: the value of an empty field
     """
 
     label: str

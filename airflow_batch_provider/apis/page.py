@@ -16,7 +16,7 @@ class Row(NamedTuple):
 
     :param id: the vendor's id
     :param status: the vendor's status word, as it came
-    :param json: the object as one line of JSON, to the value as the vendor sent it
+    :param json: the object as one line of JSON, exactly as the vendor sent it
     """
 
     id: str | int

@@ -81,7 +81,7 @@ class Paging(Protocol):
         ...
 
     def takes(self, step: Step, rows: int, known: bool) -> bool:
-        """Return whether a page continues what was read; if it does not, rows may lie between: go :meth:`back`.
+        """Return whether a page continues what was read; if it does not, rows may be between: go :meth:`back`.
 
         :param step: the step that it answers
         :param rows: how many rows it has

@@ -65,7 +65,7 @@ class Request(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
 
     @cached_property
     def target(self) -> str:
-        """Path and query as they stand in the request line, or the link."""
+        """Path and query as they are in the request line, or the link."""
         if self.link is not None:
             return self.link
         return f"{self.path}?{urlencode(self.query, doseq=True, quote_via=quote)}" if self.query else self.path

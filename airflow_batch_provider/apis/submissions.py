@@ -34,7 +34,7 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
 
     :param resource: what to send it to
     :param values: the values that this request needs beside those of the task
-    :param json: what else stands in the JSON body
+    :param json: what else is in the JSON body
     :param parts: the parts of a multipart body
     :param clashes: the statuses and codes of an answer that may mean that it was made already; any other error response
         fails the submission

@@ -2,7 +2,7 @@
 
 A job that leaves such a listing pulls the rows behind it over a page boundary, past the reader; when another joins
 meanwhile, total and first page look as before. So every window begins one row before the end of what was read, and
-must have a row that was read: if it does not, rows may lie between, and the reader steps back, further each time.
+must have a row that was read: if it does not, rows may be between, and the reader steps back, further each time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which network addresses are public, and which lie where only this machine or its network can reach."""
+"""Which network addresses are public, and which only this machine or its network can reach."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ class Client:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TransientError(
-                f"{self.vendor.title} did not answer in the time that the wait has.",
+                f"{self.vendor.title} did not answer within the rest of timeout.",
                 vendor=self.vendor.name,
                 endpoint=request.address,
             )

@@ -220,7 +220,7 @@ class _File:
         is_part = self._written > 0 and self._validator is not None
         if is_part and (response.status == 416 or (response.status == 206 and not self._continues(response))):
             self._restart()
-            raise self._errors.broken_off("it no longer has the file of which a part has come", self._host)
+            raise self._errors.broken_off("it no longer has the rest of the file", self._host)
         if not (response.status == 200 or (is_part and response.status == 206)):
             raise self._refusal(response)
         if response.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:

@@ -83,7 +83,7 @@ class DownloadErrors:
         if retry_after is None and kind is ProblemKind.TRANSIENT:
             return self._error(TransientError, happened, hint, host, status)
         if retry_after is not None:
-            happened += f", to be asked again in {retry_after:.0f} s"
+            happened += f", retry after {retry_after:.0f} s"
         error = self._error(RateLimitedError, happened, hint, host, status)
         assert isinstance(error, RateLimitedError)
         error.retry_after = retry_after
@@ -116,7 +116,7 @@ class DownloadErrors:
 
         :param happened: why, in our own words
         """
-        hint = "Check that the workers' network reaches {host}; it may also pass"
+        hint = "Check that the workers' network reaches {host}, or try again later"
         error = self._error(TransientError, happened, hint, host)
         assert isinstance(error, TransientError)
         return error

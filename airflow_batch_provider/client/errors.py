@@ -47,14 +47,14 @@ CLASSES: dict[ProblemKind, tuple[type[BatchProviderError], str]] = {
         "Set requests_per_minute in connection {connection!r} to what the plan allows",
     ),
     ProblemKind.TRANSIENT: (TransientError, "The fault is the vendor's and may pass; try again later"),
-    ProblemKind.NOT_JSON: (TransientError, "If it stays so, check host of connection {connection!r}: {base_url}"),
+    ProblemKind.NOT_JSON: (TransientError, "If it continues, check host of connection {connection!r}: {base_url}"),
     ProblemKind.WRONG_SHAPE: (UnexpectedResponseError, "Check host of connection {connection!r}: {base_url}"),
 }
 
 
 _PROXY_LOGIN = "Put login and password of the proxy into HTTPS_PROXY or HTTP_PROXY, or exempt {base_url} by NO_PROXY"
 _PROXY_RULES = "Let the proxy allow {base_url}, or exempt it by NO_PROXY"
-_PROXY_AWAY = "Check HTTPS_PROXY or HTTP_PROXY; it may also pass"
+_PROXY_AWAY = "Check HTTPS_PROXY or HTTP_PROXY, or try again later"
 PROXY_LOGIN_NEEDED = 407
 
 # What Python reports of a proxy that refuses to connect to a server.
@@ -99,7 +99,7 @@ class ErrorMapping:
         facts = f"HTTP {status}" + (f", code {code}" if code else "")
         if retry_after is not None and problem.kind in {ProblemKind.RATE_LIMITED, ProblemKind.TRANSIENT}:
             error_class = RateLimitedError
-            facts += f", to be asked again in {retry_after:.0f} s"
+            facts += f", retry after {retry_after:.0f} s"
         happened = f"answered {facts}: {self._clean(problem.message)}"
         error = self._error(error_class, happened, hint, request, status, code)
         if isinstance(error, RateLimitedError):
@@ -137,7 +137,7 @@ class ErrorMapping:
             happened = f"cannot be asked: {self._clean(_describe(cause))}"
             return self._error(ConnectionSettingsError, happened, hint, request)
         else:
-            hint = "Check host of connection {connection!r} ({base_url}) and the network; it may also pass"
+            hint = "Check host of connection {connection!r} ({base_url}) and the network, or try again later"
             happened = f"did not answer: {self._clean(_describe(cause))}"
             error = self._error(TransientError, happened, hint, request)
         return error if request.is_repeatable or _was_not_sent(exception) else self.ambiguous(error, request)

@@ -65,7 +65,7 @@ def length_of(response: BaseHTTPResponse) -> int | None:
 
 
 def validator_of(response: BaseHTTPResponse) -> str | None:
-    """Return what tells this content from any other of the same URL, if parts of it can be asked for."""
+    """Return the version of this content (ETag, generation) of the same URL, if parts of it can be asked for."""
     accepts = response.headers.get("Accept-Ranges", "").strip().lower()
     etag = response.headers.get("ETag", "").strip()
     if accepts == "none":

@@ -96,7 +96,7 @@ def _parse(url: object, base: SignedUrl | None) -> SignedUrl | str:
 
 
 class UrlRules:
-    """Where files of one connection may come from: the public Internet by https, or where its API itself lies.
+    """Where files of one connection may come from: the public Internet by https, or where its API itself is.
 
     :param vendor: its own hosts are public, whatever a name server says
     :param base_url: the API of the connection

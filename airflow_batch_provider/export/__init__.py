@@ -1,6 +1,6 @@
 """Pages -> parts -> a published export: complete, or not at all; and back again, checked.
 
-Knows no vendor. :mod:`.staging` and :mod:`.manifest` document what lies where during an export and after it.
+Knows no vendor. :mod:`.staging` and :mod:`.manifest` document which files there are during an export and after it.
 """
 
 from airflow_batch_provider.expect import Expect

@@ -1,4 +1,4 @@
-"""Reads what lies at a destination as what it is: bytes that anybody may have written."""
+"""Reads what is at a destination as what it is: bytes that anybody may have written."""
 
 from __future__ import annotations
 

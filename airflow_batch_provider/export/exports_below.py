@@ -133,7 +133,7 @@ def state_digest(batch_id: str, version: Mapping[str, Any]) -> str:
     """Return a short text that is the same for the same state of the same batch.
 
     :param batch_id: the batch
-    :param version: what tells its states apart
+    :param version: what differs between its states
     """
     text = json.dumps([batch_id, version], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

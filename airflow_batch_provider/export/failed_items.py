@@ -1,4 +1,4 @@
-"""What to submit again of a batch: the items whose results are not there."""
+"""The items of a batch to submit again, because they have no results."""
 
 from __future__ import annotations
 
@@ -29,26 +29,27 @@ def failed_items(
     outcomes: Sequence[str] = (ItemOutcome.FAILED, ItemOutcome.MISSING),
     results: Results | None = None,
 ) -> list[Any]:
-    """Return what to submit again, from an export of what a batch produced. Each file is checked before it is used.
+    """Return the failed items of an export of results, ready to be submitted again. Each file is checked first.
 
-    * LlamaCloud: the URI of each file as it was submitted, for ``files``. Batches must have been submitted from
-      ``files`` by a Run operator. The vendor keeps no such URI for the items of batch processing jobs (v1 beta).
-    * TalkifAI: each contact as a row for ``contacts``, with the columns that were submitted. Only contacts that were
-      not reached are called again: ``failed``, ``no_answer``, ``busy``, ``timeout``, ``carrier_error``, ``pending`` and
-      ``queued``. Left out are those whose call took place (``completed``, whatever is missing of its results) or may
-      have (``dialing``, and states that the vendor does not document), and those that must not be called
-      (``invalid_number``, ``blocked``, ``cancelled``). The list is personal data; do not push it to XCom.
-    * Playment: the ``reference_id`` of each job. A job needs a new one to be created again, since the vendor refuses
-      the same one in a project; look up its data by the old one.
+    * LlamaCloud: the URIs of the files as they were submitted, for ``files``. This works for batches (v2) that a Run
+      operator submitted from ``files``. For batch processing jobs (v1 beta), the vendor stores no such URI.
+    * TalkifAI: the contacts as rows for ``contacts``, with the columns that were submitted. It returns only contacts
+      that were not reached: ``failed``, ``no_answer``, ``busy``, ``timeout``, ``carrier_error``, ``pending`` and
+      ``queued``. It leaves out those whose call took place (``completed``) or may have taken place (``dialing``, and
+      undocumented states), and those that must not be called (``invalid_number``, ``blocked``, ``cancelled``). The
+      list is personal data; do not push it to XCom.
+    * Playment: the ``reference_id`` of each job. Use it to look up the data of the job. A new job needs a new
+      ``reference_id``, because the vendor refuses the same one in a project.
 
     :param destination: the folder of the export: a URI, an absolute local path, or an ``ObjectStoragePath``
-    :param conn_id: the Airflow connection for a URI that names none
-    :param outcomes: which items: any of ``failed``, ``missing``, ``partial``, ``skipped`` and ``ok``
-    :param results: the declaration of the results, if they are not this package's own
+    :param conn_id: the id of the Airflow connection for a URI that contains none
+    :param outcomes: the outcomes to return: any of ``failed``, ``missing``, ``partial``, ``skipped`` and ``ok``;
+        default: ``failed`` and ``missing``
+    :param results: the ``Results`` of another package
     :raises DestinationError: the destination cannot be opened
-    :raises InvalidParameterError: it is no export of results, or has items that cannot be submitted again; says which
-    :raises ExportDamagedError: what is there is not what was exported; says what is wrong
-    :raises ExportReplacedError: another export took its place meanwhile
+    :raises InvalidParameterError: it is not an export of results, or has items that cannot be submitted again
+    :raises ExportDamagedError: the export is damaged; the message lists the faults
+    :raises ExportReplacedError: another export replaced it in the meantime
     """
     wanted = _checked(outcomes)
     store = open_destination(destination, conn_id)
@@ -60,9 +61,9 @@ def failed_items(
 
 
 class FailedItems:
-    """What :func:`failed_items` returns, found when a task reads it: for ``files`` or ``contacts`` of a Run operator.
+    """The list of :func:`failed_items` as a parameter ``files`` or ``contacts`` of a Run operator.
 
-    It does not go through an XCom, in which contacts would be stored. The parameters are those of the function, and
+    It is read when the task runs, so that contacts are not stored in an XCom. It takes the parameters of the function;
     ``destination`` and ``conn_id`` are templates.
     """
 
@@ -131,7 +132,7 @@ class _Repeated:
     """Asks a declaration what to submit again.
 
     :param results: the declaration
-    :param uri: where the export lies, for errors
+    :param uri: the URI of the export, for errors
     """
 
     def __init__(self, results: Results, uri: str) -> None:

@@ -17,14 +17,14 @@ _OTHERS = re.compile(r"[^a-z0-9_.]+|\.{2,}")
 
 
 def folder_name(identifier: str) -> str:
-    """Return a folder name for an id; different ids have different names.
+    """Return a folder name for an id. Different ids have different names.
 
-    An id of lower case letters, digits, hyphens, underscores and dots inside stays as it is. Any other one, and one
-    that is too long, gets a readable beginning and 32 digits of its SHA-256: ``Batch 7`` becomes
-    ``batch-7.b66f...``. So names differ even if a file system ignores case or normalises Unicode, they contain no
-    separator, and none begins with an underscore or a dot, as the names of our own files do.
+    An id of lower-case letters, digits, hyphens, underscores and inner dots is used as it is. Any other id, or a longer
+    one, becomes a readable beginning and 32 digits of its SHA-256: ``Batch 7`` becomes ``batch-7.b66f...``. So names
+    differ even if a file system ignores case or normalises Unicode. They contain no separator, and do not begin with an
+    underscore or a dot, as the names of our own files do.
 
-    :param identifier: the id, as the vendor has it
+    :param identifier: the vendor's id
     """
     if _PLAIN.fullmatch(identifier) and not _OURS.fullmatch(identifier):
         return identifier

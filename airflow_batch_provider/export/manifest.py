@@ -1,4 +1,4 @@
-"""The manifest: what an export contains. It is written last; without it there is no export."""
+"""The manifest, which describes an export. It is written last; without it there is no export."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Part(msgspec.Struct, frozen=True):
 
     :param path: its name in the destination
     :param rows: the number of its rows
-    :param bytes: its size
-    :param sha256: the digest of its bytes
+    :param bytes: its size in bytes
+    :param sha256: the SHA-256 of its bytes, in hexadecimal
     """
 
     path: str
@@ -59,11 +59,11 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Files(msgspec.Struct, frozen=True):
-    """The files beside the parts; the rows name each of them.
+    """The files of an export of results; each is listed in its row.
 
-    :param count: how many there are
-    :param bytes: the sum of their sizes
-    :param path: the folder that they are in, if there are any
+    :param count: the number of files
+    :param bytes: the sum of their sizes in bytes
+    :param path: their folder, if there are any
     """
 
     count: Count = 0
@@ -81,10 +81,7 @@ class Files(msgspec.Struct, frozen=True):
 
 
 class TaskRun(msgspec.Struct, frozen=True):
-    """The Airflow task run that makes an export; everything is None if there is none.
-
-    The number of the try is not part of what it exports.
-    """
+    """The Airflow task run that makes an export; all fields are None without one."""
 
     dag_id: str | None = None
     task_id: str | None = None
@@ -95,14 +92,39 @@ class TaskRun(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of ``_MANIFEST.json``, in its order. Times are ISO 8601 UTC.
+    """The content of ``_MANIFEST.json``, in this order. Times are ISO 8601 in UTC.
 
-    ``drift`` says why rows may be missing: ``on_drift="warn"`` let that pass, or the vendor calls its total an
-    estimate; ``unexpected_values`` counts, by documented field, values of another type than documented, which CSV and
-    Parquet have in ``_extra`` only; Parquet names nested fields with a dotted path.
-    ``files``, ``outcomes`` and ``requests`` are of exports of results; the outcomes add up to the rows.
-    ``source_version`` is of exports of one batch: the state that it had before the rows were read, and after; null if
-    it changed meanwhile. ``map_index`` and ``try_number`` are there if Airflow said them.
+    :param version: the version of the manifest's form
+    :param export_id: the id of the export
+    :param listing: the name of the listing or of the results, such as ``talkifai.batch_jobs``
+    :param params: the parameters of the task
+    :param format: ``jsonl``, ``csv`` or ``parquet``
+    :param compression: ``gzip``, ``zstd`` or null
+    :param rows: the number of rows
+    :param bytes: the size of all parts in bytes
+    :param parts: the parts, in order
+    :param files: the files of results
+    :param outcomes: the number of items by outcome, for results; they add up to ``rows``
+    :param source_version: the state of the batch, for exports of one batch; null if it changed during the export
+    :param status_counts: the number of rows by the vendor's status
+    :param pages: the number of pages read
+    :param duplicates_dropped: the number of rows that were read again and left out
+    :param passes: how often the listing was read
+    :param reported_total: the largest total that the vendor reported, or null
+    :param resumed: whether the export resumed where an earlier try ended
+    :param replaces: the parts, and folders of files, that this export replaced
+    :param started_at: the time at which the export began
+    :param finished_at: the time at which reading ended
+    :param dag_id: the DAG of the task
+    :param task_id: the task
+    :param run_id: the DAG run
+    :param logical_date: the logical date of the run, or null
+    :param drift: the reason why rows may be missing, or null
+    :param unexpected_values: the number of values of an undocumented type, by field; CSV and Parquet have them in
+        ``_extra``
+    :param requests: the number of requests, for results
+    :param map_index: the map index of the task, if Airflow reports it
+    :param try_number: the number of the try, if Airflow reports it
     """
 
     version: int = VERSION
@@ -150,7 +172,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return codec.encode(self, indent=1) + b"\n"
 
     def summary(self, destination: str) -> dict[str, Any]:
-        """Return what a task passes on: small, JSON, no secret.
+        """Return the summary that a task returns: small, JSON, without secrets.
 
         :param destination: where the export is
         """
@@ -205,7 +227,7 @@ def read_manifest(content: bytes) -> Manifest:
 
 
 def load_manifest(store: Store) -> tuple[Content, Manifest] | None:
-    """Read the manifest that lies at a destination, and return its bytes too; None if there is none.
+    """Read the manifest at a destination, and return its bytes too; None if there is none.
 
     :raises UnreadableError: it is not one of ours
     """

@@ -266,7 +266,7 @@ def _leave(store: Store, staging: Staging, current: Manifest) -> Manifest:
 
 
 def _at(names: Iterable[str], places: Sequence[str]) -> set[str]:
-    """Return the files that are named, or lie in a folder that is.
+    """Return the files that are named, or are in a folder that is.
 
     :param names: the files of the destination
     :param places: names of parts, and folders of files

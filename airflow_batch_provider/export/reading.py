@@ -1,4 +1,4 @@
-"""An export for other engines: the URIs of its parts, or all of it as an Arrow table."""
+"""Exports for other engines: the URIs of the parts, or an Arrow table."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def export_uris(destination: str | ObjectStoragePath, conn_id: str | None = None) -> list[str]:
-    """Return the URIs of an export's parts, in order, by its manifest.
+    """Return the URIs of the parts of an export, in order.
 
-    Rows of results name their files, which lie below the destination. The URIs name no Airflow connection, and nothing
-    in them is encoded. An export that replaces this one removes its parts.
+    They contain no Airflow connection, and are not percent-encoded. If another export replaces this one, its parts are
+    removed. Files of results are not included; their paths are in the rows.
 
     :param destination: the folder: a URI, an absolute local path, or an ``ObjectStoragePath``
-    :param conn_id: the Airflow connection for a URI that names none
+    :param conn_id: the id of the Airflow connection for a URI that contains none
     :raises DestinationError: the destination cannot be opened
-    :raises ExportDamagedError: there is no manifest, or none that can be read
+    :raises ExportDamagedError: there is no manifest, or it cannot be read
     """
     store = open_destination(destination, conn_id)
     return [store.uri_of(part.path) for part in PublishedExport(store).manifest.parts]
@@ -36,18 +36,18 @@ def export_uris(destination: str | ObjectStoragePath, conn_id: str | None = None
 def read_table(
     destination: str | ObjectStoragePath, conn_id: str | None = None, *, columns: Sequence[Column] | None = None
 ) -> pa.Table:
-    """Read an export as an Arrow table; each file is checked before it is used. Needs the extra ``parquet``.
+    """Read an export of any format as an Arrow table. Each file is checked first. It needs the extra ``parquet``.
 
-    The table has a column for each field that the vendor documents, of the documented type whatever the rows contain,
-    and ``_extra``: the same columns for every format, for columns of nulls and without rows.
+    The table has a column of the documented type for each field that the vendor documents, and ``_extra``. The columns
+    are the same for every format, and do not depend on the rows.
 
     :param destination: the folder: a URI, an absolute local path, or an ``ObjectStoragePath``
-    :param conn_id: the Airflow connection for a URI that names none
-    :param columns: the documented fields, if the listing is not one of this package's and the files are not Parquet
+    :param conn_id: the id of the Airflow connection for a URI that contains none
+    :param columns: the columns of a listing of another package; not needed for Parquet
     :raises DestinationError: the destination cannot be opened
-    :raises InvalidParameterError: a library that reads the files is not installed, or the columns are not known
-    :raises ExportDamagedError: what is there is not what was exported; says what is wrong
-    :raises ExportReplacedError: another export took its place meanwhile
+    :raises InvalidParameterError: a library is not installed, or the columns are not known
+    :raises ExportDamagedError: the export is damaged; the message lists the faults
+    :raises ExportReplacedError: another export replaced it in the meantime
     """
     Library("pyarrow", "parquet").require("read_table")
     export = PublishedExport(open_destination(destination, conn_id))

@@ -27,7 +27,7 @@ class Stats:
     :param total: how many rows the vendor reports
     :param statuses: rows by the vendor's status word, as it may be shown
     :param passes: how often the listing was read
-    :param doubt: why rows may be missing all the same
+    :param doubt: why rows may be missing nevertheless
     :param outcomes: items by what became of them, if the rows are results
     :param requests: how many requests it took
     """

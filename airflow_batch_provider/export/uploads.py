@@ -11,7 +11,7 @@ from contextlib import suppress
 class Uploads:
     """Finishes files while the next one is filled; never more than one at a time, so that memory stays bounded.
 
-    :param beside: whether that pays: a local file is finished in no time, so that is done at once
+    :param beside: whether that pays: a local file is finished in no time, so that is done immediately
     """
 
     def __init__(self, beside: bool) -> None:

@@ -1,4 +1,4 @@
-"""Reads an export back, or verifies it: each file is compared with the manifest before any of its rows is used."""
+"""Reads and verifies exports. Each file is compared with the manifest before any of its rows is used."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _FINDINGS_SAID = 20
 
 
 def read_export(destination: str | ObjectStoragePath, conn_id: str | None = None) -> Iterator[dict[str, Any]]:
-    """Read the rows of an export, in order; each file is checked before the first of its rows is given.
+    """Yield the rows of an export in order. Each file is checked before its first row.
 
-    JSONL rows are the vendor's objects. Parquet rows hold Python values by column, CSV rows text, with None for null.
-    A file at a time is kept in the temporary folder, nothing but a few rows in memory.
+    Rows of JSONL are the vendor's objects. Rows of Parquet have Python values by column, rows of CSV have text, or None
+    for null. It keeps one file at a time in the temporary folder, and a few rows in memory.
 
     :param destination: the folder: a URI, an absolute local path, or an ``ObjectStoragePath``
-    :param conn_id: the Airflow connection for a URI that names none
+    :param conn_id: the id of the Airflow connection for a URI that contains none
     :raises DestinationError: the destination cannot be opened
-    :raises InvalidParameterError: the library that reads its files is not installed
-    :raises ExportDamagedError: what is there is not what was exported; says what is wrong
-    :raises ExportReplacedError: another export took its place meanwhile; what was given so far is of the one before
+    :raises InvalidParameterError: the library that reads the format is not installed
+    :raises ExportDamagedError: the export is damaged; the message lists the faults
+    :raises ExportReplacedError: another export replaced it in the meantime; the rows so far are of the previous one
     """
     export = PublishedExport(open_destination(destination, conn_id))
     export.check_sums()
@@ -52,17 +52,17 @@ def read_export(destination: str | ObjectStoragePath, conn_id: str | None = None
 
 
 def verify_export(destination: str | ObjectStoragePath, conn_id: str | None = None) -> Manifest:
-    """Check that an export is whole: every file's size, SHA-256 and number of rows, and no file that is not its own.
+    """Check an export: the size, SHA-256 and number of rows of every file, and that no other files are there.
 
-    Of results, the files that the rows name too.
+    For results, it also checks the files in the rows.
 
     :param destination: the folder: a URI, an absolute local path, or an ``ObjectStoragePath``
-    :param conn_id: the Airflow connection for a URI that names none
+    :param conn_id: the id of the Airflow connection for a URI that contains none
     :return: the manifest
     :raises DestinationError: the destination cannot be opened
-    :raises InvalidParameterError: the library that reads its files is not installed
-    :raises ExportDamagedError: what is there is not what was exported; says everything that is wrong
-    :raises ExportReplacedError: another export took its place meanwhile
+    :raises InvalidParameterError: the library that reads the format is not installed
+    :raises ExportDamagedError: the export is damaged; the message lists the faults
+    :raises ExportReplacedError: another export replaced it in the meantime
     """
     export = PublishedExport(open_destination(destination, conn_id))
     export.verify()
@@ -92,10 +92,10 @@ def _damaged(store: Store, findings: Sequence[str]) -> ExportDamagedError:
 
 
 class PublishedExport:
-    """The export that a manifest describes, as it was when this was created.
+    """The export that a manifest describes, at the time when this object was created.
 
-    :param store: where it lies
-    :raises ExportDamagedError: there is no manifest, or none that can be read
+    :param store: the destination
+    :raises ExportDamagedError: there is no manifest, or it cannot be read
     """
 
     def __init__(self, store: Store) -> None:
@@ -112,13 +112,13 @@ class PublishedExport:
         """Check the manifest against itself, and that its parts can be read here.
 
         :raises ExportDamagedError: its numbers contradict each other
-        :raises InvalidParameterError: the library that reads its files is not installed
+        :raises InvalidParameterError: the library that reads the format is not installed
         """
         require_library(self.manifest.format, self.manifest.compression)
         self._raise(self._sums())
 
     def verify(self) -> None:
-        """Check everything. See :func:`verify_export`."""
+        """Check everything that :func:`verify_export` checks."""
         require_library(self.manifest.format, self.manifest.compression)
         findings = self._sums()
         files, outcomes = NamedFiles(), Counter[str]()
@@ -135,7 +135,7 @@ class PublishedExport:
         self._raise(findings)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows. See :func:`read_export`."""
+        """Yield the rows, as :func:`read_export` does."""
         for part in self.manifest.parts:
             with self._spooled(part) as (file, findings):
                 self._raise(findings)
@@ -147,7 +147,7 @@ class PublishedExport:
         return iter_rows(file, self.manifest.format, self.manifest.compression)
 
     def table(self, columns: Sequence[Column]) -> pa.Table:
-        """Return the rows as a table. See :func:`~.reading.read_table`."""
+        """Return the rows as a table, as :func:`~.reading.read_table` does."""
         import pyarrow as pa
 
         from airflow_batch_provider.formats.arrow import schema_of

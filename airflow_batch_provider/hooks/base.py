@@ -1,4 +1,4 @@
-"""What the hooks of all vendors share: connection, checks, listings."""
+"""What the hooks of all vendors share: the connection, checks and listings."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PAGE_SIZE = "page_size"
 
 
 class BatchApiHook(BaseHook):
-    """A vendor's API over an Airflow connection, which is read when it is first needed.
+    """A vendor's API with an Airflow connection, which is read when it is first needed.
 
     Subclasses name the vendor and the listing that tests a connection, and offer the vendor's endpoints as
     methods.
@@ -93,11 +93,11 @@ class BatchApiHook(BaseHook):
         return read_extras(self.vendor, self._connection_id, self._connection.extra_dejson)
 
     def use_connection(self, connection: Connection, saved_extras: Mapping[str, Any]) -> None:
-        """Use a connection that was read already: in an event loop it is read without blocking.
+        """Use a connection that was read already, such as in an event loop without blocking.
 
         :param connection: the Airflow connection
-        :param saved_extras: its extras, as they were saved
-        :raises ConnectionSettingsError: it is another vendor's, an extra is unknown, or not of its type
+        :param saved_extras: its extras as they are stored
+        :raises ConnectionSettingsError: it is another vendor's, or has an unknown extra or one of the wrong type
         """
         self._check(connection)
         self._connection = connection
@@ -111,13 +111,13 @@ class BatchApiHook(BaseHook):
         return Client(self.vendor, read_settings(self.vendor, self._connection, self._extras))
 
     def get_conn(self) -> Client:
-        """Return the client of the connection. Operators, sensors and the triggerer all get theirs here."""
+        """Return the client of the connection. Operators, sensors and the triggerer all use it."""
         return self._client
 
     def connect(self) -> Client:
         """Return the client, as :meth:`get_conn` makes it.
 
-        :raises TransientError: an overriding ``get_conn`` failed in a way of its own, as by a token server that is away
+        :raises TransientError: an overridden ``get_conn`` raised another error, such as for a token server that is down
         """
         try:
             return self.get_conn()
@@ -133,11 +133,11 @@ class BatchApiHook(BaseHook):
     def fill(
         self, endpoint: Endpoint | Results | Submission, values: Mapping[str, Any], *, may_lack: bool = False
     ) -> dict[str, Any]:
-        """Check values and fill them up from the connection's extras.
+        """Check values, and add missing ones from the connection's extras.
 
-        :param endpoint: what they are for
-        :param values: its parameters by our names; None counts as not given
-        :param may_lack: whether a value that the vendor needs may be missing
+        :param endpoint: the endpoint
+        :param values: its parameters by our names; None counts as missing
+        :param may_lack: whether a required value may be missing
         :raises InvalidParameterError: a value is not allowed, or one is missing
         """
         self._object_to(endpoint, first_violation(endpoint.parameters, values))
@@ -151,14 +151,14 @@ class BatchApiHook(BaseHook):
         return filled
 
     def request_for(self, endpoint: Endpoint, values: Mapping[str, Any]) -> Request:
-        """Return the request for values, checked and filled up as :meth:`fill` does it."""
+        """Return the request for values after :meth:`fill`."""
         return endpoint.request(self.fill(endpoint, values))
 
     def listing_scope(self, kind: BatchKind, values: Mapping[str, Any]) -> dict[str, str]:
-        """Return where to look for batches of a kind, filled up from the connection.
+        """Return the scope of a listing of batches (such as the project), with missing values from the connection.
 
         :param kind: the kind of batch
-        :param values: what a task says, by the names of ``kind.scope``
+        :param values: the task's values by the names of ``kind.scope``
         """
         filled = self.fill(kind.listing, values, may_lack=kind.single is not None)
         return {name: value for name, value in kind.listing.given(filled).items() if name in kind.scope}
@@ -177,15 +177,15 @@ class BatchApiHook(BaseHook):
         self._object_to(endpoint, missing)
 
     def read_pages(self, listing: Listing, request: Request, **options: Any) -> Iterator[NewRows]:
-        """Read a listing page by page; see :func:`airflow_batch_provider.listing.pages.read_pages`."""
+        """Read a listing page by page, with the options of :func:`airflow_batch_provider.listing.pages.read_pages`."""
         from airflow_batch_provider.listing.pages import read_pages
 
         return read_pages(self.connect(), listing, request, **options)
 
     def iter_listing(self, listing: Listing, **values: Any) -> Documents:
-        """Yield the vendor's own objects, unchanged; values are checked at once, pages are read as they are needed.
+        """Return an iterator of the vendor's objects; values are checked now, pages are read when they are needed.
 
-        :param listing: what to list
+        :param listing: the listing
         :param values: its parameters
         """
         from airflow_batch_provider.listing.pages import documents
@@ -194,10 +194,10 @@ class BatchApiHook(BaseHook):
         return (document for page in pages for document in documents(page.rows))
 
     def iter_results(self, results: Results, *, takes_unfinished: bool = False, **values: Any) -> Documents:
-        """Yield what became of each item of a batch, without files; see ``operators/results.py`` for the rows.
+        """Yield the results of a batch, a row for each item, without files.
 
-        :param results: what to read
-        :param takes_unfinished: whether to take what is there of a batch that is not finished
+        :param results: the results
+        :param takes_unfinished: whether to read a batch that is not finished
         :param values: its parameters
         """
         from airflow_batch_provider.listing.file_sink import NoFiles
@@ -226,26 +226,26 @@ class BatchApiHook(BaseHook):
     def get_resource(self, resource: Resource, **values: Any) -> dict[str, Any]:
         """Return one object of the vendor, unchanged.
 
-        :param resource: what to read
+        :param resource: the resource
         :param values: its parameters
         """
         return self.connect().send(self.request_for(resource, values), resource.read)
 
     def act(self, resource: Resource, parts: tuple[Part, ...] = (), **values: Any) -> dict[str, Any]:
-        """Have the vendor make or change something, and return its answer, unchanged.
+        """Send a request that creates or changes something, and return the vendor's answer.
 
-        What creates is sent once: after a failure that leaves open whether it took effect, it is not sent again.
+        A request that creates something is sent once: if its answer is lost, it is not sent again.
 
-        :param resource: what to call
+        :param resource: the resource
         :param parts: the parts of a multipart body
         :param values: its parameters
-        :raises AmbiguousRequestError: it may have taken effect, or not
+        :raises AmbiguousRequestError: the answer was lost, so the request may or may not have taken effect
         """
         request = resource.request(self.fill(resource, values), parts=parts)
         return self.connect().send(request, resource.read)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Read one page of the probe and return whether it worked; Airflow's UI and CLI call this."""
+        """Send one small request, as a test of the connection, and return whether it worked and a message."""
         smallest = {parameter.name: 1 for parameter in self.probe.parameters if parameter.name == PAGE_SIZE}
         try:
             filled = self.fill(self.probe, smallest, may_lack=True)

@@ -1,4 +1,4 @@
-"""LlamaCloud: v2 batches, batch processing jobs of the v1 beta, their results, and directories."""
+"""LlamaCloud: batches (v2), batch processing jobs (v1 beta), their results, and directories."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class LlamaCloudHook(BatchApiHook):
     """LlamaCloud document processing.
 
-    ``project_id`` and ``organization_id`` left out are those of the connection, else the key's own.
+    ``project_id`` and ``organization_id`` default to those of the connection, otherwise to those of the API key.
 
-    :param llamacloud_conn_id: the Airflow connection, of type ``llamacloud``; its password is the API key
+    :param llamacloud_conn_id: the id of the Airflow connection, of type ``llamacloud``, whose password is the API key
     """
 
     vendor = llamacloud.VENDOR
@@ -51,15 +51,16 @@ class LlamaCloudHook(BatchApiHook):
         organization_id: str | None = None,
         page_size: int | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Yield v2 batches.
+        """Yield batches (v2).
 
-        :param status: only those in this state: ``PENDING``, ``THROTTLED``, ``RUNNING``, ``COMPLETED``, ``FAILED``
-            or ``CANCELLED``
-        :param source_directory_id: only those of this directory
-        :param created_at_on_or_after: only those created then or later; a datetime or ISO 8601, UTC if it says nothing
-        :param created_at_on_or_before: only those created then or earlier
-        :param project_id: the project
-        :param organization_id: the organization
+        :param status: list only those with this status: ``PENDING``, ``THROTTLED``, ``RUNNING``, ``COMPLETED``,
+            ``FAILED`` or ``CANCELLED``
+        :param source_directory_id: list only batches of the directory with this id
+        :param created_at_on_or_after: list only batches created at this time or later: a datetime, or ISO 8601; UTC if
+            it has no time zone
+        :param created_at_on_or_before: list only batches created at this time or earlier
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
         :param page_size: rows per request, 1 to 100 (default)
         """
         return self.iter_listing(
@@ -81,12 +82,12 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> dict[str, Any]:
-        """Return a v2 batch.
+        """Return a batch (v2).
 
-        :param batch_id: the batch
-        :param expand_results: whether to ask for ``results``, the job or the error of each file
-        :param project_id: the project
-        :param organization_id: the organization
+        :param batch_id: the id of the batch
+        :param expand_results: whether to include ``results``, the job or the error of each file; default: false
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
         """
         return self.get_resource(
             llamacloud.BATCH,
@@ -107,16 +108,16 @@ class LlamaCloudHook(BatchApiHook):
         limit: int | None = None,
         offset: int | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Yield batch processing jobs (v1 beta); neither ``total_size`` nor ``next_page_token`` ends the listing.
+        """Yield batch processing jobs (v1 beta), all of them even if the vendor reports no total.
 
-        :param directory_id: only those of this directory
-        :param job_type: only ``parse``, ``extract`` or ``classify``
-        :param status: only those in this state: ``pending``, ``running``, ``dispatched``, ``completed``, ``failed``
-            or ``cancelled``
-        :param project_id: the project
-        :param organization_id: the organization
-        :param limit: rows per request, 1 to 1000 (default); not a limit of the whole
-        :param offset: how many rows to leave out at the beginning, 0 by default
+        :param directory_id: list only jobs of the directory with this id
+        :param job_type: list only jobs of this type: ``parse``, ``extract`` or ``classify``
+        :param status: list only those with this status: ``pending``, ``running``, ``dispatched``, ``completed``,
+            ``failed`` or ``cancelled``
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :param limit: rows per request, 1 to 1,000 (default); not a limit of the listing
+        :param offset: the number of rows to skip at the beginning; default: 0
         """
         return self.iter_listing(
             llamacloud.BATCH_PROCESSING_JOBS,
@@ -132,11 +133,11 @@ class LlamaCloudHook(BatchApiHook):
     def get_batch_processing_job(
         self, job_id: str, *, project_id: str | None = None, organization_id: str | None = None
     ) -> dict[str, Any]:
-        """Return a batch processing job (v1 beta): ``{"job": ..., "progress_percentage": ...}``, nested as it comes.
+        """Return a batch processing job (v1 beta) unchanged: ``{"job": ..., "progress_percentage": ...}``.
 
-        :param job_id: the job
-        :param project_id: the project
-        :param organization_id: the organization
+        :param job_id: the id of the job
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
         """
         return self.get_resource(
             llamacloud.BATCH_PROCESSING_JOB, job_id=job_id, project_id=project_id, organization_id=organization_id
@@ -150,16 +151,16 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Yield what became of each file of a v2 batch, as rows with ``outcome``, ``error``, ``item`` and ``result``.
+        """Yield the results of a batch (v2): a row for each file with ``outcome``, ``error``, ``item`` and ``result``.
 
-        ``item`` has the file in its directory too, as ``directory_file``. Contents of parse jobs are files, which
-        ``LlamaCloudExportBatchResultsOperator`` fetches.
+        ``item`` contains the file's entry in its directory as ``directory_file``. Contents of parse jobs are files,
+        which only ``LlamaCloudExportBatchResultsOperator`` downloads.
 
-        :param batch_id: the batch
-        :param unfinished: whether to take what is there of a batch that is not finished
-        :param project_id: the project
-        :param organization_id: the organization
-        :raises BatchUnfinishedError: it is not
+        :param batch_id: the id of the batch
+        :param unfinished: whether to read a batch that is not finished; by default it is an error
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :raises BatchUnfinishedError: it is not finished
         """
         return self.iter_results(
             llamacloud_results.RESULTS,
@@ -177,12 +178,13 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> dict[str, Any]:
-        """Return a parse job, ``{"job": ..., ...}``, with the contents that are asked for.
+        """Return a parse job, ``{"job": ..., ...}``, with the contents in ``expand``.
 
-        :param job_id: the job
-        :param expand: what to add, such as ``markdown_full``, ``text_full``, ``items``, ``metadata`` or ``usage``
-        :param project_id: the project
-        :param organization_id: the organization
+        :param job_id: the id of the job
+        :param expand: the contents to include, such as ``markdown_full``, ``text_full``, ``items``, ``metadata`` or
+            ``usage``
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
         """
         return self.get_resource(
             llamacloud.PARSE_JOB,
@@ -195,11 +197,11 @@ class LlamaCloudHook(BatchApiHook):
     def get_extract_result(
         self, job_id: str, *, project_id: str | None = None, organization_id: str | None = None
     ) -> dict[str, Any]:
-        """Return an extract job with ``extract_result`` and ``extract_metadata``; whole numbers are exact.
+        """Return an extract job with ``extract_result`` and ``extract_metadata``; integers are exact.
 
-        :param job_id: the job
-        :param project_id: the project
-        :param organization_id: the organization
+        :param job_id: the id of the job
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
         """
         return self.get_resource(
             llamacloud.EXTRACT_JOB,
@@ -220,11 +222,11 @@ class LlamaCloudHook(BatchApiHook):
     ) -> Iterator[dict[str, Any]]:
         """Yield the items of a batch processing job (v1 beta).
 
-        :param job_id: the job
-        :param project_id: the project
-        :param organization_id: the organization
-        :param limit: rows per request, 1 to 1000 (default); not a limit of the whole
-        :param offset: how many rows to leave out at the beginning, 0 by default
+        :param job_id: the id of the job
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :param limit: rows per request, 1 to 1,000 (default); not a limit of the listing
+        :param offset: the number of rows to skip at the beginning; default: 0
         """
         return self.iter_listing(
             llamacloud.BATCH_PROCESSING_ITEMS,
@@ -243,13 +245,13 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Yield what became of each item of a batch processing job (v1 beta); otherwise as for v2 batches.
+        """Yield the results of a batch processing job (v1 beta): rows like those of :meth:`iter_batch_results`.
 
-        :param job_id: the job
-        :param unfinished: whether to take what is there of a job that is not finished
-        :param project_id: the project
-        :param organization_id: the organization
-        :raises BatchUnfinishedError: it is not
+        :param job_id: the id of the job
+        :param unfinished: whether to read a job that is not finished; by default it is an error
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :raises BatchUnfinishedError: it is not finished
         """
         return self.iter_results(
             llamacloud_results.PROCESSING_JOB_RESULTS,
@@ -269,10 +271,10 @@ class LlamaCloudHook(BatchApiHook):
     ) -> Iterator[dict[str, Any]]:
         """Yield directories.
 
-        :param name: only those of this name; whether a part of it is enough is not documented
-        :param include_deleted: also those that were deleted
-        :param project_id: the project
-        :param organization_id: the organization
+        :param name: list only directories with this name; the vendor does not document whether a part is enough
+        :param include_deleted: whether to list deleted ones too; default: false
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
         """
         return self.iter_listing(
             llamacloud_directories.DIRECTORIES,
@@ -293,11 +295,11 @@ class LlamaCloudHook(BatchApiHook):
     ) -> Iterator[dict[str, Any]]:
         """Yield the files of a directory.
 
-        :param directory_id: the directory
-        :param unique_id: only the file with this ``unique_id``
-        :param include_deleted: also those that were deleted
-        :param project_id: the project
-        :param organization_id: the organization
+        :param directory_id: the id of the directory
+        :param unique_id: list only the file with this ``unique_id``
+        :param include_deleted: whether to list deleted ones too; default: false
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
         """
         return self.iter_listing(
             llamacloud.DIRECTORY_FILES,
@@ -317,14 +319,14 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> dict[str, Any]:
-        """Create a directory, and return it. It is sent once.
+        """Create a directory and return it. The request is sent once.
 
-        :param name: its name
-        :param type: ``user`` (default), or ``ephemeral`` for one that expires
-        :param description: what it is for
-        :param project_id: the project
-        :param organization_id: the organization
-        :raises AmbiguousRequestError: it is not known whether it was created
+        :param name: the name of the directory
+        :param type: ``user`` (default), or ``ephemeral`` for a directory that expires
+        :param description: the description of the directory
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :raises AmbiguousRequestError: the answer was lost, so it may or may not exist
         """
         return self.act(
             llamacloud_directories.CREATE_DIRECTORY,
@@ -346,16 +348,16 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> dict[str, Any]:
-        """Upload a file to a directory, streamed, and return the directory's file. It is sent once.
+        """Upload a file to a directory, streamed, and return its entry. The request is sent once.
 
-        :param directory_id: the directory
+        :param directory_id: the id of the directory
         :param file: a local path, a URI, or an ``ObjectStoragePath``
-        :param unique_id: what it is known by in the directory; the vendor takes its name if left out
-        :param display_name: what people call it; its name if left out
-        :param metadata: your own facts on it: texts, numbers, true and false
-        :param project_id: the project
-        :param organization_id: the organization
-        :raises AmbiguousRequestError: it is not known whether it was uploaded
+        :param unique_id: an id that is unique in the directory; default: the vendor uses the file's name
+        :param display_name: the name to show; default: the file's name
+        :param metadata: your own data about the file: a dict of texts, numbers and booleans
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :raises AmbiguousRequestError: the answer was lost, so it may or may not be there
         """
         parts = llamacloud_directories.upload_parts(
             *_opened(file), unique_id=unique_id, display_name=display_name, metadata=metadata
@@ -377,16 +379,16 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> dict[str, Any]:
-        """Upload a file that is in no directory, streamed, and return it with its ``id``. It is sent once.
+        """Upload a file without a directory, streamed, and return it with its ``id``. The request is sent once.
 
         :param file: a local path, a URI, or an ``ObjectStoragePath``
-        :param purpose: what it is for, which decides how long it is kept: ``user_data``, ``parse``, ``extract``,
-            ``classify``, ``split``, ``sheet`` or ``agent_app``
-        :param external_file_id: your own id, by which it can be listed
-        :param project_id: the project
-        :param organization_id: the organization
-        :raises InvalidParameterError: the purpose is another word
-        :raises AmbiguousRequestError: it is not known whether it was uploaded
+        :param purpose: the purpose, which decides how long the vendor keeps the file: ``user_data``, ``parse``,
+            ``extract``, ``classify``, ``split``, ``sheet`` or ``agent_app``
+        :param external_file_id: your own id, by which the file can be listed
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :raises InvalidParameterError: ``purpose`` is not one of these
+        :raises AmbiguousRequestError: the answer was lost, so it may or may not be there
         """
         if purpose not in llamacloud_directories.PURPOSES:
             violation = Violation("purpose", purpose, Choice(llamacloud_directories.PURPOSES).allowed)
@@ -408,16 +410,16 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> dict[str, Any]:
-        """Put a file that LlamaCloud has already into a directory, and return the directory's file. It is sent once.
+        """Add an uploaded file to a directory, and return its entry. The request is sent once.
 
-        :param directory_id: the directory
-        :param file_id: the file
-        :param unique_id: what it is known by in the directory
-        :param display_name: what people call it
-        :param metadata: your own facts on it
-        :param project_id: the project
-        :param organization_id: the organization
-        :raises AmbiguousRequestError: it is not known whether it was added
+        :param directory_id: the id of the directory
+        :param file_id: the id of the file
+        :param unique_id: an id that is unique in the directory
+        :param display_name: the name to show
+        :param metadata: your own data about the file
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :raises AmbiguousRequestError: the answer was lost, so it may or may not be there
         """
         return self.act(
             llamacloud_directories.ADD_FILE,
@@ -438,12 +440,12 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> dict[str, Any]:
-        """Save a configuration, in place of the one with its name and product type, and return it with its ``id``.
+        """Save a configuration and return it with its ``id``; it replaces one with the same name and product type.
 
-        :param name: its name
-        :param parameters: its content, with ``product_type`` such as ``parse_v2`` or ``extract_v2``
-        :param project_id: the project
-        :param organization_id: the organization
+        :param name: the name of the configuration
+        :param parameters: the content, with ``product_type`` such as ``parse_v2`` or ``extract_v2``
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
         """
         return self.act(
             llamacloud_directories.SAVE_CONFIGURATION,
@@ -462,16 +464,16 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> dict[str, Any]:
-        """Create a batch (v2) of all files of a directory, and return it. It is sent once; the batch runs immediately.
+        """Create a batch (v2) of all files of a directory and return it; it starts now. The request is sent once.
 
-        ``LlamaCloudRunBatchOperator`` makes sure that a piece of work is paid once, which this does not.
+        It does not look for an existing batch, unlike ``LlamaCloudRunBatchOperator``.
 
-        :param source_directory_id: the directory
+        :param source_directory_id: the id of the directory
         :param job_type: ``parse_v2`` or ``extract_v2``
-        :param configuration_id: the saved configuration, or a preset
-        :param project_id: the project
-        :param organization_id: the organization
-        :raises AmbiguousRequestError: it is not known whether the batch was created
+        :param configuration_id: the id of a saved configuration, or a preset
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :raises AmbiguousRequestError: the answer was lost, so the batch may or may not exist
         """
         return self.act(
             llamacloud.CREATE_BATCH,
@@ -485,12 +487,12 @@ class LlamaCloudHook(BatchApiHook):
     def cancel_batch(
         self, batch_id: str, *, project_id: str | None = None, organization_id: str | None = None
     ) -> dict[str, Any]:
-        """Cancel a batch (v2), and return it; it is cancelled a little later, and finished files keep their results.
+        """Cancel a batch (v2) and return it. It ends a little later, and finished files keep their results.
 
-        :param batch_id: the batch
-        :param project_id: the project
-        :param organization_id: the organization
-        :raises RequestRefusedError: it has ended already
+        :param batch_id: the id of the batch
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :raises RequestRefusedError: it has ended
         """
         return self.act(
             llamacloud.CANCEL_BATCH, batch_id=batch_id, project_id=project_id, organization_id=organization_id
@@ -504,13 +506,13 @@ class LlamaCloudHook(BatchApiHook):
         project_id: str | None = None,
         organization_id: str | None = None,
     ) -> dict[str, Any]:
-        """Create a batch processing job (v1 beta) of all files of a directory, and return it. It is sent once.
+        """Create a batch processing job (v1 beta) of all files of a directory and return it. The request is sent once.
 
-        :param directory_id: the directory
-        :param job_config: what to do, as the vendor takes it
-        :param project_id: the project
-        :param organization_id: the organization
-        :raises AmbiguousRequestError: it is not known whether the job was created
+        :param directory_id: the id of the directory
+        :param job_config: the configuration of the job in the vendor's form
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :raises AmbiguousRequestError: the answer was lost, so the job may or may not exist
         """
         return self.act(
             llamacloud.CREATE_BATCH_PROCESSING_JOB,
@@ -523,12 +525,12 @@ class LlamaCloudHook(BatchApiHook):
     def cancel_batch_processing_job(
         self, job_id: str, *, project_id: str | None = None, organization_id: str | None = None
     ) -> dict[str, Any]:
-        """Cancel a batch processing job (v1 beta), and return the vendor's answer.
+        """Cancel a batch processing job (v1 beta) and return the vendor's answer.
 
-        :param job_id: the job
-        :param project_id: the project
-        :param organization_id: the organization
-        :raises RequestRefusedError: it has ended already
+        :param job_id: the id of the job
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
+        :raises RequestRefusedError: it has ended
         """
         return self.act(
             llamacloud.CANCEL_BATCH_PROCESSING_JOB,
@@ -540,11 +542,11 @@ class LlamaCloudHook(BatchApiHook):
     def cancel_parse_job(
         self, job_id: str, *, project_id: str | None = None, organization_id: str | None = None
     ) -> dict[str, Any]:
-        """Cancel one parse job, as of one file of a batch, and return the vendor's answer.
+        """Cancel a parse job, such as that of one file of a batch, and return the vendor's answer.
 
-        :param job_id: the job
-        :param project_id: the project
-        :param organization_id: the organization
+        :param job_id: the id of the job
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
         """
         return self.act(
             llamacloud.CANCEL_PARSE_JOB, job_id=job_id, project_id=project_id, organization_id=organization_id
@@ -553,11 +555,11 @@ class LlamaCloudHook(BatchApiHook):
     def cancel_extract_job(
         self, job_id: str, *, project_id: str | None = None, organization_id: str | None = None
     ) -> dict[str, Any]:
-        """Cancel one extract job, as of one file of a batch, and return the vendor's answer.
+        """Cancel an extract job, such as that of one file of a batch, and return the vendor's answer.
 
-        :param job_id: the job
-        :param project_id: the project
-        :param organization_id: the organization
+        :param job_id: the id of the job
+        :param project_id: the id of the project
+        :param organization_id: the id of the organization
         """
         return self.act(
             llamacloud.CANCEL_EXTRACT_JOB, job_id=job_id, project_id=project_id, organization_id=organization_id

@@ -14,9 +14,9 @@ from airflow_batch_provider.vendors import playment, playment_results
 class PlaymentHook(BatchApiHook):
     """TELUS International (Playment, GT Studio) annotation projects.
 
-    Each method takes ``project_id=None`` for the project of the connection.
+    With ``project_id=None``, each method uses the project of the connection.
 
-    :param playment_conn_id: the Airflow connection, of type ``playment``; its password is the API key
+    :param playment_conn_id: the id of the Airflow connection, of type ``playment``, whose password is the API key
     """
 
     vendor = playment.VENDOR
@@ -35,32 +35,32 @@ class PlaymentHook(BatchApiHook):
         self.playment_conn_id = playment_conn_id
 
     def iter_batches(self, project_id: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the batches of a project. The vendor gives them all in one answer.
+        """Yield the batches of a project. The vendor sends them all in one answer.
 
-        :param project_id: the project
+        :param project_id: the id of the project
         """
         return self.iter_listing(playment.BATCHES, project_id=project_id)
 
     def iter_batch_jobs(self, project_id: str | None, batch_id: str) -> Iterator[dict[str, Any]]:
-        """Yield the jobs of a batch, 100 per request; the vendor knows no other page size.
+        """Yield the jobs of a batch, 100 per request, which the vendor has fixed.
 
-        :param project_id: the project that has the batch
-        :param batch_id: the batch
+        :param project_id: the id of its project
+        :param batch_id: the id of the batch
         """
         return self.iter_listing(playment.BATCH_JOBS, project_id=project_id, batch_id=batch_id)
 
     def get_project(self, project_id: str | None = None) -> dict[str, Any]:
-        """Return a project's details: name, kind of data, batches.
+        """Return the details of a project: name, kind of data, batches.
 
-        :param project_id: the project
+        :param project_id: the id of the project
         """
         return self.get_resource(playment.PROJECT, project_id=project_id)
 
     def get_batch(self, project_id: str | None, batch_id: str) -> dict[str, Any]:
-        """Return a batch with its status and counters, from the details of its project: the vendor has no other place.
+        """Return a batch with its status and counters, from the details of its project.
 
-        :param project_id: the project that has the batch
-        :param batch_id: the batch
+        :param project_id: the id of its project
+        :param batch_id: the id of the batch
         :raises NotFoundError: the project has no such batch
         """
         self.request_for(playment.BATCH_JOBS, {"project_id": project_id, "batch_id": batch_id})
@@ -74,37 +74,37 @@ class PlaymentHook(BatchApiHook):
         )
 
     def get_job_result(self, project_id: str | None, job_id: str) -> dict[str, Any]:
-        """Return a job with its ``result``, the address of the annotations; empty until the job is completed.
+        """Return a job with its ``result``, the URL of the annotations, which is empty until the job is completed.
 
-        :param project_id: the project that has the job
-        :param job_id: the job
+        :param project_id: the id of its project
+        :param job_id: the id of the job
         """
         return self.get_resource(playment.JOB_RESULT, project_id=project_id, job_id=job_id)
 
     def iter_job_results(
         self, project_id: str | None, batch_id: str, *, unfinished: bool = False
     ) -> Iterator[dict[str, Any]]:
-        """Yield what became of each job of a batch, as rows with ``outcome``, ``error``, ``item`` and ``result``.
+        """Yield the results of a batch: a row for each job with ``outcome``, ``error``, ``item`` and ``result``.
 
-        The annotations themselves are files, which ``PlaymentExportJobResultsOperator`` fetches.
+        The annotations are files, which only ``PlaymentExportJobResultsOperator`` downloads.
 
-        :param project_id: the project that has the batch
-        :param batch_id: the batch
-        :param unfinished: whether to take what is there of a batch that is not finished
-        :raises BatchUnfinishedError: it is not
+        :param project_id: the id of its project
+        :param batch_id: the id of the batch
+        :param unfinished: whether to read a batch that is not finished; by default it is an error
+        :raises BatchUnfinishedError: it is not finished
         """
         return self.iter_results(
             playment_results.JOB_RESULTS, takes_unfinished=unfinished, project_id=project_id, batch_id=batch_id
         )
 
     def create_batch(self, project_id: str | None, name: str, description: str | None = None) -> dict[str, Any]:
-        """Create a batch without jobs, and return the vendor's answer with ``batch_id``. It is sent once.
+        """Create a batch without jobs, and return the vendor's answer with ``batch_id``. The request is sent once.
 
-        :param project_id: the project
-        :param name: its name, which the project must not have yet
-        :param description: what it is about
+        :param project_id: the id of the project
+        :param name: the name of the batch, unique in the project
+        :param description: the description of the batch
         :raises RequestRefusedError: the name is taken (``BATCH_CREATION``)
-        :raises AmbiguousRequestError: it is not known whether the batch was created
+        :raises AmbiguousRequestError: the answer was lost, so the batch may or may not exist
         """
         return self.act(playment.CREATE_BATCH, project_id=project_id, name=name, description=description)
 
@@ -118,16 +118,16 @@ class PlaymentHook(BatchApiHook):
         data: Mapping[str, Any],
         priority_weight: int | None = None,
     ) -> dict[str, Any]:
-        """Create a job, which no API withdraws, and return the vendor's answer with ``job_id``. It is sent once.
+        """Create a job and return the vendor's answer with ``job_id``. The request is sent once. No API deletes a job.
 
-        :param project_id: the project
-        :param batch_id: the batch; the project's default batch if None
-        :param reference_id: your own id, which the project takes once
-        :param work_flow_id: the workflow
-        :param data: what to annotate, as the vendor documents it, such as ``{"image_url": ...}``
-        :param priority_weight: 1 to 9
+        :param project_id: the id of the project
+        :param batch_id: the id of the batch; None for the project's default batch
+        :param reference_id: your own id of the job, unique in the project
+        :param work_flow_id: the id of the workflow
+        :param data: the data to annotate as the vendor documents it, such as ``{"image_url": ...}``
+        :param priority_weight: the priority, 1 to 9; default: the vendor's
         :raises RequestRefusedError: there is a job with this ``reference_id`` (``FS_0001``), or the data is refused
-        :raises AmbiguousRequestError: it is not known whether the job was created
+        :raises AmbiguousRequestError: the answer was lost, so the job may or may not exist
         """
         return self.act(
             playment.CREATE_JOB,

@@ -16,7 +16,7 @@ from airflow_batch_provider.vendors import talkifai, talkifai_results, talkifai_
 class TalkifAIHook(BatchApiHook):
     """TalkifAI batch calling.
 
-    :param talkifai_conn_id: the Airflow connection, of type ``talkifai``; its password is the API key
+    :param talkifai_conn_id: the id of the Airflow connection, of type ``talkifai``, whose password is the API key
     """
 
     vendor = talkifai.VENDOR
@@ -44,10 +44,10 @@ class TalkifAIHook(BatchApiHook):
     ) -> Iterator[dict[str, Any]]:
         """Yield the batch calling jobs of an organization.
 
-        :param organization_id: the organization; that of the connection if left out
-        :param status: only those in this state: ``pending``, ``scheduled``, ``running``, ``completed``, ``failed``
-            or ``cancelled``
-        :param page: the page to begin with, 1 by default
+        :param organization_id: the id of the organization; default: that of the connection
+        :param status: list only those with this status: ``pending``, ``scheduled``, ``running``, ``completed``,
+            ``failed`` or ``cancelled``
+        :param page: the number of the first page to read; default: 1
         :param page_size: rows per request, 1 to 100 (default)
         """
         return self.iter_listing(
@@ -64,10 +64,10 @@ class TalkifAIHook(BatchApiHook):
     ) -> Iterator[dict[str, Any]]:
         """Yield the contacts of a batch calling job, each once; they are personal data.
 
-        :param batch_job_id: the job
-        :param contact_status: only those in this state, such as ``completed``, ``failed``, ``no_answer``, ``busy`` or
-            ``invalid_number``
-        :param page: the page to begin with, 1 by default
+        :param batch_job_id: the id of the job
+        :param contact_status: list only contacts with this status, such as ``completed``, ``failed``, ``no_answer``,
+            ``busy`` or ``invalid_number``
+        :param page: the number of the first page to read; default: 1
         :param page_size: rows per request, 1 to 500 (default)
         """
         return self.iter_listing(
@@ -79,19 +79,19 @@ class TalkifAIHook(BatchApiHook):
         )
 
     def get_batch_job(self, batch_job_id: str) -> dict[str, Any]:
-        """Return a batch calling job with its counters, and at most one of its contacts.
+        """Return a batch calling job with its counters and at most one of its contacts.
 
-        :param batch_job_id: the job
+        :param batch_job_id: the id of the job
         """
         return self.get_resource(talkifai.BATCH_JOB, batch_job_id=batch_job_id)
 
     def get_conversation(self, room_name: str, *, recording: bool = False) -> dict[str, Any]:
-        """Return the conversation of a contact, with transcript and analysis as far as they are there.
+        """Return the conversation of a contact, with transcript and analysis if they exist.
 
-        Path and authentication are those of the connection's ``export_path`` and ``export_auth``.
+        The connection's ``export_path`` and ``export_auth`` set its path and authentication.
 
         :param room_name: the contact's ``roomName``; it contains the number that was called
-        :param recording: whether to ask for the address of the recording too
+        :param recording: whether to include the URL of the recording; default: false
         """
         values = self.fill(talkifai.CONVERSATION, {})
         asked = talkifai_results.conversation(values, room_name, recording=recording)
@@ -108,19 +108,19 @@ class TalkifAIHook(BatchApiHook):
         max_attempts: int | None = None,
         scheduled_start_time: datetime | str | None = None,
     ) -> dict[str, Any]:
-        """Create a batch calling job, and return the vendor's answer with ``batchJobId``. It is sent once.
+        """Create a batch calling job and return the vendor's answer with ``batchJobId``. The request is sent once.
 
-        ``TalkifAIRunBatchJobOperator`` makes sure that nobody is called twice, which this does not.
+        It does not look for an existing job, unlike ``TalkifAIRunBatchJobOperator``, so each call creates a job.
 
-        :param name: its name, at most 200 characters
-        :param contacts: at most 10,000, each with ``phone`` in the form of E.164, each number once
-        :param from_phone_number_id: the number to call from
-        :param description: at most 1,000 characters
-        :param concurrent_call_limit: calls at a time, 1 to 50
-        :param max_attempts: how often a contact is called at most, 1 to 10
-        :param scheduled_start_time: when to start; immediately if left out
-        :raises InvalidParameterError: a number is wrong or there twice; names the rows, from 1
-        :raises AmbiguousRequestError: it is not known whether the job was created
+        :param name: the name of the job, at most 200 characters
+        :param contacts: the contacts, at most 10,000, each with a unique ``phone`` in E.164 form
+        :param from_phone_number_id: the id of the phone number to call from
+        :param description: the description, at most 1,000 characters
+        :param concurrent_call_limit: the most calls at the same time, 1 to 50; default: the vendor's
+        :param max_attempts: the most calls per contact, 1 to 10; default: the vendor's
+        :param scheduled_start_time: the time to start, a datetime or ISO 8601; default: immediately
+        :raises InvalidParameterError: a number is invalid or a duplicate; the message has the rows, counted from 1
+        :raises AmbiguousRequestError: the answer was lost, so the job may or may not exist
         """
         if problem := talkifai_submission.problem_with(list(enumerate(contacts, 1))):
             raise InvalidParameterError(f"{talkifai.CREATE_BATCH_JOB.name}: {problem}", vendor=self.vendor.name)
@@ -136,18 +136,18 @@ class TalkifAIHook(BatchApiHook):
         )
 
     def start_batch_job(self, batch_job_id: str) -> dict[str, Any]:
-        """Start a job that is pending or scheduled, and return the vendor's answer.
+        """Start a pending or scheduled job, and return the vendor's answer.
 
-        :param batch_job_id: the job
-        :raises RequestRefusedError: it has started already, or has ended
+        :param batch_job_id: the id of the job
+        :raises RequestRefusedError: the job has started or ended
         """
         return self.act(talkifai.START_BATCH_JOB, batch_job_id=batch_job_id)
 
     def reschedule_batch_job(self, batch_job_id: str, scheduled_start_time: datetime | str) -> dict[str, Any]:
-        """Change when a job starts that is pending or scheduled, and return the vendor's answer.
+        """Change the start time of a pending or scheduled job, and return the vendor's answer.
 
-        :param batch_job_id: the job
-        :param scheduled_start_time: when to start
+        :param batch_job_id: the id of the job
+        :param scheduled_start_time: the time to start, a datetime or ISO 8601
         """
         return self.act(
             talkifai.RESCHEDULE_BATCH_JOB, batch_job_id=batch_job_id, scheduled_start_time=scheduled_start_time
@@ -156,7 +156,7 @@ class TalkifAIHook(BatchApiHook):
     def cancel_batch_job(self, batch_job_id: str) -> dict[str, Any]:
         """Cancel a job, and return the vendor's answer; calls that have begun end normally.
 
-        :param batch_job_id: the job
-        :raises RequestRefusedError: it has ended already
+        :param batch_job_id: the id of the job
+        :raises RequestRefusedError: it has ended
         """
         return self.act(talkifai.CANCEL_BATCH_JOB, batch_job_id=batch_job_id)

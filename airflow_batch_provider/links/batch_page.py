@@ -29,16 +29,16 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 class BatchPageLink(BaseOperatorLink):
-    """Leads from a task that waits to the vendor's own page of the batch.
+    """A link from a task that waits to the batch's page at the vendor.
 
-    There is one where the vendor documents the page, or ``[batch_provider] batch_pages`` of Airflow's configuration
-    gives it. Without a page there is no link.
+    It exists if the vendor documents such a page, or ``[batch_provider] batch_pages`` in Airflow's configuration has
+    one.
     """
 
     name = "Batch at the vendor"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the page, or an empty text where none is known."""
+        """Return the URL of the page, or an empty text if none is known."""
         id_field = getattr(operator, "id_field", None)
         kind = getattr(operator, "kind", None)
         if kind is None:

@@ -23,18 +23,18 @@ _AMAZON_CONSOLES = {
 
 
 class PublishedExportLink(BaseOperatorLink):
-    """Leads from a task that exported to the folder, in a browser.
+    """A link from a task that exported to a web page of the folder.
 
-    There is one where the store is Amazon's or Google's own, which have a console that opens a folder by bucket and
-    name, or where ``[batch_provider] export_pages`` of Airflow's configuration gives a page for the place. Azure's
-    portal needs to know subscription and resource group, which no destination names, and browsers open no local files
-    from a web page. The link contains no key and no signature: users log in there.
+    It leads to the console of Amazon S3 or Google Cloud Storage, or to the page that ``[batch_provider] export_pages``
+    in Airflow's configuration has for the destination. Other stores need that option: Azure's portal needs the
+    subscription and resource group, and browsers do not open local files from a web page. The link contains no key and
+    no signature.
     """
 
     name = "Published export"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the page, or an empty text where none is known or nothing was published."""
+        """Return the URL of the page, or an empty text if none is known or nothing was published."""
         store: Store | None = getattr(operator, "published_to", None)
         return (store and page_of_folder(store)) or ""
 

@@ -13,7 +13,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 TASKS_PER_WORKER = 8
-"""Tasks that are worked on or done for each worker: one that takes long does not stop the others at once."""
+"""Tasks that are worked on or done for each worker: one that takes long does not stop the others immediately."""
 
 MOST_BYTES_HELD = 64 << 20
 """Bytes of results that wait for one before them; no more work is begun beyond."""

@@ -42,7 +42,7 @@ class NewRows(msgspec.Struct, frozen=True):
     :param position: where this very page is read again, for :func:`read_pages`; JSON by its fields
     :param passes: how often the listing was read, this time included
     :param digests: the hashes of the rows' ids
-    :param doubt: on the last page, why rows may be missing all the same
+    :param doubt: on the last page, why rows may be missing nevertheless
     :param left_out: the hashes of the ids of rows that were read, but are not wanted
     :param pages: how many pages have been used up with these rows: none, if more of the same page follow
     :param requests: how many requests it took
@@ -235,7 +235,7 @@ class _ListingReader:
         return current.doubt(self._listing, origin, len(self._seen), self._memory)
 
     def _explain_by_joined_rows(self) -> None:
-        """Look which rows stand in front of those that this pass began with, and pushed them back.
+        """Look which rows are in front of those that this pass began with, and pushed them back.
 
         New ones are no reason for doubt. Others jumped there, maybe past the reader.
         """

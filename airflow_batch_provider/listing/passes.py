@@ -26,7 +26,7 @@ class Fit(msgspec.Struct, frozen=True):
     :param fresh: how many of its rows the pass had not read
     :param pushed: how many rows further back than expected it begins, which rows that joined in front explain
     :param is_shuffled: whether its rows moved in a way that neither joining nor leaving rows explain
-    :param overlaps: whether it shows that nothing lies between it and the page before
+    :param overlaps: whether it shows that nothing is between it and the page before
     """
 
     fresh: int
@@ -151,7 +151,7 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether every row that the vendor reports was read.
 
         :param listing: what is read
-        :param before: how many rows of the listing lie before the first that was wanted
+        :param before: how many rows of the listing are before the first that was wanted
         """
         if self.total is None:
             return False
@@ -171,12 +171,12 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
         """Return why rows may be missing after this pass, as the end of a sentence on the listing, or None.
 
         :param listing: what was read
-        :param before: how many rows of the listing lie before the first that was wanted
+        :param before: how many rows of the listing are before the first that was wanted
         :param read: how many different rows all passes read
         :param memory: what this pass has read
         """
         if self.missed:
-            return f"held {self.missed} rows in pass {self.number} that the one before had missed"
+            return f"had {self.missed} rows in pass {self.number} that the previous pass had missed"
         if listing.total_is_exact and (shortfall := self.shortfall(before, read)):
             return shortfall
         if not listing.paging.shifts:
@@ -187,7 +187,7 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
         if self.pages <= 1 or agrees:
             return None
         if not memory.has_come_as_far:
-            return "ended before the last row of the pass before"
+            return "ended before the last row of the previous pass"
         return self._unproven(listing)
 
     def _unproven(self, listing: Listing) -> str | None:

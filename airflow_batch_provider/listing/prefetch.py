@@ -54,10 +54,10 @@ class Prefetcher:
         return page
 
     def _begin(self, step: Step) -> None:
-        """Have a page asked for.
+        """Request a page.
 
-        Where a connection is free, its thread gets the interpreter at once: otherwise it would wait for it while the
-        page before is worked on, and the request with it.
+        If a connection is free, its thread gets the interpreter immediately: otherwise it, and its request, would wait
+        while the previous page is processed.
         """
         has_begun = Event()
 

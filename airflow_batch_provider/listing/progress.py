@@ -56,8 +56,8 @@ class Progress:
         :param read: how many rows the pass has read
         """
         if self._falls == MOST_FALLS:
-            return f"gives no rows behind the {read} that were read"
+            return f"returns no rows after the first {read}"
         allowed = MOST_BARREN_PAGES + _BARREN_PER_PAGE * self._fruitful
         if self._in_a_row == MOST_BARREN_PAGES or (self._rereads and self._barren > allowed):
-            return f"brought nothing new in {max(self._in_a_row, self._barren)} pages after {read} rows"
+            return f"had no new rows in {max(self._in_a_row, self._barren)} pages after {read} rows"
         return None

@@ -29,7 +29,7 @@ def digests_of(ids: Sequence[str | int]) -> list[bytes]:
 class SeenRows:
     """Which rows were read.
 
-    The hashes lie one after the other in buckets, by their first two bytes: a third of what a set of them takes. That
+    The hashes are one after the other in buckets, by their first two bytes: a third of what a set of them takes. That
     a hash is found across two others by chance is as likely as that two ids share one.
 
     :param digests: the hashes of rows that were read already, one after the other

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 VersionReader = Callable[[], dict[str, Any] | None]
 
 _OF_THE_BATCH = (NotFoundError, RequestRefusedError, UnexpectedResponseError)
-"""What is wrong with one batch. Whether its rows can be read all the same, reading them will show."""
+"""What is wrong with one batch. Whether its rows can be read is found out by reading them."""
 
 
 def version_reader(hook: BatchApiHook, kind: BatchKind, values: Mapping[str, Any], batch_id: str) -> VersionReader:
@@ -26,7 +26,7 @@ def version_reader(hook: BatchApiHook, kind: BatchKind, values: Mapping[str, Any
     :param hook: the hook of the connection
     :param kind: the kind of batch
     :param values: the parameters of the export, checked
-    :param batch_id: the batch
+    :param batch_id: the id of the batch
     """
     from airflow_batch_provider.waiting.reader import StateReader
 

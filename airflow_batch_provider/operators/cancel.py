@@ -1,4 +1,4 @@
-"""What the operators of all vendors share that act on a batch that is there: cancel it, start it."""
+"""What the operators that cancel or start a batch share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class BatchActionOperator(CheckedTask):
     """Does something with a batch, and returns its id, status and counters after that.
 
-    Subclasses name the kind of batch, the hook and the parameter that has the id.
+    Subclasses set the kind of batch, the hook and the parameter with the id.
     """
 
     kind: ClassVar[BatchKind]
@@ -46,10 +46,10 @@ class BatchActionOperator(CheckedTask):
 
     @abstractmethod
     def act(self, hook: BatchApiHook, batch_id: str, scope: dict[str, str]) -> ShownState:
-        """Do it, and return the batch's state.
+        """Act, and return the batch's state.
 
         :param hook: the hook of the connection
-        :param batch_id: the batch
+        :param batch_id: the id of the batch
         :param scope: the values of ``kind.scope`` that are given
         """
 
@@ -62,16 +62,16 @@ class BatchActionOperator(CheckedTask):
 
 
 class CancelBatchOperator(BatchActionOperator):
-    """Cancels a batch. One that has ended already stays as it is, which is no error.
+    """Cancels a batch. A batch that has ended stays as it is; that is not an error.
 
-    What the batch has done until then keeps its results.
+    Items that are finished keep their results.
     """
 
     def act(self, hook: BatchApiHook, batch_id: str, scope: dict[str, str]) -> ShownState:
         """Cancel the batch.
 
         :param hook: the hook of the connection
-        :param batch_id: the batch
+        :param batch_id: the id of the batch
         :param scope: the values of ``kind.scope`` that are given
         """
         from airflow_batch_provider.submitting.submit import cancel_batch

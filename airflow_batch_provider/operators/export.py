@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 class ExportOperator(CheckedTask):
     """Exports rows to object storage: published complete, or not at all.
 
-    The destination is a folder of its own for each export. It gets ``part-...`` files and, last, a ``_MANIFEST.json``
-    that names them with rows, bytes and SHA-256; an export that was there before stays whole until then. The task
-    returns a summary of the manifest.
+    Use one folder for each export. It contains ``part-...`` files and a ``_MANIFEST.json``, which is written last and
+    lists them with rows, bytes and SHA-256. Until then a previous export stays as it is. The task returns a summary of
+    the manifest.
 
     Each export is an asset event with that summary as its extra: on the assets and aliases in ``outlets``, or, if there
     are none, on ``AssetAlias("<dag id>/<task id>")``. An alias stands for an asset whose URI is the part of the
@@ -58,36 +58,34 @@ class ExportOperator(CheckedTask):
     is checked when the DAG is parsed, and so is whether the library is installed that it needs. If only workers have
     that library, write the value as a template: ``file_format="{{ 'parquet' }}"``.
 
-    :param destination: the folder: a URI such as ``s3://aws_default@raw/playment/{{ ds }}`` or ``file:///data/exports``,
-        an absolute path, or an ``ObjectStoragePath``
-    :param destination_conn_id: the Airflow connection for a URI that names none
-    :param file_format: ``jsonl`` (default), one object per line as the vendor sent it; ``csv`` or ``parquet`` (needs
-        the extra ``parquet``), a column for each documented field, and ``_extra`` for all others
-    :param compression: ``gzip``, ``zstd`` (needs the extra ``zstd``), or None for none; ``default`` is ``gzip`` for
-        jsonl and csv, and ``zstd`` for parquet, which has no other
-    :param escape_formulas: in CSV, put an apostrophe before a text that a spreadsheet would run as a formula, which
-        then is no longer as the vendor sent it
-    :param add_params: names of parameters that CSV and Parquet get a text column of, before the documented ones:
-        ``("batch_id",)`` shows of each job of Playment which batch it belongs to, which the vendor's rows do not
-    :param rows_per_part: rows in each file but the last
-    :param if_exists: what to do where another export is published already: ``replace`` it (default), fail with
-        ``error``, ``skip`` the work and return the summary of what is there, or ``refresh``: skip it if the batch has
-        the state that it had then, which takes a request or two, and replace it otherwise; for exports of one batch
-        whose parameters and format are the same
-    :param if_empty: what to do if the listing has no rows: ``publish`` an empty export (default), ``fail``, or
-        ``skip`` the task; with the last two nothing is published, and an export that was there before stays
-    :param expect: rules that it must keep to be published, such as ``Expect(rows_at_least=100)`` or the same as a dict:
-        :class:`~airflow_batch_provider.export.Expect`; if one is broken, the export that was there before stays
-    :param on_drift: what to do where a listing that is paged by offset or number moved while it was read, so that rows
-        may be missing: read it again, three passes at most, and then fail (``retry``, default), ``fail`` at the first
-        doubt, or publish what was read and say so in the manifest (``warn``)
+    :param destination: the folder: a URI such as ``s3://aws_default@raw/playment/{{ ds }}`` or
+        ``file:///data/exports``, an absolute path, or an ``ObjectStoragePath``
+    :param destination_conn_id: the id of the Airflow connection for a destination that contains none
+    :param file_format: ``jsonl`` (default), one object per line as the vendor sent it; or ``csv`` or ``parquet`` (needs
+        the extra ``parquet``), with a column for each documented field, and ``_extra`` for all others
+    :param compression: ``gzip``, ``zstd`` (needs the extra ``zstd``), or None; ``default`` is ``gzip`` for JSONL and
+        CSV, and ``zstd`` for Parquet, which allows no other
+    :param escape_formulas: whether to put an apostrophe before text in CSV that a spreadsheet would run as a formula
+    :param add_params: names of parameters to add as text columns to CSV and Parquet, such as ``("batch_id",)``; rows of
+        Playment's jobs do not contain the id of their batch
+    :param rows_per_part: the number of rows in each file except the last; default: 100,000
+    :param if_exists: what to do if the destination has an export already: ``replace`` it (default), fail with
+        ``error``, ``skip`` the work, or ``refresh``, which skips if the batch has not changed since and replaces
+        otherwise; ``refresh`` is for exports of one batch
+    :param if_empty: what to do if there are no rows: ``publish`` an empty export (default), ``fail``, or ``skip`` the
+        task; the last two keep a previous export
+    :param expect: rules that the export must satisfy to be published, such as ``Expect(rows_at_least=100)`` or the same
+        as a dict (:class:`~airflow_batch_provider.export.Expect`); if one is broken, the previous export stays
+    :param on_drift: what to do if a listing that is paged by offset or number changes while it is read: ``retry``
+        (default) reads it again and fails after three passes, ``fail`` fails at the first sign of a change, and
+        ``warn`` publishes and reports it in the manifest
     :param resume: whether a retry or a cleared task resumes where the try before it ended (default), up to a day later
     :param partition_assets: whether the event of an ``Asset`` in ``outlets`` has the batch's id as its partition key:
         a DAG scheduled on the partitions runs once for each batch; for exports of one batch, from Airflow 3.3 on
     :raises InvalidParameterError: a value is not allowed; says which and what is
-    :raises ExpectationError: a rule of ``expect`` is broken; Airflow's retries apply
-    :raises FatalError: it would fail again, so Airflow does not retry
-    :raises TransientError: it may pass; Airflow's retries apply
+    :raises ExpectationError: a rule of ``expect`` is broken; Airflow retries
+    :raises FatalError: a retry would fail again, so Airflow does not retry
+    :raises TransientError: the fault can pass, so Airflow retries
     """
 
     hook_class: ClassVar[type[BatchApiHook]]
@@ -131,7 +129,7 @@ class ExportOperator(CheckedTask):
         """
 
     def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the manifest names as ``params``.
+        """Return what the manifest has as ``params``.
 
         :param values: the parameters, checked
         """
@@ -355,7 +353,7 @@ class ExportOperator(CheckedTask):
 class ListingExportOperator(ExportOperator):
     """Exports a whole listing.
 
-    Subclasses name the listing. Takes the parameters of :class:`ExportOperator`.
+    It takes the parameters of :class:`ExportOperator`. Subclasses set the listing.
     """
 
     listing: ClassVar[Listing]

@@ -39,18 +39,18 @@ def finished_batches(
     limit: int = MOST_BATCHES,
     **filters: Any,
 ) -> list[dict[str, str]]:
-    """Return the finished batches whose export below a folder is missing, or of another state, for TaskFlow.
+    """Return the finished batches whose export in a folder is missing, or is of another state of the batch.
 
-    It is a function rather than a method of the hooks because it reads exports, which hooks know nothing of.
+    Use it in a TaskFlow function; in a DAG, use an operator.
 
     :param hook: the hook of the connection
     :param kind: the kind of batch, such as ``airflow_batch_provider.vendors.llamacloud.BATCH_KIND``
-    :param exports: the folder below which each batch has its export, in a folder of its own
-    :param exports_conn_id: the Airflow connection for a URI that names none
-    :param finished_outcomes: which ends count: of ``succeeded``, ``failed`` and ``cancelled``
-    :param limit: how many to return at most, oldest first; the log says how many more wait
+    :param exports: the folder that contains a folder for each batch's export
+    :param exports_conn_id: the id of the Airflow connection for a URI that contains none
+    :param finished_outcomes: the outcomes to return: any of ``succeeded``, ``failed`` and ``cancelled``
+    :param limit: the largest number of batches to return, oldest first
     :param filters: parameters of the listing
-    :return: for each batch its id, under the name that the exporting operator has for it, and its ``destination``
+    :return: for each batch its id, under the name of the export operator's parameter, and its ``destination``
     :raises InvalidParameterError: a value is not allowed
     :raises TypeError: the listing has no such parameter
     """
@@ -92,22 +92,21 @@ def finished_batches(
 class FinishedBatchesOperator(CheckedTask):
     """Finds finished batches whose export is missing, or of another state, no matter who started them.
 
-    It returns their ids and destinations, for ``.expand_kwargs()`` of an operator that exports one batch, with
-    ``if_exists="refresh"``. The manifests below ``exports`` are the memory: each names the state of the batch that it
-    is an export of. So a batch that finishes late is found when it has finished, one that was opened again and changed
-    is found again, and one whose export failed stays to be found. Beside the exports there may be a folder ``_index``,
-    which saves requests and can be removed at any time.
+    It returns their ids and destinations, for ``.expand_kwargs()`` of an operator that exports one batch with
+    ``if_exists="refresh"``. The manifest of each export has the state of its batch. So a batch is found when it has
+    finished, found again if it is reopened and changes, and found again if its export failed. The folder ``_index``
+    beside the exports is a cache, and can be removed at any time.
 
-    Subclasses name the kind of batch, the hook and the listing's filters.
+    Subclasses set the kind of batch, the hook and the listing's filters.
 
-    :param exports: the folder below which each batch has its export, in a folder named after its id: a URI, an absolute
-        path, or an ``ObjectStoragePath``
-    :param exports_conn_id: the Airflow connection for a URI that names none
-    :param finished_outcomes: which ends count, as a list or with commas between them: of ``succeeded`` (the default
-        alone), ``failed`` and ``cancelled``
-    :param limit: how many batches to return at most, oldest first; the log says how many more wait for the next run.
-        Airflow maps over no more than ``[core] max_map_length``.
-    :raises InvalidParameterError: a value is not allowed; says which and what is
+    :param exports: the folder that contains a folder for each batch's export, named by its id: a URI, an absolute path,
+        or an ``ObjectStoragePath``
+    :param exports_conn_id: the id of the Airflow connection for a URI that contains none
+    :param finished_outcomes: the outcomes to return, as a list or comma-separated: any of ``succeeded`` (default),
+        ``failed`` and ``cancelled``
+    :param limit: the largest number of batches to return, oldest first; default: 1,000. Airflow maps over at most
+        ``[core] max_map_length``.
+    :raises InvalidParameterError: a value is not allowed; the message has the allowed ones
     """
 
     kind: ClassVar[BatchKind]

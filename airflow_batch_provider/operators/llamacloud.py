@@ -1,4 +1,4 @@
-"""LlamaCloud: exports, and batches and jobs that are run and cancelled."""
+"""LlamaCloud: operators that export, submit, cancel and find batches and batch processing jobs."""
 
 from __future__ import annotations
 
@@ -46,17 +46,18 @@ class _LlamaCloudExportOperator(ListingExportOperator):
 class LlamaCloudExportBatchesOperator(_LlamaCloudExportOperator):
     """Exports LlamaCloud batches (v2).
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator`.
 
-    :param status: only those in this state: ``PENDING``, ``THROTTLED``, ``RUNNING``, ``COMPLETED``, ``FAILED`` or
-        ``CANCELLED``
-    :param source_directory_id: only those of this directory
-    :param created_at_on_or_after: only those created then or later; a datetime or ISO 8601, UTC if it says nothing
-    :param created_at_on_or_before: only those created then or earlier
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
+    :param status: list only those with this status: ``PENDING``, ``THROTTLED``, ``RUNNING``, ``COMPLETED``, ``FAILED``
+        or ``CANCELLED``
+    :param source_directory_id: list only batches of the directory with this id
+    :param created_at_on_or_after: list only batches created at this time or later: a datetime, or ISO 8601; UTC if it
+        has no time zone
+    :param created_at_on_or_before: list only batches created at this time or earlier
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
     :param page_size: rows per request, 1 to 100 (default)
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     listing = llamacloud.BATCHES
@@ -91,16 +92,16 @@ class LlamaCloudExportBatchesOperator(_LlamaCloudExportOperator):
 class LlamaCloudExportBatchProcessingJobsOperator(_LlamaCloudExportOperator):
     """Exports LlamaCloud batch processing jobs (v1 beta).
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator`.
 
-    :param directory_id: only those of this directory
-    :param job_type: only ``parse``, ``extract`` or ``classify``
-    :param status: only those in this state: ``pending``, ``running``, ``dispatched``, ``completed``, ``failed`` or
-        ``cancelled``
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param limit: rows per request, 1 to 1000 (default); not a limit of the whole
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param directory_id: list only jobs of the directory with this id
+    :param job_type: list only jobs of this type: ``parse``, ``extract`` or ``classify``
+    :param status: list only those with this status: ``pending``, ``running``, ``dispatched``, ``completed``, ``failed``
+        or ``cancelled``
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param limit: rows per request, 1 to 1,000 (default); not a limit of the listing
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     listing = llamacloud.BATCH_PROCESSING_JOBS
@@ -147,22 +148,22 @@ class _LlamaCloudResultsOperator(ResultsExportOperator):
 
 
 class LlamaCloudExportBatchResultsOperator(_LlamaCloudResultsOperator):
-    """Exports what the files of a LlamaCloud batch (v2) became: a row for each file, the parsed documents as files.
+    """Exports the results of a LlamaCloud batch (v2): a row for each file, with the parsed documents as files.
 
-    ``item`` is the vendor's entry for the file, with the file in its directory (name, ``unique_id``, metadata) added as
-    ``directory_file``; null if the directory is gone. ``result`` is the parse or extract job. An extract job has
-    ``extract_result`` in it; of a parse job, what became a file is left out. Failed pages show where ``markdown`` or
-    ``items`` are fetched: no other content says which pages failed. The vendor deletes results some time after
-    they were made, so export them in the run that waited for the batch.
+    ``item`` is the vendor's entry for the file. It contains the file's entry in its directory (name, ``unique_id``,
+    metadata) as ``directory_file``, or null if the directory no longer exists. ``result`` is the parse or extract job,
+    without the contents that became files; an extract job contains ``extract_result``. Failed pages are known only if
+    ``files`` contains ``markdown`` or ``items``. The vendor deletes results after some time, so export them in the run
+    that waited for the batch.
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator`.
 
-    :param batch_id: the batch
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param files: of ``markdown`` (default), ``text``, ``items``, ``metadata``, ``forms``, ``images``, ``xlsx`` and
-        ``pdf``; a parse job has produced those that its configuration asks for, an extract job has none
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param batch_id: the id of the batch
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param files: any of ``markdown`` (default), ``text``, ``items``, ``metadata``, ``forms``, ``images``, ``xlsx`` and
+        ``pdf``; which of them a parse job has depends on its configuration, and an extract job has none
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     results = llamacloud_results.RESULTS
@@ -181,19 +182,19 @@ class LlamaCloudExportBatchResultsOperator(_LlamaCloudResultsOperator):
 
 
 class LlamaCloudExportBatchProcessingResultsOperator(_LlamaCloudResultsOperator):
-    """Exports what the items of a LlamaCloud batch processing job (v1 beta) became: a row for each item.
+    """Exports the results of a LlamaCloud batch processing job (v1 beta): a row for each item.
 
-    ``result`` is the latest processing result of the item in this job. It names a place in the vendor's own storage;
-    the content comes from the API of parse jobs, that of v1 or that of v2, whichever has it. Where neither has, rows
-    are ``partial`` and have the references only. Jobs of other types have no content to fetch.
+    ``result`` is the latest processing result of the item in this job. It refers to the vendor's own storage; the
+    content comes from the API of parse jobs, v1 or v2. If neither has it, the row is ``partial`` and has only the
+    references. Jobs of other types have no content to download.
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator`.
 
-    :param job_id: the batch processing job
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param files: of ``markdown`` (default), ``text``, ``items``, ``xlsx`` and ``pdf``
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param job_id: the id of the batch processing job
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param files: any of ``markdown`` (default), ``text``, ``items``, ``xlsx`` and ``pdf``
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     results = llamacloud_results.PROCESSING_JOB_RESULTS
@@ -233,7 +234,7 @@ class _LlamaCloudRunOperator(RunBatchOperator):
         self.llamacloud_conn_id = llamacloud_conn_id
 
     def items(self) -> Any:
-        """Return the files, each read once to know its size and digest."""
+        """Return the files with their sizes and digests; reads each of them once."""
         from airflow_batch_provider.submitting.files import source_files
         from airflow_batch_provider.submitting.sources import is_path
 
@@ -247,22 +248,21 @@ class _LlamaCloudRunOperator(RunBatchOperator):
 
 
 class LlamaCloudRunBatchOperator(_LlamaCloudRunOperator):
-    """Has LlamaCloud parse files, or extract from them: uploads them, creates a batch (v2) and waits for it.
+    """Submits files to LlamaCloud to parse or extract from: uploads them, creates a batch (v2) and waits for it.
 
-    The files go to a directory of their own, whose name is the key of the piece of work; the directory expires by
-    itself. A batch begins to run when it is created. Takes the parameters of
-    :class:`~airflow_batch_provider.operators.run.RunBatchOperator` too.
+    The files go to a new directory, which expires. A batch starts when it is created. It also takes the parameters of
+    :class:`~airflow_batch_provider.operators.run.RunBatchOperator`.
 
     :param job_type: ``parse_v2`` or ``extract_v2``
-    :param configuration_id: the saved configuration, or a preset of the vendor's such as ``cfg-PARSE_AGENTIC``
-    :param files: what to process: paths, URIs and path objects, or one folder of files; at most 1,000, each of at most
-        512 MB (100 MB to extract from)
-    :param source_directory_id: instead of files, a directory that is there. A directory is no key: of several batches
-        of it in one run of the DAG, it cannot be known which is whose.
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param files_conn_id: the Airflow connection for URIs of ``files`` that name none
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param configuration_id: the id of a saved configuration, or a preset of the vendor such as ``cfg-PARSE_AGENTIC``
+    :param files: the files: a list of paths, URIs or path objects, or one folder; at most 1,000 files of 512 MB (100 MB
+        to extract from)
+    :param source_directory_id: the id of an existing directory, instead of files. If several tasks of one run use the
+        same directory, the operator cannot find out which batch belongs to which task.
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param files_conn_id: the id of the Airflow connection for URIs in ``files`` that contain none
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     submission = llamacloud_submission.BATCH
@@ -288,20 +288,20 @@ class LlamaCloudRunBatchOperator(_LlamaCloudRunOperator):
 
 
 class LlamaCloudRunBatchProcessingJobOperator(_LlamaCloudRunOperator):
-    """Has LlamaCloud process files by a batch processing job (v1 beta), and waits until it is completed.
+    """Submits files to LlamaCloud as a batch processing job (v1 beta), and waits until it is completed.
 
-    As for batches (v2), the files go to a directory of their own. Takes the parameters of
-    :class:`~airflow_batch_provider.operators.run.RunBatchOperator` too.
+    The files go to a new directory, which expires. It also takes the parameters of
+    :class:`~airflow_batch_provider.operators.run.RunBatchOperator`.
 
-    :param job_config: what to do, as the vendor takes it:
+    :param job_config: the configuration of the job in the vendor's form:
         ``{"job_name": "parse_raw_file_job", "partitions": {}, "parameters": {"type": "parse"}}``
-    :param files: what to process: paths, URIs and path objects, or one folder of files; at most 1,000, each of at most
-        512 MB
-    :param directory_id: instead of files, a directory that is there; as for batches, it is no key
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param files_conn_id: the Airflow connection for URIs of ``files`` that name none
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param files: the files: a list of paths, URIs or path objects, or one folder; at most 1,000 files of 512 MB
+    :param directory_id: the id of an existing directory, instead of files; as for batches (v2), use it in one task of a
+        run only
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param files_conn_id: the id of the Airflow connection for URIs in ``files`` that contain none
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     submission = llamacloud_submission.BATCH_PROCESSING_JOB
@@ -342,12 +342,12 @@ class _LlamaCloudCancelOperator(CancelBatchOperator):
 class LlamaCloudCancelBatchOperator(_LlamaCloudCancelOperator):
     """Cancels a LlamaCloud batch (v2). Files that are finished keep their results.
 
-    A batch that has ended already stays as it is, which is no error.
+    A batch that has ended stays as it is; that is not an error.
 
-    :param batch_id: the batch
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param batch_id: the id of the batch
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     kind = llamacloud.BATCH_KIND
@@ -362,12 +362,12 @@ class LlamaCloudCancelBatchOperator(_LlamaCloudCancelOperator):
 class LlamaCloudCancelBatchProcessingJobOperator(_LlamaCloudCancelOperator):
     """Cancels a LlamaCloud batch processing job (v1 beta).
 
-    A job that has ended already stays as it is, which is no error.
+    A job that has ended stays as it is; that is not an error.
 
-    :param job_id: the job
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param job_id: the id of the job
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     kind = llamacloud.BATCH_PROCESSING_JOB_KIND
@@ -397,16 +397,17 @@ class _LlamaCloudFinishedOperator(FinishedBatchesOperator):
 
 
 class LlamaCloudFinishedBatchesOperator(_LlamaCloudFinishedOperator):
-    """Finds finished LlamaCloud batches (v2) that have not been exported: ``batch_id`` and ``destination`` of each.
+    """Finds finished LlamaCloud batches (v2) that have not been exported, and returns ``batch_id`` and ``destination``.
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator`.
 
-    :param source_directory_id: only those of this directory
-    :param created_at_on_or_after: only those created then or later; a datetime or ISO 8601, UTC if it says nothing
-    :param created_at_on_or_before: only those created then or earlier
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param source_directory_id: list only batches of the directory with this id
+    :param created_at_on_or_after: list only batches created at this time or later: a datetime, or ISO 8601; UTC if it
+        has no time zone
+    :param created_at_on_or_before: list only batches created at this time or earlier
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     kind = llamacloud.BATCH_KIND
@@ -436,14 +437,14 @@ class LlamaCloudFinishedBatchesOperator(_LlamaCloudFinishedOperator):
 class LlamaCloudFinishedBatchProcessingJobsOperator(_LlamaCloudFinishedOperator):
     """Finds finished LlamaCloud batch processing jobs (v1 beta) that have not been exported.
 
-    It returns ``job_id`` and ``destination`` of each. Takes the parameters of
-    :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator` too.
+    It returns their ``job_id`` and ``destination``. It also takes the parameters of
+    :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator`.
 
-    :param directory_id: only those of this directory
-    :param job_type: only ``parse``, ``extract`` or ``classify``
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param directory_id: list only jobs of the directory with this id
+    :param job_type: list only jobs of this type: ``parse``, ``extract`` or ``classify``
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     kind = llamacloud.BATCH_PROCESSING_JOB_KIND

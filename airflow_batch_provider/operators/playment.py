@@ -1,4 +1,4 @@
-"""TELUS/Playment: exports, and batches that are run."""
+"""TELUS/Playment: operators that export, submit and find batches."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class PlaymentExportBatchesOperator(ListingExportOperator):
     """Exports the batches of a TELUS/Playment project.
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator`.
 
-    :param project_id: the project; that of the connection if left out
-    :param playment_conn_id: the Airflow connection with the API key
+    :param project_id: the id of the project; default: that of the connection
+    :param playment_conn_id: the id of the Airflow connection with the API key; default: ``playment_default``
     """
 
     listing = playment.BATCHES
@@ -45,11 +45,11 @@ class PlaymentExportBatchesOperator(ListingExportOperator):
 class PlaymentExportBatchJobsOperator(PlaymentExportBatchesOperator):
     """Exports the jobs of a TELUS/Playment batch.
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator`.
 
-    :param batch_id: the batch
-    :param project_id: the project that has it; that of the connection if left out
-    :param playment_conn_id: the Airflow connection with the API key
+    :param batch_id: the id of the batch
+    :param project_id: the id of its project; default: that of the connection
+    :param playment_conn_id: the id of the Airflow connection with the API key; default: ``playment_default``
     """
 
     listing = playment.BATCH_JOBS
@@ -66,14 +66,14 @@ class PlaymentExportBatchJobsOperator(PlaymentExportBatchesOperator):
 
 
 class PlaymentExportJobResultsOperator(ResultsExportOperator):
-    """Exports the results of the jobs of a TELUS/Playment batch: a row for each job, its annotations as a file.
+    """Exports the results of a TELUS/Playment batch: a row for each job, with its annotations as a file.
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator`.
 
-    :param batch_id: the batch
-    :param project_id: the project that has it; that of the connection if left out
-    :param files: of ``result`` (default), the annotations as JSON, and ``masks``, the images of segmentations
-    :param playment_conn_id: the Airflow connection with the API key
+    :param batch_id: the id of the batch
+    :param project_id: the id of its project; default: that of the connection
+    :param files: any of ``result`` (default), the annotations as JSON, and ``masks``, the images of segmentations
+    :param playment_conn_id: the id of the Airflow connection with the API key; default: ``playment_default``
     """
 
     results = playment_results.JOB_RESULTS
@@ -101,20 +101,20 @@ class PlaymentExportJobResultsOperator(ResultsExportOperator):
 
 
 class PlaymentRunBatchOperator(RunBatchOperator):
-    """Has TELUS/Playment annotate jobs: creates a batch with its jobs and waits until it is complete.
+    """Submits jobs for annotation to TELUS/Playment: creates a batch with its jobs and waits until it is complete.
 
-    Neither the batch nor a job can be cancelled or deleted by API; the log says so before the first job is created.
-    Takes the parameters of :class:`~airflow_batch_provider.operators.run.RunBatchOperator` too.
+    Neither the batch nor its jobs can be cancelled or deleted by API.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.run.RunBatchOperator`.
 
-    :param name: the batch's name; a tag is added, by which it is found again
-    :param jobs: the jobs: a list of rows, or a path or URI of a JSONL file of them. Each has ``reference_id``, which a
-        project takes once, and ``data`` as the vendor documents it, such as ``{"image_url": ...}``; perhaps
-        ``work_flow_id`` and ``priority_weight`` (1 to 9). At most 100,000.
-    :param work_flow_id: the workflow of all jobs that name none
-    :param project_id: the project; that of the connection if left out
-    :param description: what the batch is about
-    :param jobs_conn_id: the Airflow connection for a URI of ``jobs`` that names none
-    :param playment_conn_id: the Airflow connection with the API key
+    :param name: the name of the batch; the operator adds a tag, by which it finds the batch again
+    :param jobs: the jobs, at most 100,000: a list of dicts, or the path or URI of a JSONL file. A job has a
+        ``reference_id`` that is unique in the project, ``data`` as the vendor documents it, such as
+        ``{"image_url": ...}``, and optionally ``work_flow_id`` and ``priority_weight`` (1 to 9).
+    :param work_flow_id: the id of the workflow for jobs without their own
+    :param project_id: the id of the project; default: that of the connection
+    :param description: the description of the batch; default: none
+    :param jobs_conn_id: the id of the Airflow connection for a URI in ``jobs`` that contains none
+    :param playment_conn_id: the id of the Airflow connection with the API key; default: ``playment_default``
     """
 
     submission = playment_submission.SUBMISSION
@@ -161,14 +161,14 @@ class PlaymentRunBatchOperator(RunBatchOperator):
 
 
 class PlaymentFinishedBatchesOperator(FinishedBatchesOperator):
-    """Finds complete TELUS/Playment batches that have not been exported: ``batch_id`` and ``destination`` of each.
+    """Finds complete TELUS/Playment batches that have not been exported, and returns ``batch_id`` and ``destination``.
 
-    The default batch of a project is never complete. The vendor shows no time of change: a batch that is opened again
-    is found if its status or its counters differ when it is listed. Takes the parameters of
-    :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator` too.
+    The default batch of a project is never complete. The vendor shows no time of change, so a batch that was reopened
+    is found again only if its status or its counters have changed. It also takes the parameters of
+    :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator`.
 
-    :param project_id: the project; that of the connection if left out
-    :param playment_conn_id: the Airflow connection with the API key
+    :param project_id: the id of the project; default: that of the connection
+    :param playment_conn_id: the id of the Airflow connection with the API key; default: ``playment_default``
     """
 
     kind = playment.BATCH_KIND

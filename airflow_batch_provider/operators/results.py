@@ -1,4 +1,4 @@
-"""What the operators share that export what a batch produced."""
+"""What the operators that export results of a batch share."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class ResultsExportOperator(ExportOperator):
     """Exports what a batch produced: a row for each of its items, and files beside the table.
 
     A row has seven keys: ``id``, ``status``, ``outcome``, ``error``, ``item`` (the item as the batch lists it),
-    ``result`` (the vendor's result object, or null) and ``files``. The outcome is ``ok``, ``partial`` (pages failed,
-    or a file that was asked for is not there), ``failed`` (the vendor says so), ``missing`` (it should be there and is
-    not) or ``skipped`` (the vendor skipped it). No item is left out: the outcomes in the manifest add up to what the
-    batch lists. Files are named by their content, ``files/<12 digits>/<SHA-256>.<extension>``, and stored once.
+    ``result`` (the vendor's result object, or null) and ``files``. The outcome is ``ok``, ``partial`` (pages failed, or
+    a requested file does not exist), ``failed`` (the vendor reports it), ``missing`` (the result should exist but does
+    not) or ``skipped`` (by the vendor). Every item has a row. Files are named by their content,
+    ``files/<12 digits>/<SHA-256>.<extension>``, and stored once.
 
-    Subclasses name the results. Takes the parameters of
-    :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator`. Subclasses set the
+    results.
 
-    :param files: the kinds of files to fetch, as a list or with commas between them; those of the vendor's default if
-        left out, none for an empty list
-    :param unfinished: what to do about a batch that is not finished: ``fail`` (default), or ``export`` what is there
-    :param fail_on_item_failures: whether to publish nothing, and fail, if an item is ``failed``, ``partial`` or
-        ``missing``
-    :param shard: which share of the items to export, such as ``3/16``: mapped tasks share a batch, each with a
-        destination of its own
-    :raises BatchUnfinishedError: the batch is not finished; Airflow's retries apply
+    :param files: the kinds of files to download, as a list or comma-separated; an empty list for none; the default
+        depends on the vendor
+    :param unfinished: what to do if the batch is not finished: ``fail`` (default), or ``export`` what is there
+    :param fail_on_item_failures: whether to fail and publish nothing if an item is ``failed``, ``partial`` or
+        ``missing``; default: false
+    :param shard: the share of the items to export, such as ``3/16``, so that mapped tasks can share a batch, each with
+        its own destination; default: all items
+    :raises BatchUnfinishedError: the batch is not finished; Airflow retries
     :raises BatchItemsFailedError: items failed, and ``fail_on_item_failures`` is set
     """
 
@@ -101,7 +101,7 @@ class ResultsExportOperator(ExportOperator):
         return ResultsReader(hook.connect(), request).rows
 
     def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the manifest names as ``params``.
+        """Return what the manifest has as ``params``.
 
         :param values: the parameters, checked
         """

@@ -1,4 +1,4 @@
-"""What the operators of all vendors share that submit a batch and wait for it."""
+"""What the operators that submit a batch and wait for it share."""
 
 from __future__ import annotations
 
@@ -44,45 +44,44 @@ class _UnshownRows:
 
 
 def rows_of(value: Any) -> Any:
-    """Return the rows that a task has, also where Airflow shows only their number."""
+    """Return the rows of a task, even if Airflow shows only their number."""
     return value.rows if isinstance(value, _UnshownRows) else value
 
 
 class RunBatchOperator(BatchSensor):
     """Submits a batch, once, and waits until it is finished.
 
-    However often the task is killed, retried or cleared, its piece of work (DAG, run, task and map index) is submitted
-    once, as far as the vendor lets anybody know: another try adopts the batch of the one before. Where that cannot be
-    known, the task fails, says what to look at, and submits nothing more in that try. What can be checked before money
-    is spent is checked first, without a request.
+    A task (DAG, run, task and map index) submits its batch once, even if it is killed, retried or cleared: the next try
+    finds the batch and adopts it. If the vendor does not show whether a batch was created, the task fails, names what
+    to look at, and submits nothing more in that try. The input is checked before the first request.
 
-    It waits as the vendor's sensor does, returns what that returns, and pushes the XCom ``batch_id`` as soon as the id
-    is known. All parameters but those of Airflow are templates.
+    It waits and returns like the vendor's sensor, and pushes the XCom ``batch_id`` as soon as the id is known. All
+    parameters except Airflow's own are template fields.
 
-    :param wait_for_completion: whether to wait; otherwise the task returns when the batch is submitted
-    :param deferrable: wait in the triggerer, where all waits on a connection share their polls; default from
+    :param wait_for_completion: whether to wait until the batch is finished; default: true
+    :param deferrable: whether to wait in the triggerer, where all waits on a connection share their polls; default:
         ``[operators] default_deferrable``
-    :param poll_interval: seconds between two polls
-    :param timeout: seconds to wait at most once the batch is submitted; default from ``[sensors] default_timeout``
-    :param stalled_after: as for the sensor
-    :param fail_on_item_failures: as for the sensor
-    :param max_poll_failures: as for the sensor
-    :param cancel_on_kill: whether to cancel the batch, where the vendor can, when somebody marks the task as failed,
-        clears it or ends its worker (default). While the task is deferred it needs Airflow 3.3. A triggerer that
-        restarts and a worker that is lost cancel nothing.
-    :param cancel_on_timeout: whether to cancel it when ``timeout`` or ``execution_timeout`` is over
-    :param on_existing: what to do where the piece of work was submitted already: wait for that batch (``adopt``,
-        default), ``fail``, or submit a ``new`` one if that batch has ended, however it ended
-    :param if_empty: what to do where there is nothing to submit: ``fail`` (default), or ``skip`` the task
-    :param max_items: refuse to submit more files, contacts or jobs than this
-    :param submit_key: a text that tells pieces of work of one task apart: another text, another batch. Two Airflows
-        that share an account and have DAGs and runs of the same names need it.
-    :param continues: the batch whose failed items are submitted again, for people at the vendor
-    :raises InvalidParameterError: something would be refused; nothing was submitted
-    :raises SubmissionConflictError: what the vendor has of this piece of work is not what is to be submitted
-    :raises SubmissionUnclearError: what was submitted cannot be seen yet
-    :raises AmbiguousRequestError: it is not known whether it was submitted
-    :raises BatchExistsError: it was submitted before, and ``on_existing`` is ``fail``
+    :param poll_interval: seconds between two polls; default: 60
+    :param timeout: the most seconds to wait after the batch is submitted; default: ``[sensors] default_timeout``
+    :param stalled_after: seconds without any change of the batch after which the task fails; default: None, never
+    :param fail_on_item_failures: whether to fail if the batch finished but some of its items failed; default: false
+    :param max_poll_failures: the number of failed polls in a row after which the task fails; default: 10
+    :param cancel_on_kill: whether to cancel the batch, if the vendor can, when the task is marked as failed or cleared,
+        or its worker process is stopped; default: true. For a deferred task this needs Airflow 3.3. The restart of a
+        triggerer and the loss of a worker cancel nothing.
+    :param cancel_on_timeout: whether to cancel the batch after ``timeout`` or ``execution_timeout``; default: false
+    :param on_existing: what to do if the task has submitted a batch already: wait for it (``adopt``, default),
+        ``fail``, or submit a ``new`` one if that batch has ended
+    :param if_empty: what to do if there is nothing to submit: ``fail`` (default), or ``skip`` the task
+    :param max_items: the largest number of files, contacts or jobs to submit; default: None, no limit
+    :param submit_key: a text that makes it another piece of work, so that another batch is submitted. You need it if
+        two Airflows with the same DAGs and runs share an account.
+    :param continues: the id of the batch whose failed items are submitted again; people see it at the vendor
+    :raises InvalidParameterError: the input is not allowed; nothing was submitted
+    :raises SubmissionConflictError: the vendor has a batch of this task that differs from the input
+    :raises SubmissionUnclearError: the vendor does not list yet what was submitted
+    :raises AmbiguousRequestError: an answer was lost, so the batch may or may not exist
+    :raises BatchExistsError: the task has submitted a batch already, and ``on_existing`` is ``fail``
     """
 
     submission: ClassVar[Submission]
@@ -170,7 +169,7 @@ class RunBatchOperator(BatchSensor):
 
     @abstractmethod
     def items(self) -> Any:
-        """Return what the piece of work consists of, None if the vendor has it already; nothing is sent here."""
+        """Return the items to submit, or None if the vendor has them already; sends nothing."""
 
     def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
         """Render, and keep rows out of the rendered fields that Airflow stores; a mapped task comes here too."""
@@ -200,7 +199,7 @@ class RunBatchOperator(BatchSensor):
             return self._finished(super().resume_execution(next_method, kwargs, context))
 
     def on_kill(self) -> None:
-        """Cancel the batch, unless that is switched off."""
+        """Cancel the batch, unless ``cancel_on_kill`` is off."""
         self._is_killed = True
         if self._submitter is None:
             return
@@ -213,7 +212,7 @@ class RunBatchOperator(BatchSensor):
             thread.join(LONGEST_CANCEL)
 
     def cancel_quietly(self) -> None:
-        """Cancel the batch, and log what stands in the way."""
+        """Cancel the batch; log an error instead of raising it."""
         if self._submitter is None or self._client is None:
             return
         try:
@@ -292,7 +291,7 @@ class RunBatchOperator(BatchSensor):
         self._stored_id = batch_id
 
     def _clear_up(self, error: BaseException) -> None:
-        """Cancel what must not go on by itself after a submission that failed."""
+        """Cancel what must not continue by itself after a submission that failed."""
         assert self._submitter
         if self._is_killed:
             if self._is_set("cancel_on_kill"):

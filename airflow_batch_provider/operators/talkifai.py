@@ -1,4 +1,4 @@
-"""TalkifAI: exports, and jobs that are run, started and cancelled."""
+"""TalkifAI: operators that export, submit, start, cancel and find batch calling jobs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 class TalkifAIExportBatchJobsOperator(ListingExportOperator):
     """Exports the batch calling jobs of a TalkifAI organization.
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator`.
 
-    :param organization_id: the organization; that of the connection if left out
-    :param status: only those in this state: ``pending``, ``scheduled``, ``running``, ``completed``, ``failed`` or
-        ``cancelled``
+    :param organization_id: the id of the organization; default: that of the connection
+    :param status: list only those with this status: ``pending``, ``scheduled``, ``running``, ``completed``, ``failed``
+        or ``cancelled``
     :param page_size: rows per request, 1 to 100 (default)
-    :param talkifai_conn_id: the Airflow connection with the API key
+    :param talkifai_conn_id: the id of the Airflow connection with the API key; default: ``talkifai_default``
     """
 
     listing = talkifai.BATCH_JOBS
@@ -65,20 +65,20 @@ class TalkifAIExportBatchJobsOperator(ListingExportOperator):
 
 
 class TalkifAIExportContactsOperator(ListingExportOperator):
-    """Exports the contacts of a TalkifAI batch calling job, each once, with what became of its call.
+    """Exports the contacts of a TalkifAI batch calling job, each once, with the outcome of its call.
 
-    The contacts of a job that runs are read again until nothing moves, as ``on_drift`` says. They are personal data: by
-    default rows are as the vendor sent them, and nothing of them gets into logs, XComs or names.
+    The contacts of a running job are read again until they no longer change, as ``on_drift`` decides. They are personal
+    data: by default rows are as the vendor sent them. Logs, XComs and file names contain nothing of them.
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.export.ExportOperator`.
 
-    :param batch_job_id: the job
-    :param contact_status: only those in this state, such as ``completed``, ``failed``, ``no_answer``, ``busy`` or
-        ``invalid_number``
-    :param personal_fields: what to do with ``phoneNumber``, ``contactData`` and ``roomName``: ``keep`` them (default),
-        ``omit`` them, or ``hash`` them: the same value gives the same 64 digits as long as the API key stays the same
+    :param batch_job_id: the id of the job
+    :param contact_status: list only contacts with this status, such as ``completed``, ``failed``, ``no_answer``,
+        ``busy`` or ``invalid_number``
+    :param personal_fields: what to do with ``phoneNumber``, ``contactData`` and ``roomName``: ``keep`` (default),
+        ``omit``, or ``hash``, which gives the same 64 digits for the same value as long as the API key is the same
     :param page_size: rows per request, 1 to 500 (default)
-    :param talkifai_conn_id: the Airflow connection with the API key
+    :param talkifai_conn_id: the id of the Airflow connection with the API key; default: ``talkifai_default``
     """
 
     listing = talkifai.CONTACTS
@@ -146,18 +146,18 @@ class TalkifAIExportContactsOperator(ListingExportOperator):
 
 
 class TalkifAIExportConversationsOperator(ResultsExportOperator):
-    """Exports the conversations of a TalkifAI batch calling job: a row for each contact, transcripts as files.
+    """Exports the conversations of a TalkifAI batch calling job: a row for each contact, with its transcript as a file.
 
-    ``result`` is the conversation as the vendor exports it. Transcript and analysis are made after a call: where they
-    are not there yet, they are asked for again until 15 minutes after its end. Conversations are personal data; rows
-    are as the vendor sent them, and nothing of them gets into logs, XComs or names.
+    ``result`` is the conversation as the vendor exports it. The vendor makes transcript and analysis after a call; if
+    they are missing, they are requested again until 15 minutes after its end. Conversations are personal data: rows are
+    as the vendor sent them. Logs, XComs and file names contain nothing of them.
 
-    Takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.operators.results.ResultsExportOperator`.
 
-    :param batch_job_id: the job
-    :param files: of ``transcript`` (default) and ``recording``
-    :param talkifai_conn_id: the Airflow connection with the API key; its ``export_path`` and ``export_auth`` say where
-        conversations are exported
+    :param batch_job_id: the id of the job
+    :param files: any of ``transcript`` (default) and ``recording``
+    :param talkifai_conn_id: the id of the Airflow connection with the API key; default: ``talkifai_default``. Its
+        extras ``export_path`` and ``export_auth`` set where conversations are read from
     """
 
     results = talkifai_results.CONVERSATIONS
@@ -174,24 +174,24 @@ class TalkifAIExportConversationsOperator(ResultsExportOperator):
 
 
 class TalkifAIRunBatchJobOperator(RunBatchOperator):
-    """Has TalkifAI call contacts: creates a batch calling job, starts it and waits until it is completed.
+    """Submits contacts to TalkifAI: creates a batch calling job, starts it and waits until it is completed.
 
-    The job is created for a time far ahead and started only once it is certain that there is one, so that nobody is
-    called twice. All numbers are checked before any request. Failed items are failed calls. Takes the parameters of
-    :class:`~airflow_batch_provider.operators.run.RunBatchOperator` too.
+    The job is created for a time 24 hours away, and started only when it is certain that there is exactly one, so that
+    nobody is called twice. All numbers are checked before the first request. Failed items are failed calls. It also
+    takes the parameters of :class:`~airflow_batch_provider.operators.run.RunBatchOperator`.
 
-    :param name: the job's name; a tag is added, by which it is found again: at most 200 characters with it
-    :param contacts: whom to call: a list of rows, or a path or URI of a CSV or JSONL file of them. Each has ``phone``
-        in the form of E.164, such as ``+14155550123``, and perhaps ``name`` and fields of your own; at most 10,000,
-        each number once
-    :param from_phone_number_id: the number to call from; its agent makes the calls
-    :param organization_id: the organization; that of the connection if left out
-    :param description: what the job is about, at most 600 characters
-    :param concurrent_call_limit: calls at a time, 1 to 50
-    :param max_attempts: how often a contact is called at most, 1 to 10
-    :param start_at: when to start, a datetime or ISO 8601; as soon as the job is verified if left out
-    :param contacts_conn_id: the Airflow connection for a URI of ``contacts`` that names none
-    :param talkifai_conn_id: the Airflow connection with the API key
+    :param name: the name of the job, at most 178 characters; the operator adds a tag, by which it finds the job again
+    :param contacts: the contacts to call, at most 10,000: a list of dicts, or the path or URI of a CSV or JSONL file. A
+        contact has a unique ``phone`` in E.164 form, such as ``+14155550123``, and optionally ``name`` and fields of
+        your own.
+    :param from_phone_number_id: the id of the phone number to call from; its agent makes the calls
+    :param organization_id: the id of the organization; default: that of the connection
+    :param description: the description of the job, at most 600 characters; default: none
+    :param concurrent_call_limit: the most calls at the same time, 1 to 50; default: the vendor's
+    :param max_attempts: the most calls per contact, 1 to 10; default: the vendor's
+    :param start_at: the time to start, a datetime or ISO 8601; default: as soon as the job is verified
+    :param contacts_conn_id: the id of the Airflow connection for a URI in ``contacts`` that contains none
+    :param talkifai_conn_id: the id of the Airflow connection with the API key; default: ``talkifai_default``
     """
 
     submission = talkifai_submission.SUBMISSION
@@ -240,7 +240,7 @@ class TalkifAIRunBatchJobOperator(RunBatchOperator):
         self.talkifai_conn_id = talkifai_conn_id
 
     def items(self) -> Any:
-        """Return the contacts with the numbers of their rows."""
+        """Return the contacts with their row numbers."""
         from airflow_batch_provider.submitting.rows import Rows
 
         rows = Rows(rows_of(self.contacts), self.contacts_conn_id, name="contacts")
@@ -266,11 +266,11 @@ class _TalkifAIBatchJob(BatchActionOperator):
 
 
 class TalkifAIStartBatchJobOperator(_TalkifAIBatchJob):
-    """Starts a TalkifAI batch calling job that is pending or scheduled; one that has started is left alone.
+    """Starts a TalkifAI batch calling job that is pending or scheduled; a job that has started stays as it is.
 
-    :param batch_job_id: the job
-    :param organization_id: the organization; that of the connection if left out
-    :param talkifai_conn_id: the Airflow connection with the API key
+    :param batch_job_id: the id of the job
+    :param organization_id: the id of the organization; default: that of the connection
+    :param talkifai_conn_id: the id of the Airflow connection with the API key; default: ``talkifai_default``
     """
 
     id_field = "batch_job_id"
@@ -280,7 +280,7 @@ class TalkifAIStartBatchJobOperator(_TalkifAIBatchJob):
         """Start the job.
 
         :param hook: the hook of the connection
-        :param batch_id: the job
+        :param batch_id: the id of the job
         :param scope: the organization, if it is given
         """
         from airflow_batch_provider.submitting.submit import start_batch_job
@@ -289,13 +289,13 @@ class TalkifAIStartBatchJobOperator(_TalkifAIBatchJob):
 
 
 class TalkifAICancelBatchJobOperator(_TalkifAIBatchJob, CancelBatchOperator):
-    """Cancels a TalkifAI batch calling job: nobody is called any more, and calls that have begun end normally.
+    """Cancels a TalkifAI batch calling job: no further calls begin, and calls that have begun end normally.
 
-    A job that has ended already stays as it is, which is no error.
+    A job that has ended stays as it is; that is not an error.
 
-    :param batch_job_id: the job
-    :param organization_id: the organization; that of the connection if left out
-    :param talkifai_conn_id: the Airflow connection with the API key
+    :param batch_job_id: the id of the job
+    :param organization_id: the id of the organization; default: that of the connection
+    :param talkifai_conn_id: the id of the Airflow connection with the API key; default: ``talkifai_default``
     """
 
     id_field = "batch_job_id"
@@ -305,11 +305,11 @@ class TalkifAICancelBatchJobOperator(_TalkifAIBatchJob, CancelBatchOperator):
 class TalkifAIFinishedBatchJobsOperator(FinishedBatchesOperator):
     """Finds completed TalkifAI batch calling jobs that have not been exported.
 
-    It returns ``batch_job_id`` and ``destination`` of each. Takes the parameters of
-    :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator` too.
+    It returns their ``batch_job_id`` and ``destination``. It also takes the parameters of
+    :class:`~airflow_batch_provider.operators.finished.FinishedBatchesOperator`.
 
-    :param organization_id: the organization; that of the connection if left out
-    :param talkifai_conn_id: the Airflow connection with the API key
+    :param organization_id: the id of the organization; default: that of the connection
+    :param talkifai_conn_id: the id of the Airflow connection with the API key; default: ``talkifai_default``
     """
 
     kind = talkifai.BATCH_JOB_KIND

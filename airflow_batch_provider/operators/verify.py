@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 class VerifyExportOperator(CheckedTask):
     """Checks that an export is whole, before anything builds on it.
 
-    Reads every file and compares its size, SHA-256 and number of rows with the manifest; a file that looks like one of
-    the export's and is not named there is an error too. The task returns the manifest's summary, as the export did.
+    It reads every file, and compares its size, SHA-256 and number of rows with the manifest. A file that looks like a
+    part of the export but is not in the manifest is an error too. The task returns the summary of the manifest.
 
     :param destination: the folder of the export: a URI, an absolute path, or an ``ObjectStoragePath``
-    :param destination_conn_id: the Airflow connection for a URI that names none
+    :param destination_conn_id: the id of the Airflow connection for a URI that contains none
     :raises DestinationError: the destination cannot be opened
-    :raises ExportDamagedError: the export is not whole; says everything that is wrong, and Airflow does not retry
-    :raises ExportReplacedError: another export took its place meanwhile; Airflow's retries apply
+    :raises ExportDamagedError: the export is damaged; the message lists each fault, and Airflow does not retry
+    :raises ExportReplacedError: another export replaced it during the check; Airflow retries
     """
 
     template_fields: Sequence[str] = ("destination", "destination_conn_id")

@@ -1,7 +1,7 @@
-"""The three vendors' batch APIs as a local server, to try DAGs without an account and to test against.
+"""The three vendors' batch APIs as a local server, to run and test DAGs without an account.
 
-An independent reading of the vendors' documentation: it imports nothing else of this package, so that one
-mistake cannot hide another. It takes writes too, keeps them in memory, and counts them in a journal. Run it with
+It is written from the vendors' documentation and imports nothing else of this package, so that one mistake cannot hide
+another. It stores what is written in memory, and counts it in a journal. Run it with
 ``python -m airflow_batch_provider.sandbox``, or in a test::
 
     with serve(Settings(jobs=250)) as sandbox:

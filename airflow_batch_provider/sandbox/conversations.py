@@ -65,7 +65,7 @@ class Conversations:
 
     :param api: the endpoints of the organization.
     :param world: the seeded data.
-    :param storage: where recordings lie.
+    :param storage: where recordings are.
     :param calls: the jobs that were submitted.
     """
 
@@ -84,7 +84,7 @@ class Conversations:
         }
 
     def transient_fault(self, draw: float) -> Response:
-        """Give a rate limit that is over at once, or a server error."""
+        """Give a rate limit that is over immediately, or a server error."""
         return self._api.transient_fault(draw)
 
     async def export_by_json(self, request: Request) -> Response:

@@ -32,7 +32,7 @@ INLINE = ("markdown", "text", "items", "metadata", "forms")
 
 
 def kind_of(job_id: str) -> Kind:
-    """Return what is odd about a job's item; a batch's first item may have no job at all, which is not told here."""
+    """Return what is odd about a job's item; a batch's first item may have no job at all, which is not decided here."""
     return ODD.get(item_of(job_id)[1] % EVERY, "plain")
 
 

@@ -33,7 +33,7 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 class Kept(Generic[T]):
     """The latest records of a kind, by number; above a limit, the oldest that has ended is forgotten.
 
-    :param ended: tells whether a record has ended; if none has, the oldest one is forgotten.
+    :param ended: whether a record has ended; if none has, the oldest one is forgotten.
     :param forgotten: called with each record that is forgotten.
     :param most: how many records are kept.
     :param most_items: how many items they may have in all.
@@ -93,7 +93,7 @@ class Kept(Generic[T]):
 
 @dataclass(frozen=True)
 class Counted:
-    """How often something happened: in all, and by name, of which the latest are kept."""
+    """How often something happened, in total and by name; only the latest names are kept."""
 
     total: int = 0
     by_name: Mapping[str, int] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class Counted:
 class VendorJournal:
     """What was written to one vendor's API.
 
-    :param batches: batches that were created; by name, LlamaCloud's by the name of their directory.
+    :param batches: batches that were created, by name; for LlamaCloud by the name of the directory.
     :param directories: directories that were created, by name.
     :param files: files that were uploaded or attached, by directory and unique id: ``invoices/1``.
     :param configurations: configurations that were created or updated, by name.
@@ -111,9 +111,9 @@ class VendorJournal:
     :param starts: TalkifAI's jobs that were started by a request, by name.
     :param reschedules: TalkifAI's jobs that were rescheduled, by name.
     :param cancels: batches that were cancelled, by name.
-    :param calls: calls that have begun by now, by the name of TalkifAI's job.
-    :param refused: creates that ``refuse_creates`` refused, by endpoint.
-    :param lost: requests that took effect but got no answer of the API, by endpoint.
+    :param calls: calls that have begun, by the name of TalkifAI's job.
+    :param refused: creates that were refused because of ``refuse_creates``, by endpoint.
+    :param lost: requests that took effect but whose answer was lost, by endpoint.
     """
 
     batches: Counted = field(default_factory=Counted)
@@ -131,7 +131,7 @@ class VendorJournal:
 
 @dataclass(frozen=True)
 class Journal:
-    """What was written to the three APIs until a moment."""
+    """What was written to the three APIs, as a snapshot."""
 
     playment: VendorJournal
     llamacloud: VendorJournal

@@ -228,7 +228,7 @@ class LlamaCloud(LlamaCloudAccess):
         return f"{PREFIXES[product_of(index)]}{self._world.item_uuid('llamacloud file job', index, file)}"
 
     def counts(self, index: int, progress: Progress) -> Counts:
-        """Return how many items a job has, and how many of them are worked off, and how."""
+        """Return how many items a job has, and how many of them are done, and how."""
         total = ODD_TOTALS.get(index % 60, index % 60 * 3 + 1)
         processed = progress.count(total)
         failed, skipped = min(2, processed) if index % 5 == 2 else 0, min(1, processed) if index % 5 == 3 else 0

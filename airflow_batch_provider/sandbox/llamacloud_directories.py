@@ -43,7 +43,7 @@ class LlamaCloudDirectories:
 
     :param api: the endpoints of the batches.
     :param world: the seeded data.
-    :param storage: where files lie.
+    :param storage: where files are.
     :param submitted: what was written.
     """
 

@@ -25,7 +25,7 @@ KEYS = {"output_pdf": "outputPDF", "raw_words": "rawWords"}  # only outputPDF is
 class Expansion:
     """Expands parse jobs.
 
-    :param storage: where files lie.
+    :param storage: where files are.
     :param document: returns what a job produces, by its id.
     """
 

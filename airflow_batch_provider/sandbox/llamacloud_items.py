@@ -81,7 +81,7 @@ class LlamaCloudItems:
         return self._api.transient_fault(draw)
 
     async def list_items(self, request: Request) -> Response:
-        """List the items of a job by limit and offset; as in the list of jobs, nothing tells the total."""
+        """List the items of a job by limit and offset; as in the list of jobs, nothing shows the total."""
         query = self._api.admit(request)
         limit, offset = query.integer("limit", 100, 1, 1000), query.integer("offset", 0, 0)
         status = query.choice("status", ITEM_STATUSES)

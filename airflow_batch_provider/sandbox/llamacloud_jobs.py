@@ -168,7 +168,7 @@ class LlamaCloudJobs:
     def walk(self, product: str, start: Start, after: float, before: float) -> Iterator[tuple[int, Job | None]]:
         """Iterate over positions and jobs of batches, newest first.
 
-        A job of None is where the search is broken off: nothing is there, and the next page goes on.
+        A job of None is where the search is broken off: nothing is there, and the next page continues.
 
         :param after: Unix milliseconds; batches are left out whose jobs were all created before.
         """

@@ -33,7 +33,7 @@ class LlamaCloudResults:
 
     :param api: the endpoints of the batches.
     :param world: the seeded data.
-    :param storage: where files lie.
+    :param storage: where files are.
     :param jobs: the jobs of the batches.
     :param items: the items of v1 jobs, whose results may be here.
     """

@@ -108,7 +108,7 @@ class LlamaCloudUploads:
         return JSONResponse(self._directories.directory_row(self._replace(directory, **changed)))
 
     async def delete_directory(self, request: Request) -> Response:
-        """Delete a directory; its batches go on."""
+        """Delete a directory; its batches continue."""
         self._api.check(self._api.admit(request))
         self._replace(self._directories.directory(request), deleted=self._submitted.now())
         return Response(status_code=204)

@@ -58,7 +58,7 @@ class Playment:
     """The endpoints of one project with six batches.
 
     :param world: the seeded data.
-    :param storage: where results lie.
+    :param storage: where results are.
     :param jobs: what was submitted.
     """
 
@@ -84,7 +84,7 @@ class Playment:
         return failure("FS_0000", "Something went wrong at our end. Please try again later")
 
     async def project_details(self, request: Request) -> Response:
-        """List the batches of the project, all at once."""
+        """List all batches of the project in one answer."""
         self.admit(request)
         elapsed = self._world.elapsed()
         batches = [self._submitted_batch(batch) for batch in self._jobs.listed()]

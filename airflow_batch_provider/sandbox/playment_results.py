@@ -28,7 +28,7 @@ class PlaymentResults:
 
     :param api: the endpoints of the project.
     :param world: the seeded data.
-    :param storage: where files lie.
+    :param storage: where files are.
     :param jobs: what was submitted.
     """
 

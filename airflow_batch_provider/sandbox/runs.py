@@ -9,7 +9,7 @@ from airflow_batch_provider.sandbox.world import Stage
 
 @dataclass(frozen=True)
 class Run:
-    """Items that are worked off one after the other, evenly; all times are Unix milliseconds.
+    """Items that are done one after the other, evenly; all times are Unix milliseconds.
 
     A cancelled run ends with the item that it is busy with, which is finished; the items after that are cancelled.
 
@@ -31,7 +31,7 @@ class Run:
 
     @property
     def limit(self) -> int:
-        """How many items are ever worked off."""
+        """How many items are ever done."""
         return self.items if self.cancelled is None else self._begun(self.cancelled)
 
     @property
@@ -57,7 +57,7 @@ class Run:
         return "waiting" if now < begins else "running"
 
     def done(self, now: float) -> int:
-        """Return how many items are worked off."""
+        """Return how many items are done."""
         return min(self._passed(now), self.limit)
 
     def updated(self, now: float) -> int:

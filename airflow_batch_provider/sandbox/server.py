@@ -31,7 +31,7 @@ Transports = dict[tuple[str, int, int], asyncio.BaseTransport]
 
 
 class Server(uvicorn.Server):
-    """A web server that has its ports before it starts, and tells when it listens.
+    """A web server that has its ports before it starts, and reports when it listens.
 
     It has two origins: the API, and on a port of its own the files behind signed URLs.
 
@@ -66,7 +66,7 @@ class Server(uvicorn.Server):
         app.state.how_to["files_url"] = self.files_url
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until told to stop; the sockets are bound already."""
+        """Serve until stopped; the sockets are bound already."""
         super().run([self._socket, self._files_socket])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -117,12 +117,12 @@ def _is_no_cut(record: logging.LogRecord) -> bool:
 class Sandbox:
     """A running sandbox.
 
-    :param url: where the API listens.
-    :param how_to: the landing page: keys and ids.
+    :param url: the URL of the API.
+    :param how_to: the landing page, with keys and ids.
     :param requests: the latest API requests, as texts such as ``GET /path?query``.
-    :param files_url: where the files behind signed URLs are.
+    :param files_url: the URL of the server of files behind signed URLs.
     :param file_requests: the latest requests there, as texts such as ``GET /path`` and ``GET /path bytes=5-``.
-    :param read_journal: returns what was written until now; :attr:`journal` is shorter.
+    :param read_journal: returns the journal; use :attr:`journal` instead.
     """
 
     url: str
@@ -134,7 +134,7 @@ class Sandbox:
 
     @property
     def journal(self) -> Journal:
-        """What was written until now; a view that does not change."""
+        """What was written until now, as a snapshot."""
         return self.read_journal()
 
 

@@ -1,4 +1,4 @@
-"""What can be chosen when the sandbox starts."""
+"""The settings of the sandbox."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ MAX_LARGE_BYTES = 1 << 40
 
 @dataclass(frozen=True)
 class Settings:
-    """What the sandbox serves and how it behaves; equal settings serve equal ids and keys.
+    """What the sandbox serves and how it behaves. Equal settings give equal ids and keys.
 
-    :param jobs: rows in each big listing (jobs of the Playment batch, LlamaCloud batches, LlamaCloud batch
-        processing jobs, TalkifAI batch jobs).
-    :param latency: seconds by which each API answer is delayed.
-    :param seed: chooses keys, ids and which rows fail.
-    :param failure_rate: share of API requests answered with a transient fault, 0 to 1.
+    :param jobs: the number of rows in each big listing (jobs of the Playment batch, LlamaCloud batches, LlamaCloud
+        batch processing jobs, TalkifAI batch jobs).
+    :param latency: the delay of each API answer in seconds.
+    :param seed: decides keys, ids and which rows fail.
+    :param failure_rate: the share of API requests, 0 to 1, that get a transient error.
     :param duration: seconds from the start of the sandbox until its last batch is finished.
-    :param last_page: what stands for "no more pages" in ``next_page_token``. Playment does not document it,
-        LlamaCloud documents an absent key; clients had better take all three.
-    :param files: files of LlamaCloud's biggest batches; the others have fewer.
-    :param late: seconds from the end of a batch until its late results exist; ``math.inf``: never.
-    :param large_bytes: size of the few large files: PDF, recording and video annotation.
-    :param url_seconds: how long a signed URL is valid.
-    :param url_uses: how often a signed URL can be used; 0: as often as you like.
-    :param file_fault: what goes wrong at the origin of signed URLs. ``cut``: the first answer with a file ends
-        in the middle of it; ``no-range``: ``Range`` is ignored; ``html``: a page with status 200 instead of the file;
-        ``length``: ``Content-Length`` is larger than the body; ``redirect``: to another signed URL.
-    :param v1_results: which API has the results of LlamaCloud's batch processing (v1 beta) items.
-    :param run_seconds: how long a batch that was submitted takes; a Playment job takes as long.
-    :param lose_answers: share of the POST requests, 0 to 1, that take effect but whose answer is lost: the connection
+    :param last_page: the value of ``next_page_token`` on the last page. Playment does not document it, and LlamaCloud
+        documents an absent key; clients should accept all three.
+    :param files: the number of files in LlamaCloud's biggest batches; the others have fewer.
+    :param late: seconds from the end of a batch until its late results exist; ``math.inf`` for never.
+    :param large_bytes: the size in bytes of the few large files: PDF, recording and video annotation.
+    :param url_seconds: the seconds for which a signed URL is valid.
+    :param url_uses: how often a signed URL can be used; 0 for any number.
+    :param file_fault: the fault of the server of signed URLs. ``cut``: the first answer with a file is cut in the
+        middle; ``no-range``: ``Range`` is ignored; ``html``: a page with status 200 instead of the file; ``length``:
+        ``Content-Length`` is larger than the body; ``redirect``: to another signed URL.
+    :param v1_results: the API that has the results of LlamaCloud's batch processing (v1 beta) items.
+    :param run_seconds: the seconds that a submitted batch, or a Playment job, takes.
+    :param lose_answers: the share of POST requests, 0 to 1, that take effect but whose answer is lost: the connection
         is closed, or the answer is HTTP 502 or 504.
-    :param late_listing: seconds after which a new batch, directory or job is in its listing. Its own address has it at
-        once.
-    :param refuse_creates: how batches (and Playment's jobs) are refused. ``402``, ``409`` and ``422``: always, in the
-        form of the vendor; Playment answers 400. ``429``: one of three creates, directories and files included, with
+    :param late_listing: the seconds after which a new batch, directory or job appears in its listing; its own address
+        has it immediately.
+    :param refuse_creates: how new batches (and Playment's jobs) are refused. ``402``, ``409`` and ``422``: always, in
+        the vendor's form; Playment answers 400. ``429``: one of three creates, including directories and files, with
         ``Retry-After: 0``.
-    :param directory_names: whether LlamaCloud refuses a second directory of a name (``unique``) or not (``any``).
-        Its documents leave that open.
-    :raises ValueError: if a value is out of its range; the message names it.
+    :param directory_names: whether LlamaCloud refuses a second directory with the same name (``unique``) or not
+        (``any``), which the vendor does not document.
+    :raises ValueError: a value is out of its range; the message names it.
     """
 
     jobs: int = 350

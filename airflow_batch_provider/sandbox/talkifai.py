@@ -46,7 +46,7 @@ def contacts_of(index: int) -> int:
 
 
 def failed_calls(index: int, processed: int) -> range:
-    """Give the contacts whose calls failed; the job is "completed" all the same, as in the sample."""
+    """Give the contacts whose calls failed; the job is "completed" anyway, as in the sample."""
     return range(4, processed, 9) if index % 2 else range(0)
 
 
@@ -98,7 +98,7 @@ class TalkifAI:
         return {"/batch/jobs": self.list_jobs, "/batch/jobs/{batch_job_id}": self.get_job}
 
     def transient_fault(self, draw: float) -> Response:
-        """Give a rate limit that is over at once, or a server error."""
+        """Give a rate limit that is over immediately, or a server error."""
         if draw < 0.5:
             limits = {"Retry-After": "0", "X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0"}
             return JSONResponse({"detail": "Rate limit exceeded"}, 429, limits)
@@ -183,7 +183,7 @@ class TalkifAI:
         return self._contact(index, contact, status, timestamp(progress.updated))
 
     async def studio(self, request: Request) -> Response:
-        """Stand in for Studio's page of a job, at the path that the page "Batch Calling" gives; without its log-in."""
+        """Imitate Studio's page of a job, at the path that the page "Batch Calling" gives; without its log-in."""
         index, ours = self._index(request), self._submitted(request)
         if index is None and ours is None:
             return HTMLResponse("<h1>Batch not found</h1>", 404)

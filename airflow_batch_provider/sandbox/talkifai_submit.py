@@ -71,7 +71,7 @@ class TalkifAISubmit:
         return {"POST /batch/create": True}
 
     def transient_fault(self, draw: float) -> Response:
-        """Give a rate limit that is over at once, or a server error."""
+        """Give a rate limit that is over immediately, or a server error."""
         return self._api.transient_fault(draw)
 
     def refusal(self, status: int) -> Response:

@@ -55,7 +55,7 @@ LIVES = (
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a batch stands; times are Unix milliseconds, ``done`` is the share of its items worked off."""
+    """Where a batch stands; times are Unix milliseconds, ``done`` is the share of its items that are done."""
 
     stage: Stage
     done: float
@@ -64,7 +64,7 @@ class Progress:
     updated: int
 
     def count(self, total: int) -> int:
-        """Give how many of ``total`` items are worked off (exact also beyond 2**53)."""
+        """Give how many of ``total`` items are done (exact also beyond 2**53)."""
         return total if self.done >= 1 else int(total * self.done)
 
 
@@ -114,7 +114,7 @@ class World:
         return self._clock()
 
     def is_early(self, ended: int | None) -> bool:
-        """Return whether late results of what ended then, in Unix milliseconds, are not there yet; None: goes on."""
+        """Return whether late results of what ended then, in Unix milliseconds, do not exist yet; None: it runs."""
         return ended is None or self._clock() < ended / 1000 + self.settings.late
 
     def elapsed(self) -> float:

@@ -55,25 +55,25 @@ _CLIENT_PARTS = ("connect", "get_conn", "_client", "use_connection", "listing_sc
 class BatchSensor(CheckedTask, BaseSensorOperator):
     """Waits until a batch is finished. Waiting never cancels a batch.
 
-    It succeeds on the vendor's documented word for success only, and returns id, status, counters and a message. A
-    failed or cancelled batch, one that does not exist and a refused key fail the task immediately, without retries. A
-    status word that is not documented is waited on. Faults that may pass are waited out.
+    It succeeds only if the batch has the status that the vendor documents as success, and returns its id, status,
+    counters and a message. The task fails immediately if the batch failed, was cancelled or does not exist, or if the
+    key is refused. It continues to wait after transient faults and while the status is not documented.
 
-    Beside these it takes all parameters of Airflow's sensors; ``timeout``, ``soft_fail`` and ``retries`` mean the same
-    in each mode.
+    It also takes all parameters of Airflow's sensors. ``timeout``, ``soft_fail`` and ``retries`` mean the same in each
+    mode.
 
-    :param deferrable: wait in the triggerer, where all waits on a connection share their polls; default from
+    :param deferrable: whether to wait in the triggerer, where all waits on a connection share their polls; default:
         ``[operators] default_deferrable``
-    :param fail_on_item_failures: fail if the batch finished but files or calls of it failed; by default the task
-        succeeds and logs a warning
-    :param stalled_after: fail if status, counters and time of change have not changed for so many seconds; None
-        (default) for never. In ``reschedule`` mode it needs Airflow 3.3.
-    :param max_poll_failures: how many polls in a row may fail
+    :param fail_on_item_failures: whether to fail if the batch finished but some of its items failed; default: false,
+        which logs a warning
+    :param stalled_after: seconds without a change of status, counters and time of change after which the task fails;
+        default: None, never. In ``reschedule`` mode it needs Airflow 3.3.
+    :param max_poll_failures: the number of failed polls in a row after which the task fails; default: 10
     :raises BatchFailedError: the batch failed
-    :raises BatchCancelledError: it was cancelled
-    :raises BatchItemsFailedError: parts of it failed, and ``fail_on_item_failures`` is set
-    :raises BatchStalledError: it did not move for ``stalled_after``
-    :raises BatchTimeoutError: it was not finished within ``timeout``
+    :raises BatchCancelledError: the batch was cancelled
+    :raises BatchItemsFailedError: items failed, and ``fail_on_item_failures`` is set
+    :raises BatchStalledError: the batch has not changed for ``stalled_after``
+    :raises BatchTimeoutError: the batch was not finished within ``timeout``
     """
 
     kind: ClassVar[BatchKind]
@@ -279,7 +279,7 @@ class BatchSensor(CheckedTask, BaseSensorOperator):
         return None
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Return or raise what ended the wait in the triggerer."""
+        """Return the result of the wait in the triggerer, or raise its error."""
         return self._result(verdict.read_event(event))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:

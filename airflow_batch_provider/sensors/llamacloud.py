@@ -1,4 +1,4 @@
-"""Waits on LlamaCloud."""
+"""LlamaCloud: sensors."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class _LlamaCloudSensor(BatchSensor):
 
 
 class LlamaCloudBatchSensor(_LlamaCloudSensor):
-    """Waits until a LlamaCloud batch (v2) is completed: every file got a job or an error.
+    """Waits until a LlamaCloud batch (v2) is completed, that is, every file has a job or an error.
 
-    Failed items are the files that could not be mapped to a job. Takes the parameters of
-    :class:`~airflow_batch_provider.sensors.batch.BatchSensor` too.
+    Failed items are the files without a job. It also takes the parameters of
+    :class:`~airflow_batch_provider.sensors.batch.BatchSensor`.
 
-    :param batch_id: the batch
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param batch_id: the id of the batch
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     kind = llamacloud.BATCH_KIND
@@ -56,13 +56,13 @@ class LlamaCloudBatchSensor(_LlamaCloudSensor):
 class LlamaCloudBatchProcessingJobSensor(_LlamaCloudSensor):
     """Waits until a LlamaCloud batch processing job (v1 beta) is completed.
 
-    Failed items are those of ``failed_items``. Takes the parameters of
-    :class:`~airflow_batch_provider.sensors.batch.BatchSensor` too.
+    Failed items are those that the vendor counts as ``failed_items``. It also takes the parameters of
+    :class:`~airflow_batch_provider.sensors.batch.BatchSensor`.
 
-    :param job_id: the job
-    :param project_id: the project; that of the connection, else of the key, if left out
-    :param organization_id: the organization; that of the connection, else of the key, if left out
-    :param llamacloud_conn_id: the Airflow connection with the API key
+    :param job_id: the id of the job
+    :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
+    :param organization_id: the id of the organization; default: as for ``project_id``
+    :param llamacloud_conn_id: the id of the Airflow connection with the API key; default: ``llamacloud_default``
     """
 
     kind = llamacloud.BATCH_PROCESSING_JOB_KIND

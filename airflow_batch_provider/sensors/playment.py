@@ -1,4 +1,4 @@
-"""Waits on TELUS/Playment."""
+"""TELUS/Playment: sensors."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class _PlaymentSensor(BatchSensor):
 
 
 class PlaymentProjectSensor(_PlaymentSensor):
-    """Waits until all batches of a TELUS/Playment project are complete, but the default one, which is never closed.
+    """Waits until all batches of a TELUS/Playment project are complete, except the default batch, which never closes.
 
-    A project without other batches is waited on. Takes the parameters of
-    :class:`~airflow_batch_provider.sensors.batch.BatchSensor` too.
+    It also waits while the project has no other batches. It also takes the parameters of
+    :class:`~airflow_batch_provider.sensors.batch.BatchSensor`.
 
-    :param project_id: the project; that of the connection if left out
-    :param playment_conn_id: the Airflow connection with the API key
+    :param project_id: the id of the project; default: that of the connection
+    :param playment_conn_id: the id of the Airflow connection with the API key; default: ``playment_default``
     """
 
     id_field = None
@@ -40,13 +40,13 @@ class PlaymentProjectSensor(_PlaymentSensor):
 
 
 class PlaymentBatchSensor(_PlaymentSensor):
-    """Waits until a TELUS/Playment batch is complete, by its status; counters are only reported.
+    """Waits until the status of a TELUS/Playment batch is complete; its counters do not decide.
 
-    Takes the parameters of :class:`~airflow_batch_provider.sensors.batch.BatchSensor` too.
+    It also takes the parameters of :class:`~airflow_batch_provider.sensors.batch.BatchSensor`.
 
-    :param batch_id: the batch
-    :param project_id: the project that has it; that of the connection if left out
-    :param playment_conn_id: the Airflow connection with the API key
+    :param batch_id: the id of the batch
+    :param project_id: the id of its project; default: that of the connection
+    :param playment_conn_id: the id of the Airflow connection with the API key; default: ``playment_default``
     """
 
     id_field = "batch_id"

@@ -1,4 +1,4 @@
-"""Waits on TalkifAI."""
+"""TalkifAI: sensors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from airflow_batch_provider.vendors import talkifai
 class TalkifAIBatchJobSensor(BatchSensor):
     """Waits until a TalkifAI batch calling job is completed.
 
-    Failed items are failed calls. Takes the parameters of
-    :class:`~airflow_batch_provider.sensors.batch.BatchSensor` too.
+    Failed items are failed calls. It also takes the parameters of
+    :class:`~airflow_batch_provider.sensors.batch.BatchSensor`.
 
-    :param batch_job_id: the job
-    :param organization_id: the organization, to share polls with other waits; that of the connection if left out
-    :param talkifai_conn_id: the Airflow connection with the API key
+    :param batch_job_id: the id of the job
+    :param organization_id: the id of the organization, so that waits can share polls; default: that of the connection
+    :param talkifai_conn_id: the id of the Airflow connection with the API key; default: ``talkifai_default``
     """
 
     kind = talkifai.BATCH_JOB_KIND

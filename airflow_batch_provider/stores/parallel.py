@@ -18,7 +18,7 @@ def for_each(store: Store, operation: Callable[[Item], None], items: Sequence[It
     The first failure in the order of the items is raised. By then nothing runs any more, and what had not begun will
     not be.
 
-    :param store: says how many operations it takes at once
+    :param store: says how many operations it takes at the same time
     :param operation: what to do
     :param items: what to do it with
     """

@@ -49,7 +49,7 @@ class DestinationName:
     role: Role = DESTINATION
 
     def via_disk(self) -> DestinationName:
-        """Return the name for the errors of a temporary file, which lies on a local disk before it is uploaded."""
+        """Return the name for the errors of a temporary file, which is on a local disk before it is uploaded."""
         return replace(self, on_disk=True)
 
     def advice(self, kind: Cause) -> str:

@@ -11,7 +11,7 @@ GZIP, ZSTD = ".gz", ".zst"
 ENDINGS = (GZIP, ZSTD)
 
 _PIECE = 1024
-"""Compressed bytes that are read at once: 1 KiB of Zstandard can be 32 MiB of zeros."""
+"""Compressed bytes that are read in one piece: 1 KiB of Zstandard can be 32 MiB of zeros."""
 
 
 def decompressed(file: IO[bytes], ending: str, name: str) -> IO[bytes]:

@@ -56,7 +56,7 @@ def source_files(
     """Return the files to submit. Each is read once, several at a time in an object store.
 
     A single path may be that of a folder: its files and those below it are taken in the order of their names, without
-    those that begin with a dot or lie in a folder that does. Links to folders are not followed.
+    those that begin with a dot or are in a folder that does. Links to folders are not followed.
 
     :param files: URIs, absolute local paths or ``ObjectStoragePath``s of files; or one of them, or one of a folder
     :param conn_id: the Airflow connection for URIs that name none
@@ -168,7 +168,7 @@ def _hash(file: StoredFile) -> tuple[int, str]:
 
 
 def _in_parallel(files: Sequence[StoredFile], operation: Callable[[StoredFile], Result]) -> list[Result]:
-    """Return what an operation returns for each file, in order; several run at once in a store that takes it."""
+    """Return the results of an operation for each file, in order; several run in parallel if the store allows it."""
     results: dict[int, Result] = {}
 
     def run(index: int) -> None:

@@ -48,7 +48,7 @@ def piece_of_work(context: Context, submit_key: str | None) -> PieceOfWork:
     """Return the piece of work of a task.
 
     :param context: the task's; without a task instance, as in a unit test, each call is another piece of work
-    :param submit_key: what tells pieces of work of one task apart, or names the work where there is no task
+    :param submit_key: what distinguishes pieces of work of one task, or names the work where there is no task
     """
     task_instance: Any = context.get("ti")
     if task_instance is None:

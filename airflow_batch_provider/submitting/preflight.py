@@ -1,4 +1,4 @@
-"""What a submission would cost, for people who decide about it before it is made."""
+"""Checks what would be submitted, such as for a person who approves it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ def inspect_contacts(
 ) -> dict[str, int]:
     """Check contacts as ``TalkifAIRunBatchJobOperator`` does, and return ``{"items": ..., "calls_at_most": ...}``.
 
-    Nothing is sent, and nothing of a contact is returned.
+    It sends no request, and returns no data of a contact.
 
-    :param contacts: a list of rows, or a path or URI of a CSV or JSONL file of them
-    :param conn_id: the Airflow connection for a URI that names none
-    :param max_attempts: how often a contact is called at most; 3 if left out, as at the vendor
-    :raises InvalidParameterError: contacts are wrong, twice there or too many; names the rows, from 1
+    :param contacts: a list of dicts, or the path or URI of a CSV or JSONL file
+    :param conn_id: the id of the Airflow connection for a URI that contains none
+    :param max_attempts: the most calls per contact; default: 3, like the vendor's
+    :raises InvalidParameterError: contacts are invalid, duplicates or too many; the message has the rows, counted from
+        1
     """
     from airflow_batch_provider.submitting.rows import Rows
     from airflow_batch_provider.vendors import talkifai
@@ -46,12 +47,12 @@ def inspect_files(
 ) -> dict[str, int]:
     """Check files as ``LlamaCloudRunBatchOperator`` does, and return ``{"items": ..., "bytes": ...}``.
 
-    Each file is read once, and nothing is sent. LlamaCloud charges by page, which nobody can count here.
+    It reads each file once, and sends no request. LlamaCloud charges by page; pages are not counted.
 
-    :param files: paths, URIs and path objects, or one folder of files
-    :param conn_id: the Airflow connection for URIs that name none
-    :param job_type: ``parse_v2`` or ``extract_v2``, whose files must be smaller
-    :raises InvalidParameterError: files are missing, empty, too large, named twice or too many
+    :param files: a list of paths, URIs or path objects, or one folder
+    :param conn_id: the id of the Airflow connection for URIs that contain none
+    :param job_type: ``parse_v2`` or ``extract_v2``, which have different limits
+    :raises InvalidParameterError: files are missing, empty, too large, duplicates or too many
     """
     from airflow_batch_provider.submitting.files import source_files
     from airflow_batch_provider.submitting.sources import is_path
@@ -69,12 +70,13 @@ def inspect_jobs(
     *,
     work_flow_id: str | None = None,
 ) -> dict[str, int]:
-    """Check jobs as ``PlaymentRunBatchOperator`` does, and return ``{"items": ...}``. Nothing is sent.
+    """Check jobs as ``PlaymentRunBatchOperator`` does, and return ``{"items": ...}``. It sends no request.
 
-    :param jobs: a list of rows, or a path or URI of a JSONL file of them
-    :param conn_id: the Airflow connection for a URI that names none
-    :param work_flow_id: the workflow of all jobs that name none
-    :raises InvalidParameterError: jobs are wrong, have equal ids or are too many; names the row, from 1
+    :param jobs: a list of dicts, or the path or URI of a JSONL file
+    :param conn_id: the id of the Airflow connection for a URI that contains none
+    :param work_flow_id: the id of the workflow for jobs without their own
+    :raises InvalidParameterError: jobs are invalid, have equal ids or are too many; the message has the row, counted
+        from 1
     """
     from airflow_batch_provider.submitting.rows import Rows
     from airflow_batch_provider.vendors.playment_submission import SUBMISSION

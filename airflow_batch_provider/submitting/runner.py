@@ -33,7 +33,7 @@ GROUP = 100
 """Plans that are made at a time."""
 
 LONGEST_SENTENCES = 2000
-"""Characters of what a plan says; its end says how to go on, so that it must not be cut off."""
+"""Characters of what a plan says; its end says how to continue, so that it must not be cut off."""
 
 
 class SubmissionRunner(PlanRunner):

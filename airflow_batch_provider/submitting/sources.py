@@ -24,7 +24,7 @@ RENDERED = ("[", "{", "(")
 class StoredFile(msgspec.Struct, frozen=True):
     """A file, or a folder, in a store.
 
-    :param store: a folder that it lies in, or the bucket
+    :param store: a folder that contains it, or the bucket
     :param name: its name there
     """
 

@@ -122,7 +122,7 @@ class Submitter:
         """Return the batch, which was made now or before.
 
         :raises BatchExistsError: it was made before, and that is not allowed
-        :raises BatchProviderError: it could not be made; says what is there and how to go on
+        :raises BatchProviderError: it could not be made; says what is there and how to continue
         """
         existing = self._find()
         if existing.batches:

@@ -1,4 +1,4 @@
-"""Waits for batches in the triggerer: for one that a task waits for, or for any, to start DAGs."""
+"""Triggers that wait for a batch of a task, or for any batch, to start DAGs."""
 
 from __future__ import annotations
 
@@ -51,26 +51,27 @@ LATE_POLL_INTERVAL = 2.0
 
 
 class BatchStatusTrigger(BaseTrigger):
-    """Fires once, when a wait for a batch ends, for whatever reason.
+    """Waits for a batch, and fires one event when the wait ends for any reason.
 
-    It cancels the batch only if it was told to, and only where somebody ends the task: not where the triggerer ends.
+    With ``cancel_on_kill`` it cancels the batch if the task is stopped, but not if the triggerer stops.
 
     :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job``, ``talkifai.batch_job``,
         or the import path of another package's ``BatchKind``
-    :param connection_id: the Airflow connection
-    :param batch_id: what to wait for
-    :param scope: project or organization, as the kind's listing takes them
+    :param connection_id: the id of the Airflow connection
+    :param batch_id: the id of the batch
+    :param scope: the project or organization, by the names of the kind's listing
     :param poll_interval: seconds between two polls
-    :param end_time: Unix seconds at which the wait times out, None for never
-    :param timeout: seconds that the wait may take in all, for the message
-    :param fail_on_item_failures: whether failed files or calls make a finished batch a failed one
-    :param stalled_after: seconds without any movement that fail the wait, None for never
-    :param mark: what was seen of the batch when it last moved
-    :param moved_at: Unix seconds of that moment; now if left out
-    :param max_poll_failures: polls in a row that may fail
-    :param hook: the import path of the hook that makes the client; the vendor's own by default
-    :param not_before: Unix seconds before which the vendor does not want to be asked
-    :param cancel_on_kill: whether to cancel the batch if somebody marks the task as failed or clears it (Airflow 3.3)
+    :param end_time: the time at which the wait times out, in Unix seconds; default: None, never
+    :param timeout: the seconds of the whole wait, for the message
+    :param fail_on_item_failures: whether the wait fails if items of a finished batch failed; default: false
+    :param stalled_after: seconds without a change after which the wait fails; default: None, never
+    :param mark: the state of the batch at its last change
+    :param moved_at: the time of its last change, in Unix seconds; default: now
+    :param max_poll_failures: the number of failed polls in a row after which the wait fails; default: 10
+    :param hook: the import path of the hook that makes the client; default: the vendor's hook
+    :param not_before: the time of the first poll, in Unix seconds, if the vendor asked for a pause
+    :param cancel_on_kill: whether to cancel the batch if the task is marked as failed or cleared (Airflow 3.3);
+        default: false
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class BatchStatusTrigger(BaseTrigger):
         self.cancel_on_kill = cancel_on_kill
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what is needed to make this trigger again, in another process."""
+        """Return what is needed to create this trigger in another process."""
         names = (
             *("kind", "connection_id", "batch_id", "scope", "poll_interval", "end_time", "timeout"),
             *("fail_on_item_failures", "stalled_after", "mark", "moved_at", "max_poll_failures", "hook", "not_before"),
@@ -169,7 +170,7 @@ class BatchStatusTrigger(BaseTrigger):
         return end or verdict.of_timeout(title, watch.state, self.timeout or 0, was_seen=bool(self.mark))
 
     async def on_kill(self) -> None:
-        """Cancel the batch, if that was asked for."""
+        """Cancel the batch if ``cancel_on_kill`` is set."""
         if not self.cancel_on_kill:
             return
         pollers = await _import_pollers()
@@ -186,24 +187,23 @@ def _cancel(client: Any, kind: BatchKind, batch_id: str, scope: Mapping[str, str
 
 
 class BatchFinishedEventTrigger(BaseEventTrigger):
-    """Fires for each batch that finishes, with its id, status and counters; for an ``AssetWatcher``.
+    """Fires an event with id, status and counters for each batch that finishes; use it in an ``AssetWatcher``.
 
-    Each poll reads the whole listing, so that a batch which began and finished between two polls is seen as well. What
-    was finished before the first poll fires nothing. Which batches fired is kept in Airflow's asset state store
-    (Airflow 3.3): after a restart of the triggerer, those that finished meanwhile fire. Watchers of one connection and
-    scope share their polls. A triggerer that is killed right after an event may fire it once more. Faults do not end
-    it: it logs them and continues.
+    Batches that were finished before the first poll fire no event. Each poll reads the whole listing, so it also finds
+    batches that start and finish between two polls. From Airflow 3.3 on, the asset state store remembers which batches
+    have fired, so batches that finish while the triggerer is down fire after its restart. A triggerer that is killed
+    right after an event may fire it again. Watchers of the same connection and scope share their polls. Errors are
+    logged, and the trigger continues.
 
     :param kind: ``playment.batch``, ``llamacloud.batch``, ``llamacloud.batch_processing_job``, ``talkifai.batch_job``,
         or the import path of a kind of another package
-    :param connection_id: the Airflow connection
-    :param scope: project or organization, as the kind's listing takes them; those of the connection if left out
-    :param poll_interval: seconds between two polls, as a number or a timedelta
-    :param event_interval: seconds between the events of one poll, as a number or a timedelta. Before Airflow 3.4, the
-        scheduler starts a run for the first event that it finds, and leaves others that came before that until the next
-        one comes (seen on 3.3.2). From 3.4 on each event gets its own run unless ``batch_asset_events`` is set, so that
-        0 will do.
-    :param hook: the import path of the hook that makes the client; the vendor's own by default
+    :param connection_id: the id of the Airflow connection
+    :param scope: the project or organization, by the names of the kind's listing; default: that of the connection
+    :param poll_interval: seconds between two polls, a number or a timedelta; default: 60
+    :param event_interval: seconds between the events of one poll, a number or a timedelta; default: 3. Before Airflow
+        3.4, the scheduler may combine events that arrive close together into one run. From 3.4 on you can use 0, unless
+        ``batch_asset_events`` is set.
+    :param hook: the import path of the hook that makes the client; default: the vendor's hook
     :param queue: the trigger queue, from Airflow 3.4 on
     :raises InvalidParameterError: an argument is unknown or not allowed
     """
@@ -265,7 +265,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         return InvalidParameterError(f"{type(self).__name__}: {name}={value!r} is not allowed; allowed is {allowed}.")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what is needed to make this trigger again, in another process."""
+        """Return what is needed to create this trigger in another process."""
         names = ("kind", "connection_id", "scope", "poll_interval", "event_interval", "hook")
         return f"{__name__}.{type(self).__name__}", {
             **{name: getattr(self, name) for name in names},
@@ -273,7 +273,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
         }
 
     def shared_stream_key(self) -> Hashable:
-        """Return what triggers must have in common to share their polls."""
+        """Return a key; triggers with the same key share their polls."""
         return (
             *(type(self).__name__, self.kind, self.connection_id, self.hook),
             *sorted(self.scope.items()),
@@ -282,7 +282,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[tuple[str, dict[str, Any]]]]:
-        """Yield all finished batches by the vendor's ids, poll by poll; one that fails is repeated, with back-off."""
+        """Yield the finished batches of each poll; a failed poll is repeated with back-off."""
         pollers = await _import_pollers()
         connection_id, interval = kwargs["connection_id"], kwargs["poll_interval"]
         threads = pollers.threads_of(connection_id)
@@ -309,7 +309,7 @@ class BatchFinishedEventTrigger(BaseEventTrigger):
                 await asyncio.sleep(seconds)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """Fire for those that have not fired yet."""
+        """Fire for the batches that have not fired yet."""
         watched = json.dumps([self.kind, self.connection_id, sorted(self.scope.items())])
         fired = FiredBatches(getattr(self, "asset_state_store", None), f"finished-{digest_of(watched).hex()}")
         async for finished in shared_stream:

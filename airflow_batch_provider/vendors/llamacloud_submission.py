@@ -51,7 +51,7 @@ SLACK = timedelta(minutes=5)
 """By how much the vendor's clock may be behind ours."""
 
 LIFE = timedelta(hours=48)
-"""How long a directory is kept where the vendor wants to be told."""
+"""How long a directory is kept if the vendor asks for a time."""
 
 _CLASHES = ("400", "409", "422")
 _MOST_SHOWN = 5
@@ -166,8 +166,8 @@ def _submit(api: _Batches, work: Work, existing: Existing) -> Plan[Copy | Stoppe
     if not is_own and len(existing.batches) > 1:
         ids = _shown(batch.id for batch in existing.batches)
         return Stopped(
-            f"Directory {work.values[api.directory]} has {len(existing.batches)} batches of this run, {ids}, and which "
-            "is that of this task cannot be known. Cancel those that are not wanted, or submit files instead."
+            f"Directory {work.values[api.directory]} has {len(existing.batches)} batches of this run, {ids}, and it "
+            "is not known which one belongs to this task. Cancel those that are not wanted, or submit files instead."
         )
     copies: Sequence[Copy] = existing.batches
     if not copies:
@@ -236,7 +236,7 @@ def _fill_directory(work: Work, place: Copy | None) -> Plan[tuple[Copy, bool] | 
         return Stopped(
             f"Directory {place.id} of this piece of work has {len(foreign)} files that are not in files, such as "
             f"{_shown(entries[0].document.get('display_name') for name, entries in there.items() if name in foreign)}: "
-            "it was filled by a try with others."
+            "an earlier try uploaded other files."
         )
     missing, uploaded = [name for name in expected if name not in there], set[str]()
     yield Standing(

@@ -125,7 +125,7 @@ def _create_jobs(work: Work, batch: Copy) -> Plan[Stopped | None]:
     if foreign := there - expected:
         return Stopped(
             f"The batch {batch.id} of this piece of work has {len(foreign)} jobs that are not in jobs, such as "
-            f"{_shown(foreign)}: it was submitted with others."
+            f"{_shown(foreign)}: it was submitted with other jobs."
         )
     missing = len(expected) - len(there)
     if not missing:

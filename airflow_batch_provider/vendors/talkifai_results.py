@@ -122,7 +122,7 @@ def _ask_once(batch: Batch, room: str) -> Plan[Found | Refused]:
 def unwrapped(found: Found) -> Found:
     """Return a conversation without the ``{"success", "data"}`` of the vendor's introduction, if it came in that.
 
-    It has no id by which the two could be told apart, and may have a field ``data`` of its own.
+    It has no id by which the two could be distinguished, and may have a field ``data`` of its own.
     """
     inner = found.document.get("data")
     if not isinstance(inner, dict) or "success" not in found.document:

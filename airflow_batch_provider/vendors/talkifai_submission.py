@@ -253,7 +253,7 @@ def _check(work: Work, kept: Copy, is_new: bool) -> Plan[Stopped | None]:
     if talkifai.BATCH_JOB_KIND.state(job).outcome is not Outcome.PENDING:
         return Stopped(
             f"The job {kept.id} of this piece of work has {total} contacts, not {expected}: it was submitted with "
-            "others."
+            "other contacts."
         )
     taken = yield from need_some(talkifai.CONTACTS, _row_of, batch_job_id=kept.id)
     left_out = sorted({number for number, _ in work.items} - set(taken))

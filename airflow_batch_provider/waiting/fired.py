@@ -47,7 +47,7 @@ class FiredBatches:
             kept = None if self._store is None else await self._store.aget(self._key)
             recent = None if self._store is None else await self._store.aget(self._recent_key)
         except Exception as error:  # noqa: BLE001 - whatever the store raises; the next poll tries again
-            log.warning("What has fired cannot be read now, so nothing fires: %s", error)
+            log.warning("The record of fired batches cannot be read now, so no event fires: %s", error)
             return
         self.is_known = True
         known = None if kept is None else _unpack(kept)
@@ -99,7 +99,7 @@ class FiredBatches:
         try:
             await self._store.aset(key, b64encode(b"".join(sorted(digests))).decode())
         except Exception as error:  # noqa: BLE001 - whatever the store raises; it is written again later
-            log.warning("What has fired cannot be kept now: %s", error)
+            log.warning("The record of fired batches cannot be stored now: %s", error)
             return False
         return True
 

@@ -38,7 +38,7 @@ _BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 def load(text: str | bytes) -> Any:
     """Parse JSON; numbers that are too long or too large, and what is nested too deeply, become null.
 
-    :raises ValueError: it is no JSON all the same
+    :raises ValueError: it is not JSON even then
     """
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     try:

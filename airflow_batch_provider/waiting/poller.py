@@ -75,8 +75,8 @@ class Wait(Generic[T]):
 class Poller:
     """Polls for waits of one kind, scope and connection, as long as there are any.
 
-    Ticks lie on a grid that is shifted by chance: waits of one interval share each tick, whenever they joined, and the
-    pollers of many processes do not ask all at once.
+    Ticks are on a grid that is shifted by chance: waits of one interval share each tick, whenever they joined, and the
+    pollers of many processes do not all ask at the same time.
 
     :param open_reader: makes the reader, when the first wait joins, and again if the vendor refuses the key
     :param threads: the threads of the connection

@@ -1,4 +1,4 @@
-"""Reads the states of batches over a client, one by one or many at once."""
+"""Reads the states of batches over a client, one by one or many in one request."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ class Movement(msgspec.Struct, frozen=True):
         still = now - self.since
         if stalled_after is None or still < stalled_after:
             return None
-        message = f"{title}: {state}, and nothing of it has moved for {still:.0f} s."
+        message = f"{title}: {state}, and it has not changed for {still:.0f} s."
         return Verdict(error="BatchStalledError", message=message, state=summary(state))
 
 

@@ -137,15 +137,15 @@ async def measure(url: str, ids: list[str], **common: Any) -> Figures:
     cpu = (time.process_time() - cpu) / LONG_TICKS
     async with heart(still, "all are cancelled"):
         await cancel(tasks)
-    async with heart(still, "1,000 waits start again, until their first tick is over"):
+    async with heart(still, "1,000 waits start again, until their first poll is over"):
         tasks = await start(ids, SHORT, common)
         before = await after_tick(url)
-    async with heart(still, f"{SHORT_TICKS} steady ticks"):
+    async with heart(still, f"{SHORT_TICKS} steady polls"):
         await asyncio.sleep(SHORT * SHORT_TICKS)
         steady = (await asyncio.to_thread(get, f"{url}/benchmark/count") - before) / SHORT_TICKS
     before = await after_tick(url)
     await asyncio.to_thread(get, f"{url}/benchmark/forward?share=0.301")
-    async with heart(still, "a tick in which 100 waits end"):
+    async with heart(still, "a poll after which 100 waits end"):
         ending = await after_tick(url) - before
     ended = sum(task.done() for task in tasks)
     await cancel(tasks)
@@ -200,31 +200,31 @@ def report(measured: dict[str, Figures]) -> str:
 
 {provenance("make bench-waiting", "apache-airflow", "requests", "msgspec")}
 
-The waits are `BatchStatusTrigger.run()` coroutines in one event loop, beside the modules that a triggerer has imported,
-with its kind of log written to a file. The server is the sandbox in a process of its own. It gives each running
-LlamaCloud batch a new `updated_at` at each poll, so most of those waits see a change in each tick; nothing of
-TalkifAI's jobs changes.
+The waits are `BatchStatusTrigger.run()` coroutines in one event loop. The process has imported what a triggerer
+imports, and writes the same kind of log to a file. The server is the sandbox in its own process. It gives each running
+LlamaCloud batch a new `updated_at` at each poll, so most of those waits see a change in each interval. TalkifAI's jobs
+do not change.
 
 ## How many requests?
 
-Bound: ceil(unfinished / {PAGE_SIZE}) for each status word, and one request for each wait that ends. TalkifAI's pages
-overlap: 8 requests for 700 rows. Counted over {SHORT_TICKS} intervals; then over the one in which some ended.
+The bound is ceil(unfinished / {PAGE_SIZE}) for each status word, and one request for each wait that ends. TalkifAI's
+pages overlap: 8 requests for 700 rows. The first figures are the mean of {SHORT_TICKS} intervals, the last ones those
+of the interval in which some waits ended.
 
-{table("waits for | unfinished | bound | requests | one get each | ended | bound then | requests then", requests, 2)}
+{table("waits for | unfinished | bound | requests | one each | ended | bound then | requests then", requests, 2)}
 
 ## How much CPU?
 
-CPU of the whole process of the waits over {LONG_TICKS} ticks at an interval of {LONG:.0f} s.
+CPU time of the whole process over {LONG_TICKS} polls at an interval of {LONG:.0f} s.
 Goal: below {GOAL_SHARE:.0%} of a core.
 
-{table("waits for | CPU per tick | share of a core", cpu)}
+{table("waits for | CPU per poll | share of a core", cpu)}
 
-## How long does the event loop stand still?
+## How long is the event loop blocked?
 
-A coroutine sleeps {BEAT * 1000:.0f} ms again and again; shown is by how much the longest sleep was longer.
-Goal: below {GOAL_STILL * 1000:.0f} ms. Without waits it is the machine's own noise.
-A full garbage collection stops Python while it walks through all objects of the process, most of them Airflow's; the
-last column leaves collections out.
+A coroutine sleeps {BEAT * 1000:.0f} ms again and again. The table shows how late it woke up at most; without waits
+this is the noise of the machine. Goal: below {GOAL_STILL * 1000:.0f} ms. A full garbage collection stops Python while
+it visits all objects of the process, most of them Airflow's. The last column excludes collections.
 
 {table("waits for | while | longest | over 50 ms | longest without collections", still, 2)}
 """

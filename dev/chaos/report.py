@@ -19,41 +19,41 @@ from dev.markdown import table, versions
 
 _DISTRIBUTIONS = ("apache-airflow", "fsspec", "s3fs", "adlfs", "pyarrow", "requests")
 _STORES = {"local": "local disk", "s3": "S3 (SeaweedFS)", "azure": "Azure (Azurite)"}
-_KINDS = {"leave": "leave", "join": "join", "jump": "jump to the front", "shuffle": "change their order"}
+_KINDS = {"leave": "disappear", "join": "appear", "jump": "jump to the front", "shuffle": "change their order"}
 
 INTRODUCTION = f"""\
-# How exports survive
+# Reliability
 
-This page is written by `make reliability` from what it counted; no number in it is typed.
+`make reliability` writes this page, and counts every number in it. It kills processes at random and checks what is
+left. What is promised: [Exports](exports.md#what-you-can-rely-on), [Submitting](submitting.md).
 
-**The promise.** Whenever the task is killed, what was published before stays whole and readable until the new export
-is there; the next try resumes where the last one ended; no row is lost or there twice; nothing is left over in the
-end.
+**How it works.** An export writes its parts below `_staging/`, under names that no other try uses. After each part, a
+checkpoint stores where to continue. When the listing has ended, the parts get their final names, with digits that
+only this try has, so no part overwrites another, and none is removed for another. Then one atomic write replaces
+`_MANIFEST.json`, on condition that no other task has published in the meantime. From then on the new export counts.
+Finally the replaced files are removed. The next try of the same task, run and parameters continues from the newest
+checkpoint whose files are complete.
 
-**How it works.** Parts are written under `_staging/`, each under a name that no other try uses, and after each part a
-checkpoint says where to read on. When the listing has ended, the parts get their final names, each with digits that
-only this try has, so none is ever written over another, nor removed for another. Then one atomic put, which fails if
-somebody else published meanwhile, makes `_MANIFEST.json` name them: from then on the new export counts. Last, what it
-replaced is removed. The next try of the same task, run and parameters looks for the newest checkpoint whose files are
-whole.
+**How it is tested.** A real task process runs the operator against a local HTTP server and a real store: {ROWS} rows
+in parts of {ROWS_PER_PART}, replacing an export of {ROWS_BEFORE} rows. A fault occurs at a random step: before or
+after a request, an operation on the store, or a rename on the disk. Further tries finish the export, while a reader
+reads it again and again and checks every digest. Finally the rows are compared with the vendor's.
 
-**How it is tried.** A real task process runs the real operator against a local HTTP server, to a real store: {ROWS}
-rows in parts of {ROWS_PER_PART}, in place of an export of {ROWS_BEFORE} rows. A fault strikes at a random step:
-before or after a request, an operation on the store, or a rename on the disk. Further tries finish the export, while
-a reader reads it over and over, checking every digest. In the end the rows are compared with the vendor's.
-
-* *SIGKILL, at any time*: from outside, after a random time; *while bytes are under way*: as a random piece of what is
-  sent to the store passes.
-* *task timeout*: Airflow's `AirflowTaskTimeout`; *SIGINT*: what Airflow's supervisor sends first to a task that it
+* *SIGKILL, at any time*: from outside, after a random time. *While bytes are in transit*: when a random piece of an
+  upload has been sent.
+* *task timeout*: Airflow's `AirflowTaskTimeout`. *SIGINT*: the first signal of Airflow's supervisor to a task that it
   ends.
-* *disk full*: that of the destination, or of the temporary files before an upload, which then gets room again.
-* *stopped, overtaken, woken*: the process is stopped, the next try finishes, and then the first one continues.
+* *disk full*: the destination's disk, or the one with the temporary files before an upload; later it has room again.
+* *paused, overtaken, resumed*: the process is stopped, the next try finishes, and then the first one continues.
 
-**What is not covered.** The machine losing power: files are not forced to the disk, so the last seconds before may be
-lost there. An unfinished multipart upload on S3, from 100 MB a part on. A failed task that is never run again: what
-it staged stays for its next try, until another export to the same folder finds it a day old. Who reads by pattern
-instead of by manifest sees both exports while one replaces the other. Whose reading lasts longer than the export
-lives gets `ExportReplacedError`, and reads again.
+**What is not covered.**
+
+* A machine that loses power: files are not flushed to the disk, so the last seconds may be lost.
+* An unfinished multipart upload on S3, for parts of 100 MB or more.
+* A failed task that never runs again: its staged files stay until another export to the same folder finds them a day
+  old.
+* Readers that glob: they see both exports while one replaces the other.
+* Readers that take longer than the export exists: they get `ExportReplacedError`, and have to read again.
 """
 
 
@@ -79,21 +79,21 @@ def render(results: Results, listings: Sequence[Moving], years: Sequence[Year]) 
 
 def _summary(results: Results, total: Sum) -> str:
     return f"""\
-## What came of it
+## Outcome
 
 {datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {versions(*_DISTRIBUTIONS)};
 seed {results.seed}, {results.seconds / 60:.1f} minutes, {len(results.combinations)} combinations of listing and format.
 
 * **{total.trials} trials**: {total.missing} rows missing, {total.twice} rows twice.
-* A reader looked {total.looks} times: {total.without_export} times there was no whole export;
-  {total.replaced} times it was told that the export was being replaced, and read again;
+* A reader read the export {total.looks} times: {total.without_export} times there was no complete export;
+  {total.replaced} times it was being replaced, and was read again;
   {total.false_alarms} times every row was there but `verify_export` found damage.
-* {total.left_over} files were left over after the last try, {total.left_for_good} of them still after the next run,
+* {total.left_over} files were left over after the last try, {total.left_for_good} of them also after the next run,
   which cleans up too.
-* {total.survived} tries that were struck succeeded all the same. Of the others' next tries {total.resumed} went on
-  where the one before had ended, and all next tries together saved {total.saved} of {total.usual} requests.
-* {total.blocked} times the next try could not go on before the stopped one did.
-* In {results.not_struck} further trials the try ended before the fault came.
+* {total.survived} faulted tries succeeded anyway. After the others, {total.resumed} next tries resumed where the try
+  before had ended. All next tries together saved {total.saved} of {total.usual} requests.
+* {total.blocked} times the next try had to wait for the paused one.
+* In {results.not_struck} further trials the try ended before the fault occurred.
 """
 
 
@@ -105,8 +105,8 @@ def _cells(results: Results) -> str:
 def _head(own: str) -> str:
     """Return the heads of a table of cells, with what it alone shows in the middle."""
     return (
-        f"fault | phase | store | trials | succeeded all the same | next try resumed | {own} "
-        "| left over | ... for good | looks | without an export"
+        f"fault | phase | store | trials | succeeded anyway | next try resumed | {own} "
+        "| files left over | ... for good | reads | without an export"
     )
 
 
@@ -134,25 +134,26 @@ def _items(results: Results) -> str:
 ## Results of a batch
 
 A results export sends requests for each item and stores files beside the rows. Here it exports {ITEMS} items, with two
-requests and two files each, in place of an export of {ITEMS_BEFORE}. Each answer takes {answer:.0f} ms, and a
-checkpoint is due every {SECONDS_BETWEEN_CHECKPOINTS} s instead of every 30 s, so that faults fall between them. In the
-end every file is compared with the vendor's. {results.seconds_of_items / 60:.1f} minutes.
+requests and two files each, and replaces an export of {ITEMS_BEFORE}. Each answer takes {answer:.0f} ms. A checkpoint
+is written every {SECONDS_BETWEEN_CHECKPOINTS} s instead of every 30 s, so that faults occur between them. Finally every
+file is compared with the vendor's. {results.seconds_of_items / 60:.1f} minutes.
 
 * **{trials} trials**: {sum(one.missing for one in sums)} items missing, {sum(one.twice for one in sums)} twice,
   {sum(one.torn for one in sums)} files torn, {sum(one.left_for_good for one in sums)} foreign files left for good.
-* A reader looked {sum(one.looks for one in sums)} times: {sum(one.without_export for one in sums)} times there was no
-  whole export; {sum(one.false_alarms for one in sums)} times every row was there but `verify_export` found damage.
-* A fault cost {mean} requests for items that were sent again, {most} at most, of {2 * ITEMS}: what was under way, and
-  what had come since the last checkpoint.
+* A reader read the export {sum(one.looks for one in sums)} times: {sum(one.without_export for one in sums)} times there
+  was no complete export;
+  {sum(one.false_alarms for one in sums)} times every row was there but `verify_export` found damage.
+* After a fault, {mean} requests for items were sent again, {most} at most, of {2 * ITEMS}: those in transit, and those
+  since the last checkpoint.
 
 {table(head, lines, texts=3)}
 """
 
 
 def submissions(found: Submitted) -> str:
-    """Return what came of tasks that submit batches."""
+    """Return the section on tasks that submit batches."""
     head = (
-        "batch | the task is | the vendor | trials | tries | tries killed or stopped | answers lost or refused "
+        "batch | the task is | the vendor | trials | tries | tries killed or paused | answers lost or refused "
         "| batches cancelled before they ran | items twice | items missing | failed in the end"
     )
     order = {name: place for place, name in enumerate((NOTHING, KILLED, STOPPED, FAITHFUL, LATE, LOSSY))}
@@ -170,22 +171,24 @@ def submissions(found: Submitted) -> str:
     return f"""\
 ## Tasks that submit
 
-A task submits a batch and waits for it, on a worker or deferred, with and without Airflow's task state store. It is
-killed at a random point or at any time in its first tries, or in the triggerer, or stopped there until its successor
-has submitted or has finished. The vendor loses answers of requests that took effect before, never or later, refuses
-some, and shows in its listings what was made up to {LONGEST_LAG:.0f} s later; its clock is ahead by the pauses that the
-package makes, so that none takes time. Tries follow after 0, 60 or 300 s until one is a success. A vendor of its own,
-written from the vendors' documentation alone, counts what it was made to do; the task must return what the vendor's
+A task submits a batch and waits for it, on a worker or deferred, with and without Airflow's task state store. Its
+first tries are killed at a random point or at any time, on the worker or in the triggerer, or paused there until the
+next try has submitted or finished. The vendor loses answers to requests that took effect, did not, or do so later. It
+refuses some requests, and lists new batches up to {LONGEST_LAG:.0f} s late. Its clock skips the package's pauses, so
+that they take no time. Tries follow after 0, 60 or 300 s until one succeeds. The vendor is a separate server, written
+only from the vendors' documentation, that counts what it was asked to do. The task must return what the vendor's
 sensor returns. {found.seconds / 60:.1f} minutes.
 
 * **{sum(one.trials for one in sums)} trials**, {sum(one.tries for one in sums)} tries,
-  {sum(one.struck for one in sums)} of them killed or stopped, {sum(one.lost for one in sums)} answers lost or refused:
+  {sum(one.struck for one in sums)} of them killed or paused, {sum(one.lost for one in sums)} answers lost or refused:
   {sum(one.twice for one in sums)} items processed twice, {sum(one.missing for one in sums)} not at all.
-* {sum(one.copies for one in sums)} times a second batch was made, and cancelled before it ran.
+* {sum(one.copies for one in sums)} times a second batch was created, and cancelled before it ran.
 
-What no vendor lets anybody know is left out: what a listing shows later than all look-ups of a try and its successor,
-and a try at LlamaCloud that is stopped between its last look-up and the request that creates, and continues when its
-successor's batch is there: its copy is cancelled, and costs nothing only if it has not begun by then.
+Two cases are left out, because no vendor's API can resolve them:
+
+* a listing that shows a new batch only after all look-ups of a try and of the next one;
+* a try at LlamaCloud that is paused between its last look-up and the request that creates, and continues when the
+  next try has created its batch. Its copy is cancelled, but may cost something if it has begun by then.
 
 {table(head, lines, texts=3)}
 """
@@ -194,14 +197,14 @@ successor's batch is there: its copy is cancelled, and costs nothing only if it 
 def _findings(results: Results) -> str:
     findings = results.findings + results.submitted.findings
     if not findings:
-        return "## What should not have been\n\nNothing.\n"
+        return "## Unexpected outcomes\n\nNone.\n"
     lines = ((what, count) for what, count in sorted(findings.items()))
-    return f"## What should not have been\n\n{table('what | trials', lines, texts=1)}\n"
+    return f"## Unexpected outcomes\n\n{table('what | trials', lines, texts=1)}\n"
 
 
 def _loops(results: Results) -> str:
     head = (
-        "store | rounds | exports | failed | looks | replaced while it was read | part missing or damaged "
+        "store | rounds | exports | failed | reads | replaced while it was read | part missing or damaged "
         "| false alarms | files left over"
     )
     lines = (
@@ -209,21 +212,21 @@ def _loops(results: Results) -> str:
         for one in results.loops
     )
     return f"""\
-## Three writers at once
+## Three concurrent writers
 
-Three tasks export to one folder at the same time, over and over, in processes of their own; two of them the same rows,
-so that what is replaced is published again. A reader looks all the while, and each round is searched for files that
-belong to no export.
+Three processes export to one folder at the same time, again and again. Two of them export the same rows, so that
+replaced files are published again. A reader reads all the time, and after each round the folder is searched for
+orphaned files.
 
 {table(head, lines)}
 """
 
 
 def of_years(years: Sequence[Year]) -> str:
-    """Return what simulated years of exporting only what is new came to."""
+    """Return the section on simulated years of exporting only what is new."""
     head = (
-        "days | batches | opened again or changed | removed | runs | killed | beside another | cleared "
-        "| index lost or put back | states exported | exported twice | missed | rows of another state"
+        "days | batches | reopened or changed | removed | runs | killed | overlapping | cleared "
+        "| index removed or replaced | states exported | exported twice | missed | rows of another state"
     )
     lines = (
         (
@@ -235,11 +238,10 @@ def of_years(years: Sequence[Year]) -> str:
     return f"""\
 ## Only what is new
 
-Simulated years of a DAG that finds finished batches and exports them, with a real server as the vendor: batches start,
-finish late, are opened again, change, and are removed. Runs are killed at a random operation on the store, which then
-takes nothing more from them, run beside each other, and are cleared later. The index is removed, cut, or replaced by an
-older one. Each finished state must be exported once; a run that nothing disturbs must find what is due and nothing
-else; after the last run nothing may be due.
+Simulated years of a DAG that [finds and exports finished batches](only-new.md), with a real server as the vendor.
+Batches start, finish late, are reopened, change, and are removed. Runs are killed at a random operation on the store,
+overlap, and are cleared later. The index is removed, cut, or replaced by an older one. Each finished state must be
+exported once, an undisturbed run must find exactly the batches that are due, and none may be due after the last run.
 
 {table(head, lines, texts=0)}
 """
@@ -247,8 +249,8 @@ else; after the last run nothing may be due.
 
 def _moving(listings: Sequence[Moving]) -> str:
     head = (
-        "listing | its jobs | rows a page | plain pages: lost a job | ours: lost a job | ours: gave up and said so "
-        "| requests: plain | requests: ours"
+        "listing | its jobs | rows per page | plain paging: lost a job | ours: lost a job | ours: failed with an error "
+        "| requests: plain paging | requests: ours"
     )
     lines = (
         (
@@ -264,13 +266,14 @@ def _moving(listings: Sequence[Moving]) -> str:
         for one in listings
     )
     return f"""\
-## Listings that move while they are read
+## Listings that change while they are read
 
-Two of the listings are paged by offset or page number, so a job that leaves pulls those behind it over a page
-boundary, past the reader. Simulated, {RUNS} runs a case, each read both ways: at usual pages 300 jobs with four moves
-at random moments and places; at pages that cannot always overlap, because they are small or because the server changes
-their length from page to page, 40 and 60 jobs that move at one request in a hundred, in ten, or in two. Lost is a job
-that was there all the time and is not in what was read without an error.
+Two of the listings are paged by offset or page number, so a job that disappears moves later jobs over a page
+boundary, past the reader ([why](performance.md#why-listings-paged-by-offset-or-number-take-more-requests)). These are
+simulations, {RUNS} runs per case, each read with plain paging and with ours. With usual pages, 300 jobs change four
+times at random moments and places. With pages that cannot always overlap, because they are small or the server
+changes their length, 40 and 60 jobs change at one request in a hundred, in ten, or in two. A job is lost if it was
+there all the time, and is missing from rows that were read without an error.
 
 {table(head, lines, texts=3)}
 """

@@ -32,9 +32,9 @@ from dev.chaos.fixtures import (
 from dev.chaos.steps import ERROR, INTERRUPT, KILL, STOP, TIMEOUT, Fault
 
 KILL_AT_ANY_TIME = "SIGKILL, at any time"
-KILL_IN_TRANSFER = "SIGKILL while bytes are under way"
-ZOMBIE = "stopped, overtaken, woken"
-TWINS = "two tries at once"
+KILL_IN_TRANSFER = "SIGKILL while bytes are in transit"
+ZOMBIE = "paused, overtaken, resumed"
+TWINS = "two concurrent tries"
 AWAY = "store away for ten seconds"
 FULL = "disk full"
 FAULTS = (KILL, KILL_AT_ANY_TIME, KILL_IN_TRANSFER, TIMEOUT, INTERRUPT, ERROR, FULL, AWAY, ZOMBIE, TWINS)

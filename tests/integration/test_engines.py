@@ -1,4 +1,4 @@
-"""The lines of docs/exports.md, "Read it with", run as they stand there: each engine reads what was exported."""
+"""The lines of docs/reading.md, "Read it with", run as they stand there: each engine reads what was exported."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from airflow_batch_provider.sandbox import Settings
 from airflow_batch_provider.testing import sandbox
 from airflow_batch_provider.vendors import talkifai
 
-PAGE = (Path(__file__).parents[2] / "docs" / "exports.md").read_text()
-SECTION = PAGE[PAGE.index("## Read it with") : PAGE.index("## Destinations")]
+PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text()
+SECTION = PAGE[PAGE.index("## Read it with") : PAGE.index("## Load it into a warehouse")]
 FORMAT_OF = {"Parquet": "parquet", "CSV": "csv", "JSON lines": "jsonl"}
 MODULES = {"DuckDB": "duckdb", "pandas": "pandas", "Polars": "polars", "pyarrow": "pyarrow", "Spark": "pyspark.sql"}
 COLUMNS = [*(column.name for column in talkifai.BATCH_JOBS.columns), "_extra"]

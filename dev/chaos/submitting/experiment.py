@@ -24,8 +24,8 @@ LONGEST_LAG = 200.0
 
 MOST_POINTS, MOST_SECONDS = 45, 0.15
 MOST_CLEARS = 4
-NOTHING, KILLED, STOPPED = "nothing", "killed", "stopped, overtaken, woken"
-FAITHFUL, LATE, LOSSY = "answers", "shows what was made late", "shows it late and loses answers"
+NOTHING, KILLED, STOPPED = "nothing", "killed", "paused, overtaken, resumed"
+FAITHFUL, LATE, LOSSY = "answers", "lists new batches late", "lists late and loses answers"
 _CREATING = {
     "playment": ("POST *",),
     "llamacloud": ("POST */directories", "POST */upload", "POST /api/v2/batches", "POST /api/v1/beta/batch-processing"),

@@ -161,7 +161,7 @@ def test_empty_pages_that_contradict_those_before_fail_a_listing_without_a_total
     vendor = Vendor(LLAMACLOUD, jobs(10), total=None, error=Limit(6, 200, by_end=True))
     _, _, error = read(vendor, 3)
     assert isinstance(error, IncompleteListingError)
-    assert "gives no rows behind the 6 that were read" in str(error)
+    assert "returns no rows after the first 6" in str(error)
     assert vendor.requests <= 20
 
 

@@ -41,4 +41,4 @@ def test_steps_back_in_a_row_are_one_fall_and_a_new_row_forgets_them() -> None:
         progress.advance(0, is_beyond=False)
     assert progress.problem(9) is None
     progress.fall()
-    assert progress.problem(9) == "gives no rows behind the 9 that were read"
+    assert progress.problem(9) == "returns no rows after the first 9"

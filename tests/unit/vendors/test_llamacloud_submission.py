@@ -305,8 +305,8 @@ def test_a_directory_with_other_files_is_left_alone(api: Api) -> None:
     ran = api.submit((FILES, [entry(1), entry(3), entry(4)]), existing=HERE)
     assert ran.names == []
     assert reason(ran) == (
-        "Directory d1 of this piece of work has 2 files that are not in files, such as 'name 3', 'name 4': it was "
-        "filled by a try with others."
+        "Directory d1 of this piece of work has 2 files that are not in files, such as 'name 3', 'name 4': an "
+        "earlier try uploaded other files."
     )
 
 
@@ -474,8 +474,8 @@ def test_which_of_several_batches_of_a_users_directory_is_ours_is_not_guessed(ap
     ran = api.submit(values={api.directory: "d1"}, items=None, existing=existing)
     assert ran.names == []
     assert reason(ran) == (
-        "Directory d1 has 2 batches of this run, 'b1', 'b2', and which is that of this task cannot be known. Cancel "
-        "those that are not wanted, or submit files instead."
+        "Directory d1 has 2 batches of this run, 'b1', 'b2', and it is not known which one belongs to this task. "
+        "Cancel those that are not wanted, or submit files instead."
     )
 
 

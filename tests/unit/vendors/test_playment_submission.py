@@ -106,7 +106,7 @@ def test_a_batch_with_other_jobs_is_left_alone() -> None:
     assert ran.names == []
     assert reason(ran) == (
         "The batch b1 of this piece of work has 2 jobs that are not in jobs, such as 'x', 'y': it was submitted with "
-        "others."
+        "other jobs."
     )
 
 

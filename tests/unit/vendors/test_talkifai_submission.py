@@ -265,7 +265,10 @@ def test_a_job_that_lacks_contacts_and_cannot_be_cancelled_is_reported() -> None
 def test_a_running_job_with_other_contacts_is_left_alone_and_not_adopted() -> None:
     ran = submit((READ, job(status="running", totalContacts=9)), existing=[job(status="running")])
     assert ran.names == []
-    assert reason(ran) == "The job job-1 of this piece of work has 9 contacts, not 3: it was submitted with others."
+    assert (
+        reason(ran)
+        == "The job job-1 of this piece of work has 9 contacts, not 3: it was submitted with other contacts."
+    )
 
 
 def test_a_job_that_does_not_say_how_many_contacts_it_has_is_started() -> None:
