@@ -1,7 +1,7 @@
 """The root of a destination: the part of it that stays the same from run to run.
 
 Airflow keeps every asset that it has seen an event for. An asset for the folder of each day or batch would add one with
-each run, for ever, so the events of a task's exports are for the root, and say in their extra which folder it was.
+each run without end, so the events of a task's exports are for the root, and say in their extra which folder it was.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks of the sample answers: they are read as the vendor documents them, and come back from files to the value."""
+"""Checks of the sample answers: they are read as the vendor documents them, and come back from files unchanged."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def columns_are_those_of_the_rows(declared: Declared, listing: Listing) -> None:
 
 
 def rows_come_back_from_files(declared: Declared, listing: Listing) -> None:
-    """JSON lines are the vendor's rows to the value; CSV and Parquet have all of it, in columns or in ``_extra``."""
+    """JSON lines are the vendor's rows, unchanged; CSV and Parquet have all of it, in columns or in ``_extra``."""
     lines = [*_lines(declared, listing), json.dumps(_HOSTILE).encode()]
     for name in FORMATS:
         file_format = _format(name, listing.columns)

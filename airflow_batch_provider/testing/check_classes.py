@@ -1,4 +1,4 @@
-"""Checks of what Airflow sees: hook, operators, sensors, and what a package tells Airflow of its connections."""
+"""Checks of what Airflow sees: hook, operators, sensors, and the provider info of a package."""
 
 from __future__ import annotations
 

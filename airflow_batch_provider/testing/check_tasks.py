@@ -188,7 +188,7 @@ def _server(declared: Declared) -> Iterator[LosingProxy]:
 
 
 def _creates(declared: Declared) -> Callable[[Asked], bool]:
-    """Return what tells the requests that create: those of endpoints that may be sent once."""
+    """Return the check for requests that create: those of endpoints that may be sent once."""
     known = [
         (endpoint.method, re.compile(r"[^/]+".join(map(re.escape, re.split(r"\{[^}]*\}", endpoint.path)))))
         for endpoint in declared.endpoints

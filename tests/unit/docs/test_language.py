@@ -32,9 +32,6 @@ INSTEAD = {
 }
 """Words that have no right use here, as patterns, and what to write."""
 
-REWRITTEN_LATER = {"CHANGELOG.md", "docs/assets.md", "docs/guides/talkifai.md"}
-"""Pages that may have such words until they are rewritten."""
-
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 
 
@@ -43,7 +40,7 @@ def pages() -> list[str]:
     built = ROOT / "docs" / "_build"
     paths = [path for path in (ROOT / "docs").rglob("*.md") if not path.is_relative_to(built)]
     names = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(path.relative_to(ROOT).as_posix() for path in paths)}
-    return sorted(names - REWRITTEN_LATER)
+    return sorted(names)
 
 
 def prose(page: str) -> str:
