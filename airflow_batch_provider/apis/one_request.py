@@ -158,7 +158,7 @@ def _submit_unmarked(
     return Stopped(
         f"It may have been submitted: {', '.join(copy.id for copy in found)} looks like it, and the vendor does not "
         "show which task submitted a batch. If it is this task's, wait for it and export it by its id; if not, set "
-        "another submit_key to submit the rows.",
+        "another submit_key to submit the rows, before Airflow 3.3 in another run.",
         cause,
     )
 
