@@ -133,7 +133,7 @@ class AnthropicRunBatchOperator(kit.Declared, kit.RunBatchOperator):
 
     submission, rows_field, hook_class = SUBMISSION, "requests", AnthropicBatchesHook
 
-    def items(self) -> kit.Rows:
+    def items(self) -> "kit.Rows":
         """Return the requests."""
         return self.rows()
 

@@ -130,7 +130,7 @@ class OpenAIRunBatchOperator(kit.Declared, kit.RunBatchOperator):
 
     submission, rows_field, hook_class = SUBMISSION, "requests", OpenAIBatchesHook
 
-    def items(self) -> kit.Rows:
+    def items(self) -> "kit.Rows":
         """Return the requests."""
         return self.rows()
 
