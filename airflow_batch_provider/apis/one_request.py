@@ -70,7 +70,7 @@ def submission(
     :param parameters: what a task says
     """
     check_known(name, "field", [unique], [field.name for field in rows])
-    for path in filter(None, (key, *counts)):
+    for path in (*counts, *([] if key is None else [key])):
         check_path(name, path)
 
     def inspect(work: Work) -> Preflight | Stopped:

@@ -96,16 +96,17 @@ class Client:
             attempts=self.settings.max_attempts, may_pass=self._may_pass, wait=retry.wait, log=self._log_retry
         )(attempt)
 
-    def send_into(self, request: Request, file: IO[bytes]) -> None:
+    def send_into(self, request: Request, file: IO[bytes], check: Callable[[], Problem | None]) -> None:
         """Send a request, as :meth:`send` does, and write the body of the answer to a file: it may be large.
 
         :param request: what to send
         :param file: what takes the body, from its start
+        :param check: returns what is wrong with the body in the file
         """
         large = copy.copy(self)
         large._session = large._open_session(LONGEST_FILE, file)
         try:
-            large.send(request, lambda answer: None)
+            large.send(request, lambda answer: check())
         finally:
             large._session.close()
 

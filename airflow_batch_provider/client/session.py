@@ -39,6 +39,8 @@ BLOCK = 1 << 20
 MOST_REDIRECTS = 10
 HTTP_OK = 200
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_OF_A_FILE = {"Accept": "*/*", "Accept-Encoding": "identity"}
+"""A compressed body may end early without a sign of it."""
 _REDIRECTS_OF_ANY_METHOD = frozenset({307, 308})
 """The others would make a GET of it."""
 
@@ -98,7 +100,7 @@ class Session:
                     "GET",
                     settings.base_url,
                     headers={
-                        "Accept": "application/json" if file is None else "*/*",
+                        **({"Accept": "application/json"} if file is None else _OF_A_FILE),
                         "User-Agent": f"airflow-batch-provider/{__version__}",
                         **headers,
                     },

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import codecs
+import os
 import tempfile
 from collections.abc import Iterator
 from typing import IO
 
 from airflow_batch_provider.apis.endpoint import Listing
 from airflow_batch_provider.apis.page import Page, Rows
-from airflow_batch_provider.apis.problem import Problem
+from airflow_batch_provider.apis.problem import Problem, not_json
+from airflow_batch_provider.apis.raw_json import is_json
 from airflow_batch_provider.apis.request import Answer, Request
 from airflow_batch_provider.client.client import Client
 
 CHUNK = 4 << 20
 """Bytes of lines that are read at a time."""
+
+BLOCK = 64 << 10
+"""Bytes that are read at a time to find the last line."""
 
 LONGEST_LINE = 64 << 20
 """Bytes of a line. A longer one is not read to its end, and fails as what it then is: no JSON."""
@@ -28,7 +33,8 @@ def read_lines(client: Client, listing: Listing, request: Request) -> Iterator[P
     :param request: its request
     """
     with tempfile.TemporaryFile() as file:
-        client.send_into(request, file)
+        client.send_into(request, file, lambda: _broken_end(file))
+        file.seek(0)
         file.seek(len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0)
         has_rows = False
         for chunk in _chunks(file):
@@ -39,6 +45,18 @@ def read_lines(client: Client, listing: Listing, request: Request) -> Iterator[P
             yield page
         if not has_rows:
             yield Page(Rows())
+
+
+def _broken_end(file: IO[bytes]) -> Problem | None:
+    """Return what is wrong with the last line, if the body ended within it."""
+    size = file.seek(0, os.SEEK_END)
+    last = b""
+    while size and b"\n" not in last and len(last) < LONGEST_LINE:
+        start = max(0, size - BLOCK)
+        file.seek(start)
+        last, size = file.read(size - start) + last, start
+    line = last.rpartition(b"\n")[2].removeprefix(codecs.BOM_UTF8)
+    return None if not line.strip() or is_json(line) else not_json(line)
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
