@@ -110,7 +110,6 @@ def test_failed_items_are_counted(name: str, facts: dict[str, Any]) -> None:
     assert WORDS[name][0].state({"id": "a", "status": "completed", **facts}).failed_items == 2
 
 
-@pytest.mark.parametrize("results", [None, [], {}, "text", [None, 1, "x"]], ids=repr)
 def test_several_counters_of_failed_items_are_added_up() -> None:
     read = StateFields({"done": SUCCEEDED}, counts=("n.bad", "n.late", "n.good"), failed_items=("n.bad", "n.late"))
     assert read({"id": "a", "status": "done", "n": {"bad": 1, "late": 2, "good": 4}}).failed_items == 3
@@ -126,6 +125,7 @@ def test_a_reason_may_lie_in_a_list(errors: Any, reason: str | None) -> None:
     assert read({"id": "a", "status": "done", "errors": errors}).reason == reason
 
 
+@pytest.mark.parametrize("results", [None, [], {}, "text", [None, 1, "x"]], ids=repr)
 def test_results_without_errors_are_no_failed_items(results: Any) -> None:
     state = llamacloud.BATCH_KIND.state({"id": "a", "status": "COMPLETED", "results": results})
     assert state.failed_items == 0
