@@ -22,6 +22,7 @@ from airflow_batch_provider.exceptions import (
     InvalidParameterError,
     NotFoundError,
     PaymentRequiredError,
+    RequestRefusedError,
     SubmissionConflictError,
 )
 from airflow_batch_provider.export import failed_items, read_export, verify_export
@@ -284,6 +285,14 @@ def test_files_that_were_deleted_are_missing_row_by_row(tmp_path: Path) -> None:
         batch_id = ended(OPENAI, account)
         del account.files[account.batches[batch_id]["output_file_id"]]
         assert export(OPENAI, tmp_path, batch_id)["outcomes"] == {"missing": 4}
+
+
+def test_a_batch_that_names_no_input_file_says_what_is_missing(tmp_path: Path) -> None:
+    with OPENAI.serving() as account:
+        batch_id = ended(OPENAI, account)
+        account.batches[batch_id]["input_file_id"] = None
+        with pytest.raises(RequestRefusedError, match="its items cannot be listed: file_id is missing"):
+            export(OPENAI, tmp_path, batch_id)
 
 
 def test_a_batch_that_is_cancelled_keeps_the_results_that_it_has(case: Case, account: Any, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_batch_provider.apis.json_lines import json_lines
 
-ROWS = [{"id": number, "text": "ä" * number, "exact": 2**70 + number} for number in range(50)]
+ROWS = [{"id": number, "text": "ä" * number**2 * 10, "exact": 2**70 + number} for number in range(50)]
 
 
 def test_a_part_has_a_line_for_each_row_and_knows_its_size() -> None:

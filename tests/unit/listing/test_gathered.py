@@ -56,7 +56,16 @@ def test_what_came_before_a_failure_is_there_and_who_waits_is_told() -> None:
 def test_more_rows_than_fit_into_memory_are_found_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "MOST_IN_MEMORY", 1)
     rows = [Row(number, f"status {number}", b'{"n":%d}' % 10**number) for number in range(30)]
-    found = gathered(iter([page(*rows[:10]), page(*rows[10:])]))
+    was_found = threading.Event()
+
+    def pages() -> Iterator[NewRows]:
+        yield page(*rows[:10])
+        assert was_found.wait(60)
+        yield page(*rows[10:])
+
+    found = gathered(pages())
+    assert found.find("3") == rows[3]
+    was_found.set()
     assert [found.find(str(number)) for number in reversed(range(30))] == rows[::-1]
 
 

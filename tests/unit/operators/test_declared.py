@@ -120,6 +120,12 @@ def test_a_subclass_takes_the_same_and_an_own_init_is_left_alone() -> None:
     assert Own(task_id="t", job_id="j").team_id == "of the class"
 
 
+def test_an_own_init_that_lacks_a_parameter_is_not_replaced() -> None:
+    names = {"kind": JOB, "id_field": "job_id", "hook_class": Hook, "__init__": lambda self, **kwargs: None}
+    with pytest.raises(TypeError, match="'job_id' is declared, so it must be a template field"):
+        type("Lacking", (kit.Declared, kit.BatchSensor), names)
+
+
 def test_a_hook_is_named_after_its_vendor() -> None:
     assert (Hook.conn_type, Hook.hook_name) == ("acme", "Acme Transcription")
     assert (Hook.conn_name_attr, Hook.default_conn_name) == ("acme_conn_id", "acme_default")
