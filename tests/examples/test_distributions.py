@@ -80,9 +80,10 @@ def test_their_metadata_is_valid_and_draws_a_form(case: Case) -> None:
     assert list(form["conn-fields"]) == [*COMMON_EXTRAS]
 
 
-def test_parsing_a_dag_with_them_imports_no_heavy_library(case: Case) -> None:
-    paths = f"import sys; sys.path[:0] = [{str(EXAMPLES / case.name)!r}]"
-    added = modules_after(f"{AIRFLOW}\n{paths}\nimport {case.module.__name__}") - modules_after(AIRFLOW)
+def test_parsing_a_dag_with_them_imports_no_heavy_library() -> None:
+    paths = f"import sys; sys.path[:0] = {[str(EXAMPLES / case.name) for case in CASES.values()]}"
+    imports = "\n".join(f"import {case.module.__name__}" for case in CASES.values())
+    added = modules_after(f"{AIRFLOW}\n{paths}\n{imports}") - modules_after(AIRFLOW)
     assert "airflow_batch_provider.sensors.batch" in added
     assert not {name.partition(".")[0] for name in added} & HEAVY
     assert not added & OWN

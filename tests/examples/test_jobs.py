@@ -40,8 +40,8 @@ def test_it_takes_a_file_of_at_most_150_lines(case: Case) -> None:
 
 def test_every_batch_is_listed_over_several_pages(case: Case, account: Any) -> None:
     ids = [case.add(account, "row-1") for _ in range(25)]
-    hook = case.module.BATCH.listing.vendor.hook.rpartition(".")[2]
-    listed = getattr(case.module, hook)().iter_listing(case.module.BATCHES, page_size=10)
+    hook = getattr(case.module, f"{case.prefix}BatchesHook")()
+    listed = hook.iter_listing(case.module.BATCHES, page_size=10)
     assert [row["id"] for row in listed] == ids[::-1]
     assert len(account.server.asked) == 3
 
@@ -123,6 +123,13 @@ def test_a_code_says_more_than_the_status(name: str) -> None:
         account.server.script = lambda *asked: Answer(status, json.dumps(body).encode())
         with pytest.raises(PaymentRequiredError, match=str(body["error"]["message"])):
             CASES[name].task("BatchSensor", batch_id="b").execute({})
+
+
+def test_its_connection_is_tested_by_one_request_for_one_row(case: Case, account: Any) -> None:
+    hook = getattr(case.module, f"{case.prefix}BatchesHook")()
+    assert hook.test_connection() == (True, f"{case.prefix} batches answered and took the key.")
+    (asked,) = account.server.asked
+    assert asked.query == {"limit": "1"}
 
 
 def test_a_wrong_key_is_told_and_not_shown(case: Case, account: Any, monkeypatch: pytest.MonkeyPatch) -> None:
