@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.apis.answers import results
 from airflow_batch_provider.apis.auth import Basic, Credentials, KeyHeader
 from airflow_batch_provider.apis.batch_state import (
     CANCELLED,
@@ -38,11 +39,13 @@ from airflow_batch_provider.apis.columns import (
     struct,
 )
 from airflow_batch_provider.apis.declaration import DeclarationError
-from airflow_batch_provider.apis.endpoint import Found, Listing, Resource
+from airflow_batch_provider.apis.endpoint import Found, Listing, Resource, look_up
 from airflow_batch_provider.apis.extra import Extra
+from airflow_batch_provider.apis.json_lines import json_lines
 from airflow_batch_provider.apis.moment import Clock
+from airflow_batch_provider.apis.one_request import submission
 from airflow_batch_provider.apis.page import Row
-from airflow_batch_provider.apis.paging import CursorPaging, LinkPaging, WholePaging
+from airflow_batch_provider.apis.paging import CursorPaging, LastIdPaging, LinkPaging, WholePaging
 from airflow_batch_provider.apis.parameter import (
     Boolean,
     Choice,
@@ -63,6 +66,8 @@ from airflow_batch_provider.apis.plans import (
     ask,
     ask_all,
     fetch,
+    find,
+    gather,
     keep,
     locate,
     need,
@@ -71,16 +76,19 @@ from airflow_batch_provider.apis.plans import (
     pause,
 )
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
+from airflow_batch_provider.apis.raw_json import raw_at, read_json
 from airflow_batch_provider.apis.request import Part
 from airflow_batch_provider.apis.results import (
     Batch,
     Item,
+    ItemFields,
     ItemOutcome,
     Results,
     Unrepeatable,
     collected,
     without_result,
 )
+from airflow_batch_provider.apis.rows_to_submit import check_rows
 from airflow_batch_provider.apis.submissions import (
     Ambiguous,
     Copy,
@@ -106,10 +114,13 @@ from airflow_batch_provider.connection_form import connection_type
 if TYPE_CHECKING:
     from airflow_batch_provider.hooks.base import BatchApiHook, Documents
     from airflow_batch_provider.operators.cancel import CancelBatchOperator
+    from airflow_batch_provider.operators.declared import Declared
     from airflow_batch_provider.operators.export import ListingExportOperator
+    from airflow_batch_provider.operators.finished import FinishedBatchesOperator
     from airflow_batch_provider.operators.results import ResultsExportOperator
     from airflow_batch_provider.operators.run import RunBatchOperator
     from airflow_batch_provider.sensors.batch import BatchSensor
+    from airflow_batch_provider.submitting.rows import Rows
 
 __all__ = [
     # whose API it is, and its connections
@@ -137,6 +148,7 @@ __all__ = [
     "Body",
     "WholePaging",
     "CursorPaging",
+    "LastIdPaging",
     "LinkPaging",
     "OffsetPaging",
     "NumberPaging",
@@ -164,12 +176,14 @@ __all__ = [
     "FAILED",
     "CANCELLED",
     # results: what a batch produced
+    "results",
     "Results",
     "result_columns",
     "FileKind",
     "Plan",
     "Batch",
     "Item",
+    "ItemFields",
     "ItemOutcome",
     "Unrepeatable",
     "collected",
@@ -182,6 +196,8 @@ __all__ = [
     "need_some",
     "locate",
     "fetch",
+    "gather",
+    "find",
     "keep",
     "pause",
     "Row",
@@ -190,7 +206,13 @@ __all__ = [
     "SavedFile",
     "Refused",
     "Problem",
+    # what lies in an object
+    "look_up",
+    "read_json",
+    "raw_at",
     # submissions: how a batch is made, once
+    "submission",
+    "check_rows",
     "Submission",
     "Work",
     "Existing",
@@ -201,7 +223,9 @@ __all__ = [
     "Know",
     "Standing",
     "Tell",
+    "Rows",
     "Part",
+    "json_lines",
     "once",
     "copy_of",
     "create",
@@ -209,6 +233,7 @@ __all__ = [
     "kept_first",
     "cancel_others",
     # classes to subclass
+    "Declared",
     "BatchApiHook",
     "Documents",
     "BatchSensor",
@@ -216,9 +241,11 @@ __all__ = [
     "ResultsExportOperator",
     "RunBatchOperator",
     "CancelBatchOperator",
+    "FinishedBatchesOperator",
 ]
 
 _CLASSES = {
+    "Declared": "airflow_batch_provider.operators.declared",
     "BatchApiHook": "airflow_batch_provider.hooks.base",
     "Documents": "airflow_batch_provider.hooks.base",
     "BatchSensor": "airflow_batch_provider.sensors.batch",
@@ -226,6 +253,8 @@ _CLASSES = {
     "ResultsExportOperator": "airflow_batch_provider.operators.results",
     "RunBatchOperator": "airflow_batch_provider.operators.run",
     "CancelBatchOperator": "airflow_batch_provider.operators.cancel",
+    "FinishedBatchesOperator": "airflow_batch_provider.operators.finished",
+    "Rows": "airflow_batch_provider.submitting.rows",
 }
 
 

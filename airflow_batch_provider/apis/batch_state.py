@@ -127,7 +127,7 @@ class BatchKind(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     listing: Listing
-    scope: tuple[str, ...]
+    scope: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
     single: Resource | None = None
     id_parameter: str = ""
@@ -187,7 +187,7 @@ class StateFields(msgspec.Struct, frozen=True):
     :param id: the id
     :param status: the status word
     :param counts: the counters
-    :param failed_items: the counter of files or calls that failed; one of ``counts``
+    :param failed_items: the counter of items that failed, or several that are added up; of ``counts``
     :param reason: the vendor's words on a failure
     :param updated_at: when it last changed
     :param clock: how that is written
@@ -197,7 +197,7 @@ class StateFields(msgspec.Struct, frozen=True):
     id: str = "id"
     status: str = "status"
     counts: Sequence[str] = ()
-    failed_items: str | None = None
+    failed_items: str | tuple[str, ...] | None = None
     reason: str | None = None
     updated_at: str | None = None
     clock: Clock = Clock.ISO
@@ -205,9 +205,13 @@ class StateFields(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for path in (self.id, self.status, *self.counts, *filter(None, (self.reason, self.updated_at))):
             check_path("StateFields", path)
-        check_known("StateFields", "counter", filter(None, [self.failed_items]), self.counts)
+        check_known("StateFields", "counter", self._failed, self.counts)
         if not self.outcomes:
             raise DeclarationError("StateFields: outcomes is empty; declare what the status words mean")
+
+    @property
+    def _failed(self) -> tuple[str, ...]:
+        return (self.failed_items,) if isinstance(self.failed_items, str) else self.failed_items or ()
 
     def __call__(self, batch: Mapping[str, Any]) -> BatchState:
         """Read the vendor's object.
@@ -224,7 +228,7 @@ class StateFields(msgspec.Struct, frozen=True):
             str(word),
             outcome_of(word, self.outcomes),
             known,
-            failed_items=known.get(self.failed_items, 0) if self.failed_items else 0,
+            failed_items=sum(known.get(path, 0) for path in self._failed),
             reason=look_up(batch, self.reason) if self.reason else None,
             updated_at=self._changed(look_up(batch, self.updated_at)) if self.updated_at else None,
         )

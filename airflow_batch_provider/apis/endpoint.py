@@ -16,7 +16,7 @@ from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.declaration import DeclarationError, check_known, check_path, check_unique
 from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.apis.page import Page, Row
-from airflow_batch_provider.apis.paging import Paging
+from airflow_batch_provider.apis.paging import Paging, WholePaging
 from airflow_batch_provider.apis.parameter import Parameter, given
 from airflow_batch_provider.apis.problem import LARGEST_ERROR_BODY, Problem, ProblemKind, not_json
 from airflow_batch_provider.apis.raw_json import in_one_line, is_json, raw_at, read_json
@@ -147,6 +147,11 @@ class Listing(Endpoint, frozen=True, kw_only=True):
         if self.created_field and columns:
             check_known(self.name, "column", [self.created_field], columns)
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether one body of JSON lines has all rows: it may be larger than any page, and is read line by line."""
+        return isinstance(self.paging, WholePaging) and all(body.is_lines for body in self.bodies)
+
     def page(self, answer: Answer) -> Page | Problem:
         """Read a page.
 
@@ -243,11 +248,17 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def look_up(document: Any, path: str) -> Any:
-    """Return the value at a dotted path, None if there is none; ``""`` is the document itself."""
+    """Return the value at a dotted path, None if there is none; ``""`` is the document itself.
+
+    A number in the path is a place in a list, such as ``errors.0.message``.
+    """
     for key in path.split(".") if path else ():
-        if not isinstance(document, Mapping):
+        if isinstance(document, list) and key.isdecimal():
+            document = document[int(key)] if int(key) < len(document) else None
+        elif isinstance(document, Mapping):
+            document = document.get(key)
+        else:
             return None
-        document = document.get(key)
     return document
 
 

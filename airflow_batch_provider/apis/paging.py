@@ -162,15 +162,31 @@ class CursorPaging(InOrder, frozen=True):
     def moves(self) -> tuple[str, ...]:
         return (self.parameter,)
 
+    def token(self, page: Page) -> str:
+        """Return the token of the page after this one, an empty text if there is none."""
+        token = "" if page.next_token is None else str(page.next_token)
+        return token if token.strip() else ""
+
     def continues(self, page: Page) -> bool:
-        return bool(_token(page))
+        return bool(self.token(page))
 
     def following(self, step: Step, taken: Taken) -> Step | None:
         return next(self.upcoming(step, taken.facts), None)
 
     def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
-        if token := _token(facts):
+        if token := self.token(facts):
             yield Step(step.request.asking(**{self.parameter: token}))
+
+
+class LastIdPaging(CursorPaging, frozen=True):
+    """Each page begins behind a row that the request names: the last one of the page before.
+
+    The listing ends with a page that says so at ``Body.more``, or with an empty one.
+    """
+
+    def token(self, page: Page) -> str:
+        """Return the id of the page's last row, an empty text behind the last page."""
+        return "" if page.more is False or not len(page.rows) else str(page.rows.ids[-1])
 
 
 class LinkPaging(InOrder, frozen=True):
@@ -191,8 +207,3 @@ class LinkPaging(InOrder, frozen=True):
     def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
         if self.continues(facts):
             yield replace(step, request=replace(step.request, link=facts.next_link))
-
-
-def _token(page: Page) -> str:
-    token = "" if page.next_token is None else str(page.next_token)
-    return token if token.strip() else ""

@@ -14,12 +14,13 @@ import msgspec
 
 from airflow_batch_provider.apis.batch_state import BatchState
 from airflow_batch_provider.apis.columns import Column
-from airflow_batch_provider.apis.declaration import DeclarationError, check_known, check_unique
-from airflow_batch_provider.apis.endpoint import Listing
+from airflow_batch_provider.apis.declaration import DeclarationError, check_known, check_path, check_unique
+from airflow_batch_provider.apis.endpoint import Listing, look_up
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Parameter, given
 from airflow_batch_provider.apis.plans import FileKind, Plan, Refused, SavedFile
 from airflow_batch_provider.apis.problem import Problem
+from airflow_batch_provider.apis.raw_json import raw_at, read_json
 from airflow_batch_provider.apis.vendor import Vendor
 
 
@@ -46,6 +47,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     :param state: its state when reading begins
     :param expected: how many items it counts, None if it does not count them
+    :param items_at: values that the listing of its items needs beside those of the task, such as the id of a file that
+        the batch names
     :param facts: what the plans of its items need to know
     :param kinds: the names of the kinds of files that are wanted; filled in by who runs the plans
     :param values: the parameters of the task; filled in likewise
@@ -53,6 +56,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     state: BatchState
     expected: int | None = None
+    items_at: Mapping[str, Any] = {}
     facts: Any = None
     kinds: frozenset[str] = frozenset()
     values: Mapping[str, Any] = {}
@@ -75,6 +79,54 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     row: bytes | None = None
     result: bytes | None = None
     files: tuple[SavedFile, ...] = ()
+
+
+class ItemFields(msgspec.Struct, frozen=True, kw_only=True):
+    """Reads what became of an item from an object's fields, each named by its dotted path.
+
+    Several paths may be named: the first counts at which there is something.
+
+    :param status: the status word
+    :param outcomes: what the documented words mean; any other is a failure
+    :param error: why an item is not ``ok``
+    :param result: the result object; ``""`` is the whole object
+    """
+
+    status: str | tuple[str, ...]
+    outcomes: Mapping[str, ItemOutcome]
+    error: str | tuple[str, ...]
+    result: str = ""
+
+    def __post_init__(self) -> None:
+        for path in (*_paths(self.status), *_paths(self.error), *filter(None, [self.result])):
+            check_path("ItemFields", path)
+        if not self.outcomes:
+            raise DeclarationError("ItemFields: outcomes is empty; declare what the status words mean")
+
+    def __call__(self, document: bytes, **facts: Any) -> Item:
+        """Read the vendor's object.
+
+        :param document: the object as JSON
+        :param facts: other fields of the item
+        """
+        values = read_json(document)
+        status = str(_first(values, self.status))
+        outcome = self.outcomes.get(status, ItemOutcome.FAILED)
+        result = raw_at(document, self.result)
+        error = None
+        if outcome is not ItemOutcome.OK:
+            said = _first(values, self.error)
+            error = status if said is None else f"{status}: {said}"
+        return Item(outcome=outcome, error=error, status=status, result=result, **facts)
+
+
+def _paths(paths: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (paths,) if isinstance(paths, str) else paths
+
+
+def _first(document: Any, paths: str | tuple[str, ...]) -> Any:
+    """Return the first value that is there, None if there is none."""
+    return next((value for path in _paths(paths) if (value := look_up(document, path)) is not None), None)
 
 
 class Unrepeatable(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from airflow_batch_provider.apis.batch_state import BatchKind, BatchState, Outcome
-from airflow_batch_provider.apis.endpoint import Found, Resource
+from airflow_batch_provider.apis.endpoint import Found, Resource, look_up
 from airflow_batch_provider.apis.page import Row
 from airflow_batch_provider.apis.parameter import Parameter
 from airflow_batch_provider.apis.plans import NEVER, Plan, Refused, ask, pause
@@ -126,10 +126,10 @@ def copy_of(kind: BatchKind | None, row: Row, *, created: str = "created_at", **
     :param kind: what it is, if it is a batch
     :param row: the row
     :param created: the field with the time when it was made
-    :param fields: the values that fields must have
+    :param fields: the values that fields must have; a name may be a dotted path, as in ``**{"metadata.key": key}``
     """
     document = read_json(row.json)
-    if any(document.get(name) != value for name, value in fields.items()):
+    if any(look_up(document, path) != value for path, value in fields.items()):
         return None
     return Copy(
         id=str(row.id),

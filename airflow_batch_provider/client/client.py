@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import requests
 from msgspec.structs import replace
@@ -23,7 +23,7 @@ from airflow_batch_provider.apis.vendor import Vendor
 from airflow_batch_provider.client import retry
 from airflow_batch_provider.client.errors import ErrorMapping
 from airflow_batch_provider.client.rate_limit import RateLimiter, shared_rate_limiter
-from airflow_batch_provider.client.session import LONGEST_ANSWER, REDIRECTS, Session
+from airflow_batch_provider.client.session import LONGEST_ANSWER, LONGEST_FILE, REDIRECTS, Session
 from airflow_batch_provider.client.settings import Settings
 from airflow_batch_provider.exceptions import BatchProviderError, TransientError
 
@@ -61,12 +61,12 @@ class Client:
                 settings.base_url,
             )
 
-    def _open_session(self, longest: float = LONGEST_ANSWER) -> Session:
+    def _open_session(self, longest: float = LONGEST_ANSWER, file: IO[bytes] | None = None) -> Session:
         headers = self.vendor.headers
         if not self._renews:
             headers = {**headers, **self.settings.auth(Request("/"), self.settings.credentials, False)}
         try:
-            return Session(self.settings, headers, longest)
+            return Session(self.settings, headers, longest, file)
         except (requests.RequestException, HTTPError, ValueError) as exception:
             error = self.errors.of_exception(exception, Request("/"))
         raise error  # outside the handler: what was caught may contain the key
@@ -95,6 +95,20 @@ class Client:
         return backoff.retrying(
             attempts=self.settings.max_attempts, may_pass=self._may_pass, wait=retry.wait, log=self._log_retry
         )(attempt)
+
+    def send_into(self, request: Request, file: IO[bytes], check: Callable[[], Problem | None]) -> None:
+        """Send a request, as :meth:`send` does, and write the body of the answer to a file: it may be large.
+
+        :param request: what to send
+        :param file: what takes the body, from its start
+        :param check: returns what is wrong with the body in the file
+        """
+        large = copy.copy(self)
+        large._session = large._open_session(LONGEST_FILE, file)
+        try:
+            large.send(request, lambda answer: check())
+        finally:
+            large._session.close()
 
     def _attempt(self, request: Request, read: Callable[[Answer], T | Problem]) -> T:
         try:

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from typing import IO
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -21,14 +22,25 @@ from airflow_batch_provider.client.settings import Settings
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of a body, decompressed, beyond which it is not read: no page of any vendor comes near."""
 
+LARGEST_FILE = 8 << 30
+"""Bytes of a body that goes to a file."""
+
 LARGEST_REST = 1024 * 1024
 """Bytes of an answer beside its body: headers, the lengths of chunks, trailers."""
 
 LONGEST_ANSWER = 600.0
 """Seconds for an answer as a whole; the read timeout starts again with each byte."""
 
+LONGEST_FILE = 3600.0
+"""Seconds for an answer that goes to a file."""
+
+BLOCK = 1 << 20
+
 MOST_REDIRECTS = 10
+HTTP_OK = 200
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_OF_A_FILE = {"Accept": "*/*", "Accept-Encoding": "identity"}
+"""A compressed body may end early without a sign of it."""
 _REDIRECTS_OF_ANY_METHOD = frozenset({307, 308})
 """The others would make a GET of it."""
 
@@ -67,9 +79,17 @@ class Session:
     :param settings: where to send them
     :param headers: headers that every request has
     :param longest: seconds for an answer as a whole
+    :param file: takes the body of each successful answer, which may be larger than a page then, in place of the one
+        before
     """
 
-    def __init__(self, settings: Settings, headers: Mapping[str, str], longest: float = LONGEST_ANSWER) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        headers: Mapping[str, str],
+        longest: float = LONGEST_ANSWER,
+        file: IO[bytes] | None = None,
+    ) -> None:
         with requests.Session() as session:
             options = session.merge_environment_settings(settings.base_url, {}, True, settings.verify_tls, None)
             if isinstance(options["verify"], str) and not os.path.exists(options["verify"]):
@@ -80,7 +100,7 @@ class Session:
                     "GET",
                     settings.base_url,
                     headers={
-                        "Accept": "application/json",
+                        **({"Accept": "application/json"} if file is None else _OF_A_FILE),
                         "User-Agent": f"airflow-batch-provider/{__version__}",
                         **headers,
                     },
@@ -94,9 +114,10 @@ class Session:
         pool.ConnectionCls = bounded(
             pool.ConnectionCls,  # type: ignore[arg-type]
             seconds=longest if longest < LONGEST_ANSWER else max(longest, settings.read_timeout),
-            most=LARGEST_BODY + LARGEST_REST,
+            most=(LARGEST_BODY if file is None else LARGEST_FILE) + LARGEST_REST,
         )
         self._pool = pool
+        self._file = file
         self.is_closed = False
         self._headers = dict(prepared.headers)
         self._timeout = Timeout(connect=settings.connect_timeout, read=settings.read_timeout)
@@ -151,12 +172,25 @@ class Session:
             decode_content=False,
         )
         try:
-            content = _read(response)
+            content = self._read(response)
         except BaseException:
             response.close()
             raise
         response.release_conn()
         return Answer(response.status, response.headers, content)
+
+    def _read(self, response: BaseHTTPResponse) -> bytes:
+        if self._file is None or response.status != HTTP_OK:
+            return _read(response)
+        self._file.seek(0)
+        self._file.truncate()
+        size = 0
+        while block := response.read(BLOCK, decode_content=True):
+            size += len(block)
+            if size > LARGEST_FILE:
+                raise BodyTooLarge(f"more than {LARGEST_FILE} bytes")
+            self._file.write(block)
+        return b""
 
     def _within_origin(self, path: str, location: str) -> str:
         """Return the path that a redirect leads to; the key goes nowhere else."""

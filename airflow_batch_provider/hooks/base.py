@@ -45,17 +45,39 @@ class BatchApiHook(BaseHook):
     """A vendor's API with an Airflow connection, which is read when it is first needed.
 
     Subclasses name the vendor and the listing that tests a connection, and offer the vendor's endpoints as
-    methods.
+    methods. What they do not name themselves is named after the vendor: the type of its connections ``<name>``, the
+    parameter ``<name>_conn_id`` of hook and operators, and the connection that it defaults to, ``<name>_default``.
     """
 
     vendor: ClassVar[Vendor]
     probe: ClassVar[Listing]
     conn_name_attr: ClassVar[str]
+    default_conn_name: ClassVar[str]
     conn_type: ClassVar[str]
+    hook_name: ClassVar[str]
 
-    def __init__(self, connection_id: str) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if vendor := vars(cls).get("vendor"):
+            cls._name_after(vendor)
+
+    @classmethod
+    def _name_after(cls, vendor: Vendor) -> None:
+        names = {
+            "conn_type": vendor.name,
+            "hook_name": vendor.title,
+            "conn_name_attr": f"{vendor.name}_conn_id",
+            "default_conn_name": f"{vendor.name}_default",
+        }
+        for name, value in names.items():
+            if name not in vars(cls):
+                setattr(cls, name, value)
+
+    def __init__(self, connection_id: str | None = None, **named: str) -> None:
         super().__init__()
-        self._connection_id = connection_id
+        if named.keys() - {self.conn_name_attr}:
+            raise TypeError(f"{type(self).__name__} takes {self.conn_name_attr} alone, not {', '.join(named)}")
+        self._connection_id = connection_id or named.get(self.conn_name_attr) or self.default_conn_name
 
     @classmethod
     def from_key(cls, api_key: str, *, host: str | None = None, **extras: object) -> Self:

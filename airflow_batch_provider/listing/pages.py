@@ -24,6 +24,7 @@ from airflow_batch_provider.exceptions import (
     RequestRefusedError,
     UnexpectedResponseError,
 )
+from airflow_batch_provider.listing.lines import read_lines
 from airflow_batch_provider.listing.passes import MOST_PASSES, OnDrift, Pass, PassMemory
 from airflow_batch_provider.listing.positions import Bookmark, read_position
 from airflow_batch_provider.listing.prefetch import Prefetcher
@@ -94,7 +95,25 @@ def read_pages(
     most_passes = most_passes if listing.paging.shifts else 1
     limits = _Limits(on_drift, most_passes, begun or datetime.now(UTC), connections)
     bookmark = read_position(position, listing, request)
+    if listing.is_stream:
+        return _stream(client, listing, request, SeenRows() if seen is None else seen)
     return _ListingReader(client, listing, request, limits, bookmark, SeenRows() if seen is None else seen).pages()
+
+
+def _stream(client: Client, listing: Listing, request: Request, seen: SeenRows) -> Iterator[NewRows]:
+    """Yield the new rows of a body of JSON lines; it has one position, so it is resumed by what was seen."""
+    bookmark, is_resumed = Bookmark(listing.paging.first(request)), len(seen) > 0
+    last: NewRows | None = None
+    for page in read_lines(client, listing, request):
+        if last:
+            yield replace(last, pages=0, requests=0)
+        digests = digests_of(page.rows.ids)
+        new = seen.add(digests)
+        duplicates = 0 if is_resumed else len(digests) - len(new)
+        rows = page.rows.at(new)
+        last = NewRows(rows, duplicates, None, bookmark, digests=[digests[index] for index in new])
+    if last:
+        yield last
 
 
 class _Limits(msgspec.Struct, frozen=True):

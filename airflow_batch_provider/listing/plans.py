@@ -190,7 +190,7 @@ class PlanRunner:
         with self._connections:
             page = next(pages, None)
         if page is not None:
-            self._count()
+            self._count(page.requests)
         return page
 
     def _client_for(self, endpoint: str) -> Client:
@@ -199,9 +199,9 @@ class PlanRunner:
                 self._clients[endpoint] = self._client.for_endpoint(endpoint)
             return self._clients[endpoint]
 
-    def _count(self) -> None:
+    def _count(self, requests: int = 1) -> None:
         with self._lock:
-            self._requests += 1
+            self._requests += requests
 
     def _reason(self, error: BatchProviderError) -> str:
         status = f"HTTP {error.status}" if error.status else "no answer that can be read"

@@ -13,9 +13,11 @@ from msgspec.structs import replace
 
 from airflow_batch_provider.apis.body import NO_STATUS
 from airflow_batch_provider.apis.page import Row, Rows
+from airflow_batch_provider.apis.parameter import first_missing, first_violation
 from airflow_batch_provider.apis.plans import SavedFile
 from airflow_batch_provider.apis.problem import Problem, ProblemKind
 from airflow_batch_provider.apis.raw_json import in_one_line, without_signed_urls
+from airflow_batch_provider.apis.request import Request
 from airflow_batch_provider.apis.results import Batch, Item, Results
 from airflow_batch_provider.apis.shard import Shard
 from airflow_batch_provider.client.client import Client
@@ -106,7 +108,7 @@ class ResultsReader:
             pages = read_pages(
                 self._client,
                 listing,
-                listing.request(listing.own(self._request.values)),
+                self._items_request(batch),
                 on_drift=self._request.on_drift,
                 begun=begun,
                 position=position,
@@ -136,6 +138,13 @@ class ResultsReader:
                 vendor=self._client.vendor.name,
             )
         return replace(batch, kinds=self._request.kinds, values=self._request.values)
+
+    def _items_request(self, batch: Batch) -> Request:
+        listing = self._results.items
+        values = {**listing.own(self._request.values), **batch.items_at}
+        if violation := first_violation(listing.parameters, values) or first_missing(listing.parameters, values):
+            raise self._error_of(Problem(ProblemKind.REFUSED, f"its items cannot be listed: {violation}"))
+        return listing.request(values)
 
     def _error_of(self, problem: Problem) -> NotFoundError | RequestRefusedError:
         error = NotFoundError if problem.kind is ProblemKind.NOT_FOUND else RequestRefusedError

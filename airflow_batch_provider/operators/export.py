@@ -259,8 +259,8 @@ class ExportOperator(CheckedTask):
             compression_of(values["file_format"], values["compression"] or None)
         if values.get("partition_assets") and "outlets" in values:
             is_of_a_batch = cls._batch_parameter() is not None
-            if violation := violation_of_partitions(values["outlets"], is_of_a_batch=is_of_a_batch):
-                raise InvalidParameterError(f"{cls.__name__}: {violation}.")
+            if reason := violation_of_partitions(values["outlets"], is_of_a_batch=is_of_a_batch):
+                raise InvalidParameterError(f"{cls.__name__}: {reason}.")
 
     def _version_reader(self, hook: BatchApiHook, values: Mapping[str, Any]) -> VersionReader | None:
         """Return what reads the state of the batch that is exported, None if it is a listing of many."""

@@ -9,7 +9,7 @@ from airflow_batch_provider.hooks.playment import PlaymentHook
 from airflow_batch_provider.operators.export import ListingExportOperator
 from airflow_batch_provider.operators.finished import FinishedBatchesOperator
 from airflow_batch_provider.operators.results import ResultsExportOperator
-from airflow_batch_provider.operators.run import RunBatchOperator, rows_of
+from airflow_batch_provider.operators.run import RunBatchOperator
 from airflow_batch_provider.stores.role import source_role
 from airflow_batch_provider.vendors import playment, playment_results, playment_submission
 
@@ -155,9 +155,7 @@ class PlaymentRunBatchOperator(RunBatchOperator):
 
     def items(self) -> Any:
         """Return the jobs with the numbers of their rows; they are read again each time."""
-        from airflow_batch_provider.submitting.rows import Rows
-
-        return Rows(rows_of(self.jobs), self.jobs_conn_id, name="jobs")
+        return self.rows()
 
 
 class PlaymentFinishedBatchesOperator(FinishedBatchesOperator):

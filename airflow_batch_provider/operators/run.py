@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_batch_provider.apis.submissions import Preflight, Submission, Work
     from airflow_batch_provider.client.client import Client
+    from airflow_batch_provider.submitting.rows import Rows
     from airflow_batch_provider.submitting.submit import Submitter
 
 BATCH_ID = "batch_id"
@@ -170,6 +171,17 @@ class RunBatchOperator(BatchSensor):
     @abstractmethod
     def items(self) -> Any:
         """Return the items to submit, or None if the vendor has them already; sends nothing."""
+
+    def rows(self) -> Rows:
+        """Return the rows of the parameter that :attr:`rows_field` names, each with its number; each time read again.
+
+        A file without a connection in its URI is read with that of the parameter ``<rows_field>_conn_id``.
+        """
+        from airflow_batch_provider.submitting.rows import Rows
+
+        assert self.rows_field
+        conn_id = getattr(self, f"{self.rows_field}_conn_id", None)
+        return Rows(rows_of(getattr(self, self.rows_field)), conn_id, name=self.rows_field)
 
     def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
         """Render, and keep rows out of the rendered fields that Airflow stores; a mapped task comes here too."""

@@ -12,9 +12,10 @@ from typing import Any
 
 from airflow_batch_provider.apis.endpoint import Found
 from airflow_batch_provider.apis.page import Row
-from airflow_batch_provider.apis.parameter import Identifier, Parameter, first_missing, first_violation
+from airflow_batch_provider.apis.parameter import Identifier, Parameter
 from airflow_batch_provider.apis.plans import NEVER, Plan, Refused, need_some, pause
 from airflow_batch_provider.apis.raw_json import read_json
+from airflow_batch_provider.apis.rows_to_submit import check_rows
 from airflow_batch_provider.apis.submissions import (
     PAUSES,
     Ambiguous,
@@ -42,7 +43,8 @@ MOST_AT_ONCE = 4
 
 _TRIES = 5
 _MOST_SHOWN = 5
-_FIELDS = ("reference_id", "data", "work_flow_id", "priority_weight")
+_PARAMETERS = {parameter.name: parameter for parameter in playment.CREATE_JOB.parameters}
+_FIELDS = tuple(_PARAMETERS[name] for name in ("reference_id", "data", "work_flow_id", "priority_weight"))
 
 Jobs = Iterable[tuple[int, Mapping[str, Any]]]
 """The jobs with the numbers of their rows; they are read again each time."""
@@ -50,25 +52,8 @@ Jobs = Iterable[tuple[int, Mapping[str, Any]]]
 
 def _inspect(work: Work) -> Preflight | Stopped:
     jobs: Jobs = work.items
-    seen: set[str] = set()
-    count = 0
-    for number, job in jobs:
-        count += 1
-        if unknown := sorted(set(job) - set(_FIELDS)):
-            return Stopped(f"Row {number} of jobs has an unknown field {unknown[0]!r}; known are {', '.join(_FIELDS)}.")
-        values = _values(work, job)
-        own = tuple(known for known in playment.CREATE_JOB.parameters if known.name in _FIELDS)
-        if problem := first_violation(own, values):
-            return Stopped(f"Row {number} of jobs: {problem.parameter} is not allowed; allowed is {problem.allowed}.")
-        if problem := first_missing(own, values):
-            return Stopped(f"Row {number} of jobs: {problem.parameter} is missing; allowed is {problem.allowed}.")
-        reference = str(job["reference_id"])
-        if reference in seen:
-            return Stopped(f"Row {number} of jobs has the reference_id {reference!r} of a row before it.")
-        seen.add(reference)
-    if count > MOST_JOBS:
-        return Stopped(f"There are {count} jobs; allowed is 1 to {MOST_JOBS}.")
-    return Preflight(items=count)
+    shared = {"work_flow_id": work.values.get("work_flow_id")}
+    return check_rows(jobs, _FIELDS, unique="reference_id", most=MOST_JOBS, what="jobs", shared=shared)
 
 
 def _values(work: Work, job: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,25 +72,6 @@ def acme() -> Iterator[Acme]:
 
 def test_it_takes_fewer_than_270_lines() -> None:
     assert sum(len(path.read_text().splitlines()) for path in FILES[:4]) < 270
-
-
-GUIDE = (ROOT / "docs/add-a-vendor.md").read_text()
-
-
-def test_the_guide_quotes_the_files_as_they_are() -> None:
-    quoted = "".join(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
-    assert quoted.split() == "".join(path.read_text() for path in FILES).split()
-
-
-def test_the_guide_names_files_and_tables_that_there_are() -> None:
-    for first, second, _ in re.findall(r"^\| (`[^|]+) \| ([^|]+) \| ?([^|]*)\|?$", GUIDE, re.MULTILINE):
-        for name in re.findall(r"`([^`]+)`", first):
-            name = name.replace("acme_*", "talkifai_batch_jobs").replace("acme", "talkifai")
-            places = [folder / name for folder in (ROOT, ROOT / "airflow_batch_provider")]
-            (path,) = {place for place in places if place.exists()}
-            text = path.read_text()
-            for constant in re.findall(r"`([A-Z_]+)`", second):
-                assert re.search(rf"^{constant}\b", text, re.MULTILINE), (name, constant)
 
 
 def test_no_other_file_of_ours_knows_it() -> None:

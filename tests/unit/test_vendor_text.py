@@ -269,6 +269,7 @@ HANDLERS = {
     "export.parts": "writes rows",
     "export.stats": "shows it as counts",
     "listing.gathered": "keeps rows for plans",
+    "listing.lines": "yields rows, and hands what is wrong with a file to client.errors",
     "listing.pages": "yields rows",
     "listing.passes": "counts rows",
     "listing.plans": "passes rows on to plans, and shows what was refused as the errors of rows",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_batch_provider.apis.batch_state import ALL, BatchKind, BatchState, Outcome, StateFields
+from airflow_batch_provider.apis.declaration import DeclarationError
 from airflow_batch_provider.vendors import llamacloud, playment, talkifai
 
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
@@ -89,6 +90,21 @@ FAILED_ITEMS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize(("name", "facts"), FAILED_ITEMS.values(), ids=FAILED_ITEMS)
 def test_failed_items_are_counted(name: str, facts: dict[str, Any]) -> None:
     assert WORDS[name][0].state({"id": "a", "status": "completed", **facts}).failed_items == 2
+
+
+def test_several_counters_of_failed_items_are_added_up() -> None:
+    read = StateFields({"done": SUCCEEDED}, counts=("n.bad", "n.late", "n.good"), failed_items=("n.bad", "n.late"))
+    assert read({"id": "a", "status": "done", "n": {"bad": 1, "late": 2, "good": 4}}).failed_items == 3
+    with pytest.raises(DeclarationError, match="unknown counter 'late'"):
+        StateFields({"done": SUCCEEDED}, counts=("bad",), failed_items=("bad", "late"))
+
+
+@pytest.mark.parametrize(
+    ("errors", "reason"), [([{"text": "no"}], "no"), ([], None), ("odd", None), ({"0": {"text": "no"}}, "no")]
+)
+def test_a_reason_may_lie_in_a_list(errors: Any, reason: str | None) -> None:
+    read = StateFields({"done": SUCCEEDED}, reason="errors.0.text")
+    assert read({"id": "a", "status": "done", "errors": errors}).reason == reason
 
 
 @pytest.mark.parametrize("results", [None, [], {}, "text", [None, 1, "x"]], ids=repr)

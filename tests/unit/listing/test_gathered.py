@@ -9,6 +9,7 @@ import pytest
 
 from airflow_batch_provider.apis.page import Row, Rows
 from airflow_batch_provider.exceptions import NotFoundError
+from airflow_batch_provider.listing import gathered as gathering
 from airflow_batch_provider.listing.gathered import Gathered
 from airflow_batch_provider.listing.pages import NewRows
 
@@ -50,6 +51,22 @@ def test_what_came_before_a_failure_is_there_and_who_waits_is_told() -> None:
     assert found.find("id 0") == ROWS[0]
     with pytest.raises(NotFoundError, match="gone"):
         found.find("id 1")
+
+
+def test_more_rows_than_fit_into_memory_are_found_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "MOST_IN_MEMORY", 1)
+    rows = [Row(number, f"status {number}", b'{"n":%d}' % 10**number) for number in range(30)]
+    was_found = threading.Event()
+
+    def pages() -> Iterator[NewRows]:
+        yield page(*rows[:10])
+        assert was_found.wait(60)
+        yield page(*rows[10:])
+
+    found = gathered(pages())
+    assert found.find("3") == rows[3]
+    was_found.set()
+    assert [found.find(str(number)) for number in reversed(range(30))] == rows[::-1]
 
 
 def test_nobody_waits_any_more_once_it_is_closed() -> None:
