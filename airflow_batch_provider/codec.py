@@ -59,5 +59,6 @@ def convert(value: Any, into: type[T], *, version: int, unversioned: int | None 
         raise UnreadableError("it is nested too deeply") from None
     except UnreadableError:
         raise
-    except ValueError as error:  # also text with a lone surrogate, of which msgspec cannot say what it is
+    # ValueError is text with a lone surrogate; before msgspec 0.21, its own errors do not derive from it.
+    except (ValueError, msgspec.MsgspecError) as error:
         raise UnreadableError(str(error)) from None
