@@ -12,7 +12,7 @@ const ORDER = ["rows", "ok", "partial", "skipped", "missing", "failed", "other"]
 let chosen = null;
 
 export function showChart(exports) {
-  const groups = Map.groupBy ? Map.groupBy(exports, series) : grouped(exports);
+  const groups = grouped(exports);
   if (groups.size === 0) return show("chart", [note("There is a bar for each export here, once there are exports.")]);
   if (!groups.has(chosen)) chosen = null;
   const name = chosen ?? [...groups.keys()].reduce((most, next) => (groups.get(next).length > groups.get(most).length ? next : most));
@@ -27,7 +27,11 @@ export function showChart(exports) {
 
 function grouped(exports) {
   const groups = new Map();
-  for (const event of exports) groups.set(series(event), [...(groups.get(series(event)) ?? []), event]);
+  for (const event of exports) {
+    const key = series(event);
+    if (groups.has(key)) groups.get(key).push(event);
+    else groups.set(key, [event]);
+  }
   return groups;
 }
 

@@ -13,20 +13,16 @@ const isExport = ({ extra }) =>
 
 /** Read what is new and return all exports that are known, newest first, and how many older events are left. */
 export async function refreshEvents() {
+  if (total === null) return loadOlder();
   const before = total;
-  let newer = 0;
   for await (const page of eventPages(0)) {
-    if (before === null) {
-      keep(page);
-      if (reached >= MOST_NEW) break;
-      continue;
-    }
-    newer = Math.max(0, page.total - before);
     page.items.forEach(remember);
+    const newer = Math.max(0, page.total - before);
+    if (page.reached < newer) continue;
+    reached += newer;
     total = page.total;
-    if (page.reached >= newer || page.reached >= MOST_NEW) break;
+    break;
   }
-  reached += newer;
   return known();
 }
 
@@ -34,19 +30,15 @@ export async function refreshEvents() {
 export async function loadOlder() {
   const limit = reached + MOST_NEW;
   for await (const page of eventPages(reached)) {
-    keep(page);
+    page.items.forEach(remember);
+    reached = page.reached;
+    total = page.total;
     if (reached >= limit) break;
   }
   return known();
 }
 
 const eventPages = (offset) => pages("assets/events", "asset_events", { order_by: "-timestamp" }, offset);
-
-function keep(page) {
-  page.items.forEach(remember);
-  reached = page.reached;
-  total = page.total;
-}
 
 function remember(event) {
   if (isExport(event)) byId.set(event.id, event);

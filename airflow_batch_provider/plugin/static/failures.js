@@ -7,7 +7,7 @@ import { isOurs, key, taskLink, vendorOf } from "./tasks.js";
 
 const DAYS = 7;
 const STATES = ["failed", "up_for_retry"];
-const MOST_PAGES = 10; // of failures of any operator, at each click
+const MOST_PAGES = 5; // of failures of any operator, at each click
 const ROWS = 10;
 const COLUMNS = ["When", "Vendor", "Task", "What it says"].map((title) => ({ title }));
 

@@ -7,7 +7,7 @@ import { showExports } from "./exports.js";
 import { refreshFailures } from "./failures.js";
 import { refreshWaits } from "./waits.js";
 
-const EVERY = 30_000; // milliseconds between the end of a refresh and the next one, while the page is looked at
+const EVERY = 60_000; // milliseconds between the end of a refresh and the next one, while the page is looked at
 
 const status = document.getElementById("refreshed");
 const button = document.getElementById("refresh");

@@ -9,7 +9,7 @@ const XCOM = "batch_provider_wait";
 const STATES = ["deferred", "running", "up_for_reschedule"];
 const MOST_PAGES = 20;
 const MOST_ROWS = 50;
-const LOG_EVERY = 60_000; // milliseconds
+const LOG_EVERY = 120_000; // milliseconds
 const COLUMNS = ["Vendor", "Batch", "Task", "Waiting since", "Last change seen", "Deadline"].map((title) => ({ title }));
 
 const known = new Map(); // by task: what its XCom says, and what its log said last

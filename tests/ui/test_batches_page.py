@@ -1,0 +1,248 @@
+"""The page "Batches" shows what real tasks did, whatever a vendor says, and how much of it there is."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import FrameLocator, Locator, expect
+
+from dev.local.layout import Layout
+from tests.ui.airflow_api import AirflowApi
+from tests.ui.browser import Browser
+
+HOSTILE = "<img src=x onerror=\"top.document.title='taken'\"><script>top.document.title='taken'</script>"
+WAITS = "talkifai_contacts_to_transcripts"
+EXPORTS = "talkifai_wait_and_export"
+MANY = 5000
+AT_A_CLICK = 2000  # asset events, as events.js has it
+
+
+@pytest.fixture
+def frame(ui: Browser) -> Iterator[FrameLocator]:
+    """The page, in the frame in which Airflow shows it."""
+    problems: list[str] = []
+    ui.page.on("pageerror", lambda error: problems.append(str(error)))
+    yield open_page(ui)
+    assert problems == []
+    assert ui.page.title() != "taken"
+
+
+def open_page(ui: Browser) -> FrameLocator:
+    ui.open("/plugin/batches")
+    frame = ui.page.frame_locator("iframe[title=Batches]")
+    expect(frame.locator("#refreshed")).to_contain_text("As of")
+    return frame
+
+
+def rows(frame: FrameLocator, section: str) -> Locator:
+    return frame.locator(f"#{section} tbody tr")
+
+
+@pytest.fixture(scope="module")
+def api(stack: Layout) -> AirflowApi:
+    return AirflowApi(stack)
+
+
+def test_an_airflow_in_which_nothing_ran_says_what_would_be_here(frame: FrameLocator, api: AirflowApi) -> None:
+    """The first test of the folder, so that nothing has run yet."""
+    assert api.call("GET", "/api/v2/assets/events?limit=1")["total_entries"] == 0
+    for section, words in (
+        ("waits", "No task waits for a batch"),
+        ("failures", "has failed"),
+        ("chart", "once there are exports"),
+        ("exports", "Nothing has been exported yet"),
+    ):
+        expect(frame.locator(f"#{section}")).to_contain_text(words)
+
+
+@pytest.fixture(scope="module")
+def runs(api: AirflowApi) -> dict[str, str]:
+    """A run that waits, one that exported, and one that failed."""
+    waits = api.trigger(WAITS)
+    failed = api.trigger(EXPORTS, {"job_id": "batch_nowhere"})
+    assert api.wait_for_run(failed) == "failed"
+    exported = api.trigger(EXPORTS)
+    assert api.wait_for_run(exported) == "success"
+    api.wait_for_task(waits, "call", "deferred")
+    return {"waits": waits, "failed": failed, "exported": exported}
+
+
+def test_a_wait_shows_its_batch_and_its_deadline(runs: dict[str, str], frame: FrameLocator, api: AirflowApi) -> None:
+    row = rows(frame, "waits").filter(has_text=WAITS)
+    batch_id = api.call("GET", f"{runs['waits']}/taskInstances/call/xcomEntries/batch_id")["value"]
+    expect(row).to_contain_text("TalkifAI")
+    expect(row).to_contain_text(str(batch_id).strip('"'))
+    expect(row.get_by_role("cell").nth(4)).to_contain_text(re.compile("status|pending|running|scheduled"))
+    expect(row.get_by_role("cell").nth(5)).to_contain_text("days")
+
+
+def test_links_lead_out_of_the_frame(runs: dict[str, str], frame: FrameLocator, ui: Browser, stack: Layout) -> None:
+    row = rows(frame, "waits").filter(has_text=WAITS)
+    for name, url in (
+        ("batch_", f"{stack.sandbox_url}/batch-calls/"),
+        (WAITS, f"{stack.airflow_url}/dags/{WAITS}/runs/"),
+    ):
+        with ui.page.context.expect_page() as opened:
+            row.get_by_role("link", name=name).click()
+        opened.value.wait_for_url(f"{url}**")
+        opened.value.close()
+
+
+def test_a_failure_shows_the_sentence_of_its_exception(runs: dict[str, str], frame: FrameLocator) -> None:
+    row = rows(frame, "failures").filter(has_text="batch_nowhere")
+    expect(row).to_contain_text("NotFoundError: TalkifAI answered HTTP 404: Batch job not found")
+    expect(row).to_contain_text(f"{EXPORTS} / wait")
+
+
+def test_an_export_shows_what_changed_since_the_one_before(
+    runs: dict[str, str], frame: FrameLocator, api: AirflowApi, stack: Layout
+) -> None:
+    summary = api.call("GET", f"{runs['exported']}/taskInstances/export/xcomEntries/return_value?deserialize=true")
+    manifest = json.loads(next(stack.exports.rglob("conversations/*/_MANIFEST.json")).read_text())
+    newest, oldest = rows(frame, "exports").filter(has_text="conversations").all()
+    expect(newest.get_by_role("cell").nth(3)).to_have_text(str(manifest["rows"]))
+    expect(newest.get_by_role("cell").nth(4)).to_have_text("±0")
+    expect(newest.get_by_role("cell").nth(5)).to_contain_text(f"{manifest['rows']} ok")
+    expect(newest.get_by_role("cell").nth(7)).to_contain_text("talkifai/conversations/")
+    expect(oldest.get_by_role("cell").nth(4)).to_have_text("new")
+    assert str(summary["value"]).find(manifest["export_id"]) > 0
+
+
+def test_the_chart_has_a_bar_for_each_export(runs: dict[str, str], frame: FrameLocator) -> None:
+    frame.get_by_label("Destination").select_option(
+        frame.locator("option").filter(has_text="conversations").get_attribute("value")
+    )
+    expect(frame.locator("#chart g")).to_have_count(2)
+    expect(frame.locator("#chart rect.ok")).to_have_count(2)
+    expect(frame.locator("#chart .legend")).to_have_text("ok")
+
+
+def export_of(number: int, **changes: Any) -> dict[str, Any]:
+    """Return the summary of an export that was never made."""
+    return {
+        "destination": f"s3://aws_default@raw/jobs/{number:05}",
+        "manifest": f"s3://aws_default@raw/jobs/{number:05}/_MANIFEST.json",
+        "export_id": f"made-up-{number}",
+        "listing": "talkifai.contacts",
+        "rows": number,
+        "bytes": 10 * number,
+        "parts": 1,
+        "status_counts": {"completed": number},
+        **changes,
+    }
+
+
+def test_what_a_vendor_says_is_text(runs: dict[str, str], api: AirflowApi, ui: Browser) -> None:
+    (asset, *_) = api.call("GET", "/api/v2/assets?limit=1")["assets"]
+    hostile = export_of(
+        3,
+        export_id="hostile",
+        destination=f"{HOSTILE}javascript:alert(1)",
+        listing=f"{HOSTILE}.{HOSTILE}",
+        outcomes={HOSTILE: 2, "ok onload=x": 1, "__proto__": 1},
+        files={"count": HOSTILE, "bytes": "NaN"},
+        finished_at=HOSTILE,
+    )
+    api.call("POST", "/api/v2/assets/events", {"asset_id": asset["id"], "extra": hostile})
+    key = f"{runs['waits']}/taskInstances/call/xcomEntries/batch_provider_wait"
+    said = {
+        "vendor": HOSTILE,
+        "batch_id": HOSTILE,
+        "page": "javascript:alert(1)",
+        "deadline": HOSTILE,
+        "since": HOSTILE,
+    }
+    api.call("PATCH", key, {"value": said, "map_index": -1})
+    frame = open_page(ui)
+    expect(rows(frame, "exports").first).to_contain_text(HOSTILE)
+    wait = rows(frame, "waits").filter(has_text=WAITS)
+    expect(wait).to_contain_text(HOSTILE)
+    expect(wait.get_by_role("link")).to_have_count(1)  # to the task
+    assert frame.locator("img, body script, [onerror], [href^=javascript]").count() == 0
+    assert ui.page.title() != "taken"
+
+
+@pytest.fixture
+def many(stack: Layout, runs: dict[str, str]) -> Iterator[None]:
+    """More events than anybody posts one by one; they are older than all others."""
+    with closing(sqlite3.connect(stack.folder / "airflow/airflow.db", timeout=120)) as database:
+        (asset,) = database.execute("SELECT id FROM asset LIMIT 1").fetchone()
+        begin = datetime.now(UTC) - timedelta(days=300)
+        database.executemany(
+            "INSERT INTO asset_event (asset_id, extra, source_dag_id, source_task_id, source_run_id, source_map_index,"
+            " timestamp) VALUES (?, ?, 'nightly', 'export', 'a run', -1, ?)",
+            [
+                (asset, json.dumps(export_of(number)), f"{begin + timedelta(hours=number):%Y-%m-%d %H:%M:%S.000000}")
+                for number in range(MANY)
+            ],
+        )
+        database.commit()
+        yield
+        database.execute("DELETE FROM asset_event WHERE source_dag_id = 'nightly'")
+        database.commit()
+
+
+def test_thousands_of_exports_are_read_page_by_page(many: None, ui: Browser) -> None:
+    with ui.page.expect_request(lambda request: "offset=1900" in request.url):
+        frame = open_page(ui)
+    count = frame.locator("#exports .count")
+    expect(count).to_have_text(re.compile(r"^(1,9\d\d|2,000)\+$"))
+    expect(rows(frame, "exports")).to_have_count(25)
+    expect(rows(frame, "exports").filter(has_text="nightly").first.get_by_role("cell").nth(4)).to_have_text("+1")
+    for shown in (r"^(3,9\d\d|4,000)\+$", r"^5,0\d\d$"):
+        frame.get_by_role("button", name="Load older exports").click()
+        expect(count).to_have_text(re.compile(shown))
+    expect(frame.get_by_role("button", name="Load older exports")).to_have_count(0)
+    frame.get_by_role("button", name="Show more exports").click()
+    expect(rows(frame, "exports")).to_have_count(50)
+    expect(frame.locator("#chart g")).to_have_count(60)
+
+
+def test_a_refresh_reads_what_is_new_only(many: None, runs: dict[str, str], api: AirflowApi, ui: Browser) -> None:
+    frame = open_page(ui)
+    asked: list[str] = []
+    ui.page.on("request", lambda request: asked.append(request.url) if "assets/events" in request.url else None)
+    (asset, *_) = api.call("GET", "/api/v2/assets?limit=1")["assets"]
+    new = export_of(7, export_id="new", destination="s3://aws_default@raw/brand-new")
+    api.call("POST", "/api/v2/assets/events", {"asset_id": asset["id"], "extra": new})
+    frame.get_by_role("button", name="Refresh").click()
+    expect(rows(frame, "exports").first).to_contain_text("brand-new")
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("status", [403, 401, 500])
+def test_a_section_that_may_not_be_read_says_so_and_leaves_the_others(
+    runs: dict[str, str], ui: Browser, status: int
+) -> None:
+    words = {403: "You may not see this", 401: "You are not logged in any more", 500: "Airflow answered 500: broken"}
+    ui.page.route("**/api/v2/assets/events?*", lambda route: route.fulfill(status=status, json={"detail": "broken"}))
+    try:
+        frame = open_page(ui)
+        for section in ("exports", "chart"):
+            expect(frame.locator(f"#{section}").get_by_role("alert")).to_contain_text(words[status])
+        expect(rows(frame, "waits").first).to_be_visible()
+        expect(rows(frame, "failures").first).to_be_visible()
+    finally:
+        ui.page.unroute("**/api/v2/assets/events?*")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_has_the_theme_of_airflow(ui: Browser, theme: str) -> None:
+    ui.page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
+    frame = open_page(ui)
+    expect(frame.locator("html")).to_have_attribute("data-theme", theme)
+    ui.page.evaluate("localStorage.removeItem('theme')")
+
+
+def test_the_page_is_in_the_menu(ui: Browser) -> None:
+    ui.open("/dags")
+    ui.page.get_by_role("button", name="Browse").click()
+    ui.page.get_by_role("menuitem", name="Batches").click()
+    expect(ui.page.frame_locator("iframe[title=Batches]").get_by_role("heading", name="Batches")).to_be_visible()
