@@ -3,9 +3,11 @@
 import { el, note, number, show, svg } from "./dom.js";
 import { outcomes, series } from "./events.js";
 import { safe } from "./exports.js";
-import { vendorTitle } from "./tasks.js";
+import { listingTitle } from "./tasks.js";
 
 const MOST_BARS = 60;
+const FEWEST_SLOTS = 24;
+const ROOM = 8; // slots that two dates need
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [900, 220, 64, 24, 10];
 const ORDER = ["rows", "ok", "partial", "skipped", "missing", "failed", "other"];
 
@@ -35,10 +37,8 @@ function grouped(exports) {
   return groups;
 }
 
-const title = (event) => {
-  const [vendor, ...listing] = String(event.extra.listing ?? "").split(".");
-  return `${vendorTitle(vendor)} ${listing.join(".")} – ${event.name ?? event.uri} (${event.source_dag_id ?? "no DAG"} / ${event.source_task_id ?? "no task"})`;
-};
+const title = (event) =>
+  `${listingTitle(event.extra.listing)} – ${event.name ?? event.uri} (${event.source_dag_id ?? "no DAG"} / ${event.source_task_id ?? "no task"})`;
 
 /** Return the parts of a bar, in the legend's order. */
 const partsOf = (event) =>
@@ -54,7 +54,7 @@ function legend(bars) {
 function drawing(bars, label) {
   const sums = bars.map((event) => partsOf(event).reduce((sum, { count }) => sum + count, 0));
   const top = nice(Math.max(1, ...sums));
-  const width = (WIDTH - LEFT) / Math.max(bars.length, 12);
+  const width = (WIDTH - LEFT) / Math.max(bars.length, FEWEST_SLOTS);
   const scale = (HEIGHT - BOTTOM - TOP) / top;
   const lines = [0, top / 2, top].map((value) => {
     const y = HEIGHT - BOTTOM - value * scale;
@@ -74,7 +74,7 @@ function drawing(bars, label) {
   });
   const ends = [
     svg("text", { x: LEFT, y: HEIGHT - 6, class: "axis" }, date(bars[0])),
-    bars.length > 1
+    bars.length >= ROOM
       ? svg("text", { x: LEFT + bars.length * width, y: HEIGHT - 6, class: "axis end" }, date(bars.at(-1)))
       : null,
   ];

@@ -2,13 +2,12 @@
 
 import { el, moment, more, note, number, show, table } from "./dom.js";
 import { outcomes, previous } from "./events.js";
-import { taskLink, vendorTitle } from "./tasks.js";
+import { listingTitle, taskLink } from "./tasks.js";
 
 const ROWS = 25;
 const COLUMNS = [
   { title: "When" },
-  { title: "Vendor" },
-  { title: "Listing" },
+  { title: "What" },
   { title: "Rows", number: true },
   { title: "Change", number: true },
   { title: "Outcomes" },
@@ -31,7 +30,7 @@ export function showExports({ exports, older }, loadOlder) {
         note(
           older
             ? "No export is among the newest asset events."
-            : "Nothing has been exported yet. Each export of a task with an export operator is listed here: run one of your DAGs, or an example.",
+            : "Nothing has been exported yet. What an export operator exports is listed here; docs/exports.md of airflow-batch-provider shows how to use one.",
         ),
       ];
   show("exports", [...content, ...ways], exports.length ? `${number(exports.length)}${older ? "+" : ""}` : "");
@@ -39,11 +38,9 @@ export function showExports({ exports, older }, loadOlder) {
 
 function row(event, before) {
   const { extra } = event;
-  const [vendor, ...listing] = String(extra.listing ?? "").split(".");
   return [
-    moment(extra.finished_at ?? event.timestamp),
-    vendorTitle(vendor),
-    listing.join("."),
+    moment(extra.finished_at) ?? moment(event.timestamp),
+    listingTitle(extra.listing),
     number(extra.rows),
     change(extra.rows, before),
     counts(event),

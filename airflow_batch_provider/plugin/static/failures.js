@@ -46,7 +46,7 @@ function contents(shown, total, rest) {
   const ways = [];
   if (total > shown.length) ways.push(more("Show more failures", () => widen({ rows: wanted.rows + ROWS })));
   if (rest > 0) ways.push(more(`Search ${number(rest)} older failures`, () => widen({ pages: wanted.pages + MOST_PAGES })));
-  if (total === 0) return [note("None of the tasks that submit, wait for or export batches has failed."), ...ways];
+  if (total === 0) return [note("None of the tasks that submit, wait for or export batches has failed. docs/troubleshooting.md of airflow-batch-provider explains each message."), ...ways];
   const rows = shown.map(row);
   for (const [name, { isProblem }] of sentences) if (isProblem) sentences.delete(name);
   return [table("Tasks that failed", COLUMNS, rows), ...ways];

@@ -30,7 +30,13 @@ export function isOurs(task) {
 export const isWait = (task) =>
   Boolean(task.trigger?.classpath?.startsWith(TRIGGERS)) || FIELDS[0].every((name) => name in fieldsOf(task));
 
-export const vendorTitle = (name) => (Object.hasOwn(VENDORS, name) ? VENDORS[name] : name);
+const vendorTitle = (name) => (Object.hasOwn(VENDORS, name) ? VENDORS[name] : name);
+
+/** Return a listing's name for people: its vendor, and what it lists. */
+export function listingTitle(listing) {
+  const [vendor, ...rest] = String(listing ?? "").split(".");
+  return `${vendorTitle(vendor)} ${rest.join(".").replaceAll("_", " ")}`;
+}
 
 /** Return the vendor of a task, by the name of its connection's parameter. */
 export function vendorOf(task) {
