@@ -44,6 +44,10 @@ class AirflowApi:
         self.call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
         return f"/api/v2/dags/{dag_id}/dagRuns/{quote(run['dag_run_id'])}"
 
+    def running(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return the runs of a DAG that are at work; others are queued behind them."""
+        return list(self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?state=running")["dag_runs"])
+
     def wait_for_run(self, path: str) -> str:
         """Return how a run ended."""
         return str(self._wait(path, ENDED))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import FrameLocator, Locator, expect
@@ -19,7 +20,7 @@ from tests.ui.airflow_api import AirflowApi
 from tests.ui.browser import SIZE, Browser
 
 HOSTILE = "<img src=x onerror=\"top.document.title='taken'\"><script>top.document.title='taken'</script>"
-WAITS = "talkifai_contacts_to_transcripts"
+WAITS = "playment_wait_and_export"
 EXPORTS = "talkifai_wait_and_export"
 MANY = 5000
 
@@ -45,11 +46,6 @@ def rows(frame: FrameLocator, section: str) -> Locator:
     return frame.locator(f"#{section} tbody tr")
 
 
-@pytest.fixture(scope="module")
-def api(stack: Layout) -> AirflowApi:
-    return AirflowApi(stack)
-
-
 def test_an_airflow_in_which_nothing_ran_says_what_would_be_here(frame: FrameLocator, api: AirflowApi) -> None:
     """The first test of the folder, so that nothing has run yet."""
     assert api.call("GET", "/api/v2/assets/events?limit=1")["total_entries"] == 0
@@ -64,35 +60,48 @@ def test_an_airflow_in_which_nothing_ran_says_what_would_be_here(frame: FrameLoc
 
 @pytest.fixture(scope="module")
 def runs(api: AirflowApi) -> dict[str, str]:
-    """A run that waits, one that exported, and one that failed."""
-    waits = api.trigger(WAITS)
+    """A run that waits, one that failed, and one that exported what another had exported."""
+    api.trigger(WAITS)
     failed = api.trigger(EXPORTS, {"job_id": "batch_nowhere"})
     assert api.wait_for_run(failed) == "failed"
     exported = api.trigger(EXPORTS)
     assert api.wait_for_run(exported) == "success"
-    api.wait_for_task(waits, "call", "deferred")
+    (waits,) = [f"/api/v2/dags/{WAITS}/dagRuns/{quote(run['dag_run_id'])}" for run in api.running(WAITS)]
+    api.wait_for_task(waits, "wait", "deferred")
     return {"waits": waits, "failed": failed, "exported": exported}
 
 
 def test_a_wait_shows_its_batch_and_its_deadline(runs: dict[str, str], frame: FrameLocator, api: AirflowApi) -> None:
     row = rows(frame, "waits").filter(has_text=WAITS)
-    batch_id = api.call("GET", f"{runs['waits']}/taskInstances/call/xcomEntries/batch_id")["value"]
-    expect(row).to_contain_text("TalkifAI")
-    expect(row).to_contain_text(str(batch_id).strip('"'))
-    expect(row.get_by_role("cell").nth(4)).to_contain_text(re.compile("status|pending|running|scheduled"))
-    expect(row.get_by_role("cell").nth(5)).to_contain_text("days")
+    vendor, batch, task, since, seen, deadline = row.get_by_role("cell").all()
+    expect(vendor).to_have_text("TELUS/Playment")
+    expect(batch).to_have_text(api.call("GET", f"{runs['waits']}/taskInstances/wait")["rendered_fields"]["batch_id"])
+    expect(task).to_have_text(f"{WAITS} / wait")
+    expect(since).to_have_text(re.compile("now|ago"))
+    expect(seen).to_contain_text("completed")
+    expect(deadline).to_have_text("in 7 days")
 
 
-def test_links_lead_out_of_the_frame(runs: dict[str, str], frame: FrameLocator, ui: Browser, stack: Layout) -> None:
-    row = rows(frame, "waits").filter(has_text=WAITS)
-    for name, url in (
-        ("batch_", f"{stack.sandbox_url}/batch-calls/"),
-        (WAITS, f"{stack.airflow_url}/dags/{WAITS}/runs/"),
-    ):
-        with ui.page.context.expect_page() as opened:
-            row.get_by_role("link", name=name).click()
-        opened.value.wait_for_url(f"{url}**")
-        opened.value.close()
+def test_links_lead_out_of_the_frame(runs: dict[str, str], api: AirflowApi, ui: Browser, stack: Layout) -> None:
+    pages = {"a batch": f"{stack.sandbox_url}/?batch", WAITS: f"{stack.airflow_url}/dags/{WAITS}/runs/"}
+    with said(api, runs["waits"], {"batch_id": "a batch", "page": pages["a batch"]}):
+        row = rows(open_page(ui), "waits").filter(has_text=WAITS)
+        for name, url in pages.items():
+            with ui.page.context.expect_page() as opened:
+                row.get_by_role("link", name=name).click()
+            opened.value.wait_for_url(f"{url}**")
+            opened.value.close()
+
+
+@contextmanager
+def said(api: AirflowApi, run: str, changes: dict[str, Any]) -> Iterator[None]:
+    """Let a wait have stored something else."""
+    path = f"{run}/taskInstances/wait/xcomEntries/batch_provider_wait"
+    value = api.call("GET", f"{path}?deserialize=true")["value"]
+    before = json.loads(value) if isinstance(value, str) else value
+    api.call("PATCH", path, {"value": {**before, **changes}, "map_index": -1})
+    yield
+    api.call("PATCH", path, {"value": before, "map_index": -1})
 
 
 def test_a_failure_shows_the_sentence_of_its_exception(runs: dict[str, str], frame: FrameLocator) -> None:
@@ -193,22 +202,15 @@ def test_what_a_vendor_says_is_text(runs: dict[str, str], api: AirflowApi, ui: B
         finished_at=HOSTILE,
     )
     api.call("POST", "/api/v2/assets/events", {"asset_id": asset["id"], "extra": hostile})
-    key = f"{runs['waits']}/taskInstances/call/xcomEntries/batch_provider_wait"
-    said = {
-        "vendor": HOSTILE,
-        "batch_id": HOSTILE,
-        "page": "javascript:alert(1)",
-        "deadline": HOSTILE,
-        "since": HOSTILE,
-    }
-    api.call("PATCH", key, {"value": said, "map_index": -1})
-    frame = open_page(ui)
-    expect(rows(frame, "exports").first).to_contain_text(HOSTILE)
-    wait = rows(frame, "waits").filter(has_text=WAITS)
-    expect(wait).to_contain_text(HOSTILE)
-    expect(wait.get_by_role("link")).to_have_count(1)  # to the task
-    assert frame.locator("img, body script, [onerror], [href^=javascript]").count() == 0
-    assert ui.page.title() != "taken"
+    wait = dict.fromkeys(("vendor", "batch_id", "since", "deadline"), HOSTILE) | {"page": "javascript:alert(1)"}
+    with said(api, runs["waits"], wait):
+        frame = open_page(ui)
+        expect(rows(frame, "exports").first).to_contain_text(HOSTILE)
+        row = rows(frame, "waits").filter(has_text=WAITS)
+        expect(row).to_contain_text(HOSTILE)
+        expect(row.get_by_role("link")).to_have_text([f"{WAITS} / wait"])
+        assert frame.locator("img, body script, [onerror], [onload], [href^=javascript]").count() == 0
+        assert ui.page.title() != "taken"
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ export const BASE = new URL("../", import.meta.url); // Airflow's own address, w
 const API = new URL("api/v2/", BASE);
 const PAGE = 100; // Airflow gives no more by default
 
+// Browsers send Airflow's cookie by themselves. The first releases of Airflow 3.1 take none: their UI keeps a token.
+let login = {};
+
 /** An answer that is an error; its message is a sentence for people. */
 export class ApiError extends Error {
   constructor(status, detail) {
@@ -27,10 +30,12 @@ export async function request(where, params = {}, accept = "application/json") {
   for (const [name, values] of Object.entries(params)) {
     for (const value of [values].flat()) url.searchParams.append(name, value);
   }
-  let answer = await send(url, { accept });
-  // Airflow before 3.1.1 takes no cookie, and its UI keeps the token here. Elsewhere an old one may be left.
+  let answer = await send(url, { accept, ...login });
   const token = answer.status === 401 ? localStorage.getItem("token") : null;
-  if (token) answer = await send(url, { accept, authorization: `Bearer ${token}` });
+  if (token) {
+    login = { authorization: `Bearer ${token}` };
+    answer = await send(url, { accept, ...login });
+  }
   if (answer.ok) return answer;
   const body = await answer.json().catch(() => ({}));
   throw new ApiError(answer.status, body.detail);
