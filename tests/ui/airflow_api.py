@@ -29,8 +29,8 @@ class AirflowApi:
         self._session.trust_env = False
         self._session.mount(self._url, HTTPAdapter(max_retries=Retry(3, connect=0)))
         login = {"username": USER, "password": PASSWORD}
-        token = self.call("POST", "/auth/token", login)["access_token"]
-        self._session.headers["Authorization"] = f"Bearer {token}"
+        self.token = str(self.call("POST", "/auth/token", login)["access_token"])
+        self._session.headers["Authorization"] = f"Bearer {self.token}"
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Return an answer's content."""

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import FrameLocator, Locator, expect
+from playwright.sync_api import FrameLocator, Locator, Route, expect
 
 from dev.local.layout import Layout
 from tests.ui.airflow_api import AirflowApi
@@ -141,7 +141,10 @@ def export_of(number: int, **changes: Any) -> dict[str, Any]:
 
 @contextmanager
 def inserted(stack: Layout, summaries: Iterable[dict[str, Any]], begin: datetime) -> Iterator[None]:
-    """Events of an asset ``s3://raw/jobs``, one every hour: more than anybody posts one by one, and of any time."""
+    """Events of an asset ``s3://raw/jobs``, one every hour: more than anybody posts one by one, and of any time.
+
+    Their DAG is one that is there, because Airflow 3.3 shows no events of another.
+    """
     moments = (begin + timedelta(hours=number) for number in itertools.count())
     with closing(sqlite3.connect(stack.folder / "airflow/airflow.db", timeout=120)) as database:
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.000000}"
@@ -151,7 +154,7 @@ def inserted(stack: Layout, summaries: Iterable[dict[str, Any]], begin: datetime
         ).lastrowid
         database.executemany(
             "INSERT INTO asset_event (asset_id, extra, source_dag_id, source_task_id, source_run_id, source_map_index,"
-            " timestamp) VALUES (?, ?, 'nightly', 'export', 'a run', -1, ?)",
+            " timestamp) VALUES (?, ?, 'playment_batches', 'export', 'a run', -1, ?)",
             [
                 (asset, json.dumps(summary), f"{moment:%Y-%m-%d %H:%M:%S.000000}")
                 for summary, moment in zip(summaries, moments, strict=False)
@@ -226,7 +229,9 @@ def test_thousands_of_exports_are_read_page_by_page(many: None, ui: Browser) -> 
     count = frame.locator("#exports .count")
     expect(count).to_have_text(re.compile(r"^(1,9\d\d|2,000)\+$"))
     expect(rows(frame, "exports")).to_have_count(25)
-    expect(rows(frame, "exports").filter(has_text="nightly").first.get_by_role("cell").nth(3)).to_have_text("+1")
+    expect(rows(frame, "exports").filter(has_text="playment_batches").first.get_by_role("cell").nth(3)).to_have_text(
+        "+1"
+    )
     for shown in (r"^(3,9\d\d|4,000)\+$", r"^5,0\d\d$"):
         frame.get_by_role("button", name="Load older exports").click()
         expect(count).to_have_text(re.compile(shown))
@@ -261,6 +266,26 @@ def test_a_section_that_may_not_be_read_says_so_and_leaves_the_others(
         expect(rows(frame, "waits").first).to_be_visible()
         expect(rows(frame, "failures").first).to_be_visible()
     finally:
+        ui.page.unroute("**/api/v2/assets/events?*")
+
+
+def test_the_token_that_the_ui_of_an_early_airflow_keeps_is_used(
+    runs: dict[str, str], api: AirflowApi, ui: Browser
+) -> None:
+    """Airflow 3.1.0 takes no cookie."""
+
+    def take_no_cookie(route: Route) -> None:
+        if "authorization" in route.request.headers:
+            route.continue_()
+        else:
+            route.fulfill(status=401, json={"detail": "Not authenticated"})
+
+    ui.page.route("**/api/v2/assets/events?*", take_no_cookie)
+    ui.page.evaluate("token => localStorage.setItem('token', token)", api.token)
+    try:
+        expect(rows(open_page(ui), "exports").first).to_be_visible()
+    finally:
+        ui.page.evaluate("localStorage.removeItem('token')")
         ui.page.unroute("**/api/v2/assets/events?*")
 
 

@@ -73,7 +73,7 @@ function row(task) {
     batch ? link(said?.page, String(batch), { class: "code" }) : null,
     taskLink(task),
     moment(said?.since ?? task.start_date),
-    seen ? el("span", {}, seen.sentence, " (", moment(seen.at) ?? "", ")") : null,
+    seen ? el("span", {}, seen.sentence.replace(`${batch} has `, ""), ", ", moment(seen.at) ?? "") : null,
     deadline(said?.deadline),
   ];
 }
