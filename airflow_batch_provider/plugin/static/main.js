@@ -14,12 +14,14 @@ const button = document.getElementById("refresh");
 let timer = 0;
 let isBusy = false;
 let isWanted = false;
+let drawn = ""; // which exports the chart shows
 
 async function attempt(section, refresh) {
   try {
     await refresh();
   } catch (error) {
     const words = [error.status === undefined ? `This page failed: ${error.message}` : error.message];
+    drawn = "";
     for (const name of section) show(name, [note(el("span", { class: "error", role: "alert" }, ...words))]);
   }
 }
@@ -51,7 +53,9 @@ function onTime() {
 }
 
 function showEvents(known) {
-  showChart(known.exports);
+  const latest = JSON.stringify([known.exports.length, known.exports[0]?.id]);
+  if (latest !== drawn) showChart(known.exports); // else somebody may be choosing a destination
+  drawn = latest;
   showExports(known, () => attempt(["exports"], async () => showEvents(await loadOlder())));
 }
 
