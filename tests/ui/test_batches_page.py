@@ -22,6 +22,7 @@ from tests.ui.browser import SIZE, Browser
 HOSTILE = "<img src=x onerror=\"top.document.title='taken'\"><script>top.document.title='taken'</script>"
 WAITS = "playment_wait_and_export"
 EXPORTS = "talkifai_wait_and_export"
+INSERTED = "llamacloud_files_to_markdown"
 MANY = 5000
 
 
@@ -140,23 +141,25 @@ def export_of(number: int, **changes: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def inserted(stack: Layout, summaries: Iterable[dict[str, Any]], begin: datetime) -> Iterator[None]:
-    """Events of an asset ``s3://raw/jobs``, one every hour: more than anybody posts one by one, and of any time.
+def inserted(
+    stack: Layout, summaries: Iterable[dict[str, Any]], begin: datetime, step: timedelta = timedelta(hours=1)
+) -> Iterator[None]:
+    """Events of an asset: more than anybody posts one by one, and of any time.
 
     Their DAG is one that is there, because Airflow 3.3 shows no events of another.
     """
-    moments = (begin + timedelta(hours=number) for number in itertools.count())
+    moments = (begin + number * step for number in itertools.count())
     with closing(sqlite3.connect(stack.folder / "airflow/airflow.db", timeout=120)) as database:
-        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.000000}"
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
         asset = database.execute(
             'INSERT INTO asset (name, uri, "group", extra, created_at, updated_at) VALUES (?1, ?1, ?2, ?3, ?4, ?4)',
-            ("s3://raw/jobs", "asset", "{}", now),
+            ("s3://raw/parsed", "asset", "{}", now),
         ).lastrowid
         database.executemany(
             "INSERT INTO asset_event (asset_id, extra, source_dag_id, source_task_id, source_run_id, source_map_index,"
-            " timestamp) VALUES (?, ?, 'playment_batches', 'export', 'a run', -1, ?)",
+            " timestamp) VALUES (?1, ?2, ?4, 'results', 'a run', -1, ?3)",
             [
-                (asset, json.dumps(summary), f"{moment:%Y-%m-%d %H:%M:%S.000000}")
+                (asset, json.dumps(summary), f"{moment:%Y-%m-%d %H:%M:%S.%f}", INSERTED)
                 for summary, moment in zip(summaries, moments, strict=False)
             ],
         )
@@ -169,18 +172,28 @@ def inserted(stack: Layout, summaries: Iterable[dict[str, Any]], begin: datetime
             database.commit()
 
 
+def parsed(hours: int) -> dict[str, Any]:
+    """Return the summary of an export that finished some hours ago."""
+    moment = datetime.now(UTC) - timedelta(hours=hours)
+    counts = {"ok": 180 + 7 * hours % 60, "partial": hours % 5, "failed": 24 if hours == 11 else hours % 3}
+    destination = f"s3://aws_default@raw/parsed/{moment:%Y-%m-%dT%H}"
+    return export_of(
+        sum(counts.values()),
+        destination=destination,
+        export_id=f"parsed-{hours}",
+        listing="llamacloud.batches (parse)",
+        outcomes=counts,
+        files={"count": 2 * counts["ok"], "bytes": 9_000_000},
+        finished_at=moment.isoformat(),
+    )
+
+
 def test_the_chart_shows_the_outcomes_of_each_export(runs: dict[str, str], stack: Layout, ui: Browser) -> None:
-    begin = datetime.now(UTC) - timedelta(hours=40)
-    summaries = []
-    for number in range(36):
-        counts = {"ok": 180 + 7 * number % 60, "partial": number % 5, "failed": 24 if number == 20 else number % 3}
-        changes = {"listing": "llamacloud.results", "outcomes": counts, "rows": sum(counts.values())}
-        moment = begin + timedelta(hours=number)
-        files = {"count": 2 * counts["ok"], "bytes": 9_000_000}
-        summaries.append(export_of(number, finished_at=moment.isoformat(), files=files, **changes))
-    with inserted(stack, summaries, begin):
+    summaries = [parsed(hours) for hours in range(35, -1, -1)]
+    # Their events are the newest, so that they are in the picture.
+    with inserted(stack, summaries, datetime.now(UTC), step=timedelta(milliseconds=1)):
         frame = open_page(ui)
-        expect(frame.get_by_label("Destination").locator("option:checked")).to_contain_text("s3://raw/jobs")
+        expect(frame.get_by_label("Destination").locator("option:checked")).to_contain_text("s3://raw/parsed")
         expect(frame.locator("#chart g")).to_have_count(36)
         expect(frame.locator("#chart rect.failed")).to_have_count(24)
         expect(frame.locator("#chart .legend li")).to_have_text(["ok", "partial", "failed"])
@@ -229,9 +242,7 @@ def test_thousands_of_exports_are_read_page_by_page(many: None, ui: Browser) -> 
     count = frame.locator("#exports .count")
     expect(count).to_have_text(re.compile(r"^(1,9\d\d|2,000)\+$"))
     expect(rows(frame, "exports")).to_have_count(25)
-    expect(rows(frame, "exports").filter(has_text="playment_batches").first.get_by_role("cell").nth(3)).to_have_text(
-        "+1"
-    )
+    expect(rows(frame, "exports").filter(has_text=INSERTED).first.get_by_role("cell").nth(3)).to_have_text("+1")
     for shown in (r"^(3,9\d\d|4,000)\+$", r"^5,0\d\d$"):
         frame.get_by_role("button", name="Load older exports").click()
         expect(count).to_have_text(re.compile(shown))

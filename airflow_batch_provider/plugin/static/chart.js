@@ -87,10 +87,10 @@ function drawing(bars, label) {
   );
 }
 
-/** Return a round number that is not smaller, for the axis. */
+/** Return a round number that is not smaller and can be halved, for the axis. */
 function nice(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 6, 8, 10].map((step) => Math.max(2, step * power)).find((step) => step >= value);
+  return [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 20].map((step) => step * power).find((top) => top >= value && top % 2 === 0);
 }
 
 const date = ({ extra, timestamp }) =>
