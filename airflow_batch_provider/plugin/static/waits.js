@@ -17,9 +17,11 @@ const known = new Map(); // by task: what its XCom says, and what its log said l
 export async function refreshWaits() {
   const waits = [];
   let read = 0;
+  let rest = 0;
   const params = { state: STATES, order_by: "start_date" };
   for await (const page of pages("dags/~/dagRuns/~/taskInstances", "task_instances", params)) {
     waits.push(...page.items.filter((task) => isOurs(task) && isWait(task)));
+    rest = page.total - page.reached;
     read += 1;
     if (read === MOST_PAGES) break;
   }
@@ -27,7 +29,7 @@ export async function refreshWaits() {
   await each(shown, learn);
   const keys = new Set(shown.map(key));
   for (const old of known.keys()) if (!keys.has(old)) known.delete(old);
-  show("waits", contents(shown, waits.length), number(waits.length));
+  show("waits", contents(shown, waits.length), `${number(waits.length)}${rest > 0 ? "+" : ""}`);
 }
 
 /** Read what is not known of a wait. A log or XCom that may not be read leaves its cells empty. */
