@@ -44,10 +44,12 @@ const title = (event) =>
 const partsOf = (event) =>
   outcomes(event)
     .map(([name, count]) => ({ name, count, kind: safe(name) }))
-    .sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
+    .sort(inOrder);
+
+const inOrder = (a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind);
 
 function legend(bars) {
-  const kinds = new Map(bars.flatMap(partsOf).map(({ name, kind }) => [name, kind]));
+  const kinds = new Map(bars.flatMap(partsOf).sort(inOrder).map(({ name, kind }) => [name, kind]));
   return el("ul", { class: "legend" }, [...kinds].map(([name, kind]) => el("li", { class: kind }, name)));
 }
 
