@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 WATCH_KEY = "batch_provider_watch"
+WAIT_KEY = "batch_provider_wait"
+"""The XCom that says what is waited for and until when, which Airflow's API shows of no deferred task."""
+
 TRIGGER_HEAD_START = 60
 """Seconds that Airflow waits longer than the trigger, whose time-out reports the last state of the batch."""
 
@@ -132,8 +135,9 @@ class BatchSensor(CheckedTask, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait; a timeout reports the last state."""
-        self._link_batch(context)
-        self._ends = time.monotonic() + self.timeout - self._seconds_waited(context)
+        waited = self._seconds_waited(context)
+        self._ends = time.monotonic() + self.timeout - waited
+        self._announce(context, waited, self._link_batch(context))
         try:
             return super().execute(context)
         except AirflowSensorTimeout as timeout:
@@ -196,15 +200,44 @@ class BatchSensor(CheckedTask, BaseSensorOperator):
         interval = float(super()._get_next_poke_interval(*args, **kwargs))
         return max(interval, self._not_before - time.monotonic()) if self.reschedule else interval
 
-    def _link_batch(self, context: Context) -> None:
-        """Store the link now: Airflow does so when a task ends, but users want it while the task waits."""
+    def _link_batch(self, context: Context) -> str | None:
+        """Store the link now: Airflow does so when a task ends, but users want it while the task waits.
+
+        :return: the batch's page at the vendor, None if none is known
+        """
         task_instance: Any = context.get("ti")
         if task_instance is None:
-            return
+            return None
+        found = None
         for link in self.operator_extra_links:
             page = link.get_link(self, ti_key=task_instance)
             if page:
                 task_instance.xcom_push(link.xcom_key, page)
+            if isinstance(link, BatchPageLink):
+                found = page or None
+        return found
+
+    def _announce(self, context: Context, waited: float, page: str | None) -> None:
+        """Store what is waited for, for the page "Batches".
+
+        :param waited: seconds that this try has waited already
+        :param page: the batch's page at the vendor
+        """
+        task_instance: Any = context.get("ti")
+        if task_instance is None:
+            return
+        since = datetime.now(UTC) - timedelta(seconds=waited)
+        task_instance.xcom_push(
+            WAIT_KEY,
+            {
+                "vendor": self.kind.listing.vendor.title,
+                "kind": self.kind.name,
+                "batch_id": ALL if self.id_field is None else Identifier().encode(getattr(self, self.id_field)),
+                "page": page,
+                "since": since.isoformat(timespec="seconds"),
+                "deadline": (since + timedelta(seconds=self.timeout)).isoformat(timespec="seconds"),
+            },
+        )
 
     @property
     def _connection_id(self) -> str:

@@ -43,6 +43,7 @@ def up(folder: Path, port: int) -> None:
         print(f"(Port {port} was in use by something else.)")
     print(
         f"\n  Airflow   {layout.airflow_url}   log in as {USER} with password {PASSWORD}"
+        f"\n  Batches   {layout.batches_url}   shows waits, exports and failures"
         f"\n  sandbox   {layout.sandbox_url}   shows the keys of its three vendors"
         f"\n  exports   {layout.exports_url}   lists the files in {layout.exports}"
         f"\n  logs      {layout.logs}"

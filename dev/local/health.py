@@ -35,6 +35,9 @@ def wait_for_json(url: str, seconds: float) -> object:
 def is_ready(layout: Layout) -> bool:
     """Return whether all components are healthy and every example DAG has been parsed."""
     try:
+        # Airflow prepares the API that tasks call at the first call, and answers nobody meanwhile: 5 seconds of CPU
+        # time, 70 seconds on a busy machine. A first run would be queued for as long.
+        _request(f"{layout.airflow_url}/execution/health")
         health = _request(f"{layout.airflow_url}/api/v2/monitor/health")
         if any((health.get(name) or {}).get("status") != "healthy" for name in COMPONENTS):
             return False

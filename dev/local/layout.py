@@ -36,6 +36,11 @@ class Layout:
         return _url(self.airflow_port)
 
     @property
+    def batches_url(self) -> str:
+        """The page "Batches" in the UI."""
+        return f"{self.airflow_url}/plugin/batches"
+
+    @property
     def sandbox_url(self) -> str:
         """The vendors' APIs."""
         return _url(self.sandbox_port)

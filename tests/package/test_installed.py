@@ -66,6 +66,13 @@ def test_airflow_lists_the_provider(installed: Environment) -> None:
     assert "playment" in str(provider["connection-types"])
 
 
+def test_airflow_lists_the_page_in_its_ui(installed: Environment) -> None:
+    told = installed.run("-m", "airflow", "plugins", "--output", "json")
+    plugins = {plugin["name"]: plugin for plugin in json.loads(told[told.index("[{") :])}
+    assert "Batches" in str(plugins["batch_provider"]["external_views"])
+    assert "/batch-provider" in str(plugins["batch_provider"]["fastapi_apps"])
+
+
 def test_what_is_installed_goes_together(installed: Environment) -> None:
     assert "No broken requirements" in installed.run("-m", "pip", "check", "--disable-pip-version-check")
 

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from airflow_batch_provider.sandbox import Settings, serve
+from airflow_batch_provider.testing import connections
 from dev.local.layout import Layout
 from dev.paths import ROOT
 from dev.processes import members
 from tests.integration.processes import free_port
+from tests.ui.airflow_api import AirflowApi
 from tests.ui.browser import Browser, browser
 
 
@@ -44,12 +47,21 @@ def session_of(layout: Layout) -> int:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
     """A local Airflow; no process of it may be left at the end."""
     folder = tmp_path_factory.mktemp("local")
-    try:
-        local("up", folder, "--port", str(free_port()))
-        yield layout_of(folder)
-    finally:
-        local("down", folder)
+    with serve(Settings(duration=86400)) as sandbox, pytest.MonkeyPatch.context() as environment:
+        # Playment's batches are not finished while the tests run, so that there is one to wait for.
+        environment.setenv("AIRFLOW_CONN_PLAYMENT_DEFAULT", connections(sandbox)["AIRFLOW_CONN_PLAYMENT_DEFAULT"])
+        try:
+            local("up", folder, "--port", str(free_port()))
+            yield layout_of(folder)
+        finally:
+            local("down", folder)
     assert list(members(session_of(layout_of(folder)))) == []
+
+
+@pytest.fixture(scope="session")
+def api(stack: Layout) -> AirflowApi:
+    """Airflow's REST API."""
+    return AirflowApi(stack)
 
 
 @pytest.fixture(scope="session")

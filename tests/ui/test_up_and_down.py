@@ -6,26 +6,36 @@ from pathlib import Path
 
 import psutil
 
-from dev.local.layout import Layout
+from dev.local.layout import Layout, components, services
 from dev.processes import members
 from tests.ui.conftest import local, session_of
 
 
+def components_of(stack: Layout) -> set[psutil.Process]:
+    """Return what the supervisor started: DAG parsers and tasks, which come and go, are children of these."""
+    return set(psutil.Process(session_of(stack)).children())
+
+
 def test_what_is_up_is_left_alone_by_another_up(stack: Layout) -> None:
-    before = set(members(session_of(stack)))
+    before = components_of(stack)
+    assert len(before) == len(services(stack)) + len(components(stack))
     output = local("up", stack.folder)
     assert "It runs already." in output
-    assert stack.airflow_url in output
-    assert before <= set(members(session_of(stack)))
+    assert {stack.airflow_url, stack.batches_url} <= set(output.split())
+    assert components_of(stack) == before
+
+
+def listens_on(process: int) -> set[tuple[str, int]]:
+    """Return where a process listens; nowhere if it has ended meanwhile, as tasks and DAG parsers do."""
+    try:
+        connections = psutil.Process(process).net_connections()
+    except psutil.NoSuchProcess:
+        return set()
+    return {connection.laddr for connection in connections if connection.status == psutil.CONN_LISTEN}
 
 
 def test_everything_listens_on_this_machine_only(stack: Layout) -> None:
-    listening = {
-        connection.laddr
-        for process in members(session_of(stack))
-        for connection in psutil.Process(process).net_connections()
-        if connection.status == psutil.CONN_LISTEN
-    }
+    listening = {address for process in members(session_of(stack)) for address in listens_on(process)}
     assert {stack.airflow_port, stack.sandbox_port, stack.exports_port} <= {port for _, port in listening}
     assert {address for address, _ in listening} == {"127.0.0.1"}
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferred
+from airflow.sdk.bases.sensor import AirflowRescheduleException
 
 from airflow_batch_provider.exceptions import BatchTimeoutError, InvalidParameterError
+from airflow_batch_provider.sensors.batch import WAIT_KEY
 from airflow_batch_provider.sensors.talkifai import TalkifAIBatchJobSensor
 from tests.unit.sensors.cases import CASES, MODES, Case, TaskInstance, at_request, wait
 from tests.unit.waiting.fake_vendor import BATCH, PROCESSING_JOB, TALKIFAI, said, serving
@@ -180,4 +182,22 @@ def test_the_link_to_the_batch_is_there_while_it_is_waited_for() -> None:
     with serving(TALKIFAI, "a"), pytest.raises(TaskDeferred):
         sensor.execute({"ti": task_instance})  # type: ignore[typeddict-item]
     (link,) = sensor.operator_extra_links
-    assert task_instance.xcoms == {link.xcom_key: "https://studio.talkifai.dev/batch-calls/a"}
+    assert task_instance.xcoms[link.xcom_key] == "https://studio.talkifai.dev/batch-calls/a"
+
+
+@pytest.mark.parametrize("waited", [0, 3600])
+def test_what_is_waited_for_and_until_when_is_there_while_it_is_waited_for(waited: int) -> None:
+    """Airflow's API shows no arguments of triggers."""
+    task_instance = TaskInstance()
+    task_instance.started -= timedelta(seconds=waited)
+    sensor = TalkifAIBatchJobSensor(
+        task_id="wait", batch_job_id="a", organization_id="org", mode="reschedule", timeout=86400
+    )
+    with serving(TALKIFAI, "a"), pytest.raises(AirflowRescheduleException):
+        sensor.execute({"ti": task_instance})  # type: ignore[typeddict-item]
+    wait = task_instance.xcoms[WAIT_KEY]
+    since = datetime.fromisoformat(wait.pop("since"))
+    assert task_instance.started - timedelta(seconds=1) <= since <= datetime.now(UTC)
+    assert datetime.fromisoformat(wait.pop("deadline")) - since == timedelta(days=1)
+    page = "https://studio.talkifai.dev/batch-calls/a"
+    assert wait == {"vendor": "TalkifAI", "kind": "talkifai.batch_job", "batch_id": "a", "page": page}

@@ -1,0 +1,1 @@
+"""The page "Batches" in Airflow's UI."""
