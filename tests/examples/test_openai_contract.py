@@ -10,7 +10,10 @@ from openai_batches import batches
 from openai_batches.provider_info import VENDOR, get_provider_info
 from tests.examples import openai_api
 
-REQUEST = {"custom_id": "row-1", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "gpt-5-mini"}}
+REQUESTS = [
+    {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": {"model": "gpt-5-mini"}}
+    for name in ("row-1", "bad-2", "late-3")
+]
 BATCH = {
     "id": "batch_1",
     "status": "completed",
@@ -26,7 +29,7 @@ BATCH = {
 def fake() -> Iterator[Mapping[str, Any]]:
     """Run a fake of the API that has a batch, whose results are there."""
     with openai_api.serving() as account:
-        file_id = account.add_file(openai_api.lines_of([REQUEST]), "requests.jsonl")
+        file_id = account.add_file(openai_api.lines_of(REQUESTS), "requests.jsonl")
         account.end(account.add(file_id), "completed")
         yield {"host": account.server.url, "password": openai_api.KEY}
 
@@ -37,7 +40,7 @@ TestOpenAI = vendor_contract(
     answers={
         "openai_batches.batches": [{"data": [BATCH], "has_more": True}],
         "openai_batches.batch": [BATCH],
-        "openai_batches.lines": [openai_api.lines_of([REQUEST])],
+        "openai_batches.lines": [openai_api.lines_of(REQUESTS)],
     },
     errors=[
         (401, {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}, AuthenticationError),
@@ -45,11 +48,9 @@ TestOpenAI = vendor_contract(
     ],
     provider_info=get_provider_info,
     serve=fake,
-    runs=[lambda: batches.OpenAIRunBatchOperator(task_id="run", requests=[REQUEST])],
+    runs=[lambda: batches.OpenAIRunBatchOperator(task_id="run", requests=REQUESTS)],
     exports=[
         lambda folder: batches.OpenAIExportBatchesOperator(task_id="export", destination=folder),
-        lambda folder: batches.OpenAIExportResultsOperator(
-            task_id="export", batch_id="batch_0000", destination=folder
-        ),
+        lambda folder: batches.OpenAIExportResultsOperator(task_id="export", batch_id="batch_0000", destination=folder),
     ],
 )
