@@ -540,6 +540,10 @@ RIGHT: dict[str, dict[str, Any]] = {
         "total_is_exact": True,
     },
     "page number": {"paging": kit.NumberPaging("page", "size"), "parameters": (TEAM, NUMBER, SIZE)},
+    "page number from 0": {
+        "paging": kit.NumberPaging("page", "size", first_number=0),
+        "parameters": (TEAM, *NUMBERS),
+    },
     "in a POST": {"method": "POST"},
 }
 
@@ -552,6 +556,14 @@ def test_a_right_listing_passes(case: str) -> None:
     if isinstance(listing.paging, (kit.CursorPaging, kit.LinkPaging)):
         RUN["an_empty_page_is_not_the_end"](declared(), listing)
         RUN["a_cursor_that_repeats_is_an_error"](declared(), listing)
+
+
+@pytest.mark.parametrize("errors", [[], None, [{"message": "It was refused"}], {"0": {"message": "It was refused"}}])
+@pytest.mark.parametrize("check", ["odd_values_do_no_harm", "hostile_text_is_shown_harmless"])
+def test_a_reason_in_a_list_passes(check: str, errors: Any) -> None:
+    page = {"jobs": [{**job(1, "typing"), "errors": errors}], "after": "x"}
+    kind = replace(JOB, state=kit.StateFields({"typing": kit.RUNNING}, reason="errors.0.message"))
+    RUN[check](declared(answers=answering(JOBS.name, page)), kind)
 
 
 NOT_CHECKED: dict[str, tuple[str, Callable[[], Case], str]] = {
