@@ -16,7 +16,7 @@ from airflow_batch_provider.apis.columns import Column
 from airflow_batch_provider.apis.declaration import DeclarationError, check_known, check_path, check_unique
 from airflow_batch_provider.apis.moment import Clock, read_moment
 from airflow_batch_provider.apis.page import Page, Row
-from airflow_batch_provider.apis.paging import Paging, WholePaging
+from airflow_batch_provider.apis.paging import Paging, WholePaging, reads_token
 from airflow_batch_provider.apis.parameter import Parameter, given
 from airflow_batch_provider.apis.problem import LARGEST_ERROR_BODY, Problem, ProblemKind, not_json
 from airflow_batch_provider.apis.raw_json import in_one_line, is_json, raw_at, read_json
@@ -135,6 +135,10 @@ class Listing(Endpoint, frozen=True, kw_only=True):
         super().__post_init__()
         if not self.bodies:
             raise DeclarationError(f"{self.name}: bodies is empty; declare where the rows lie")
+        if reads_token(self.paging) and not any(body.next_token for body in self.bodies):
+            raise DeclarationError(
+                f"{self.name}: set next_token in bodies to where a page has the cursor of the next one"
+            )
         wires = {parameter.wire: parameter for parameter in self.parameters}
         check_known(self.name, "query key of the paging", self.paging.needs, [wire for wire in wires if wire])
         for wire in self.paging.needs:

@@ -189,6 +189,11 @@ class LastIdPaging(CursorPaging, frozen=True):
         return "" if page.more is False or not len(page.rows) else str(page.rows.ids[-1])
 
 
+def reads_token(paging: Paging) -> bool:
+    """Return whether pages name the cursor of the next one, so that a body must have it."""
+    return isinstance(paging, CursorPaging) and type(paging).token is CursorPaging.token
+
+
 class LinkPaging(InOrder, frozen=True):
     """Each page has the URL of the next one: in a ``Link`` header with ``rel="next"``, or in the body, at
     ``Body.next_link``.

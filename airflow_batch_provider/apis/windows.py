@@ -98,7 +98,7 @@ class OffsetPaging(msgspec.Struct, frozen=True):
 
 
 class NumberPaging(msgspec.Struct, frozen=True):
-    """The request names a page by its number, from 1, and its size.
+    """The request names a page by its number and its size.
 
     There is no offset, but windows of different page sizes overlap: (page, size) = (1, 100), (2, 99), (3, 98) ... Of
     those that begin within what was read, the one that reaches furthest is asked for, at 14 % more requests. Sizes
@@ -109,10 +109,12 @@ class NumberPaging(msgspec.Struct, frozen=True):
 
     :param parameter: the query parameter that takes the number of the page
     :param size_parameter: the query parameter that takes the page size
+    :param first_number: the number of the first page
     """
 
     parameter: str
     size_parameter: str
+    first_number: int = 1
     shifts = True
     follows_links = False
 
@@ -129,7 +131,7 @@ class NumberPaging(msgspec.Struct, frozen=True):
 
     def first(self, request: Request) -> Step:
         size = _number(request, self.size_parameter)
-        start = (_number(request, self.parameter) - 1) * size
+        start = (_number(request, self.parameter) - self.first_number) * size
         return Step(request, start, start, size)
 
     def takes(self, step: Step, rows: int, known: bool) -> bool:
@@ -159,7 +161,7 @@ class NumberPaging(msgspec.Struct, frozen=True):
         return self._window(replace(step, reached=reached))
 
     def back(self, step: Step) -> Step:
-        page = _target_back(step, self._start(step, self._asked(step))) // step.size + 1
+        page = _target_back(step, self._start(step, self._asked(step))) // step.size
         return self._at(step, page, step.size)
 
     def upcoming(self, step: Step, facts: Page) -> Iterator[Step]:
@@ -173,7 +175,7 @@ class NumberPaging(msgspec.Struct, frozen=True):
         return _number(step.request, self.size_parameter)
 
     def _start(self, step: Step, size: int) -> int:
-        return (_number(step.request, self.parameter) - 1) * size
+        return (_number(step.request, self.parameter) - self.first_number) * size
 
     def _used(self, step: Step, facts: Page, rows: int) -> int:
         """Return the page size that the server used: it may cap what was asked for, or take no notice of it."""
@@ -185,16 +187,18 @@ class NumberPaging(msgspec.Struct, frozen=True):
             used = rows if is_capped else asked
         return max(used, rows)
 
-    def _at(self, step: Step, page: int, size: int) -> Step:
-        return replace(step, request=step.request.asking(**{self.parameter: str(page), self.size_parameter: str(size)}))
+    def _at(self, step: Step, pages: int, size: int) -> Step:
+        """Return the step to the page behind so many pages of a size."""
+        numbers = {self.parameter: str(pages + self.first_number), self.size_parameter: str(size)}
+        return replace(step, request=step.request.asking(**numbers))
 
     def _window(self, step: Step) -> Step:
         last = step.reached - 1
         size = max(range(1, step.size + 1), key=lambda size: (last // size + 1) * size)
         reaches_further = (last // size + 1) * size > step.reached
-        return self._at(step, last // size + 1, size) if reaches_further else self._behind(step)
+        return self._at(step, last // size, size) if reaches_further else self._behind(step)
 
     def _behind(self, step: Step) -> Step:
         """Return the largest window that begins right behind what was read."""
         size = next(size for size in range(step.size, 0, -1) if step.reached % size == 0)
-        return self._at(step, step.reached // size + 1, size)
+        return self._at(step, step.reached // size, size)

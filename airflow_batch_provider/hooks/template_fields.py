@@ -26,4 +26,7 @@ def check_template_fields(task_class: type, needed: Iterable[str]) -> None:
             raise TypeError(f"{task_class.__qualname__}: template field {name!r} is no parameter of __init__")
     for name in needed:
         if name not in fields:
-            raise TypeError(f"{task_class.__qualname__}: {name!r} is declared, so it must be a template field")
+            raise TypeError(
+                f"{task_class.__qualname__}: {name!r} is declared, so it must be a template field; add the parameter, "
+                "or put kit.Declared before the base class"
+            )

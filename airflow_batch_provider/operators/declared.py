@@ -23,6 +23,7 @@ class Declared:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         task_class: Any = cls
+        _check(task_class)
         inherited = tuple(task_class.template_fields)
         own = {name: default for name, default in _parameters(task_class).items() if name not in inherited}
         if own and "__init__" not in vars(cls):
@@ -31,12 +32,24 @@ class Declared:
         super().__init_subclass__(**kwargs)
 
 
+def _check(cls: Any) -> None:
+    if not hasattr(cls, "hook_class"):
+        raise TypeError(f"{cls.__qualname__}: set hook_class to the vendor's hook")
+    if not any(hasattr(cls, name) for name in (*_DECLARATIONS, "kind")):
+        raise TypeError(f"{cls.__qualname__}: set kind, listing, results or submission, as its base class needs")
+
+
 def _parameters(cls: Any) -> dict[str, Any]:
     """Return the names of the parameters, and what each is if it is left out."""
     found: dict[str, Any] = {}
     what: Any = next(filter(None, (getattr(cls, name, None) for name in _DECLARATIONS)), None)
     if what:
-        found = {parameter.name: _default(parameter, what.vendor.extras) for parameter in what.parameters}
+        counted = getattr(getattr(what, "paging", None), "needs", ())[:1]  # the position of a page is ours to count
+        found = {
+            parameter.name: _default(parameter, what.vendor.extras)
+            for parameter in what.parameters
+            if parameter.wire not in counted
+        }
     else:
         if getattr(cls, "id_field", None):
             found[cls.id_field] = _REQUIRED

@@ -178,9 +178,9 @@ class _ListingServer:
             start, size = int(query[paging.parameter]), int(query[paging.size_parameter])
         elif isinstance(paging, NumberPaging):
             number, size = int(query[paging.parameter]), int(query[paging.size_parameter])
-            if number < 1:
+            if number < paging.first_number:
                 return len(self._ids), size, None
-            start = (number - 1) * size
+            start = (number - paging.first_number) * size
         elif isinstance(paging, WholePaging):
             return 0, len(self._ids), None
         else:

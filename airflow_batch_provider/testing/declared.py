@@ -112,12 +112,21 @@ _VALUES: Mapping[type, Any] = {
 }
 
 
-def put(document: dict[str, Any], path: str, value: Any) -> None:
-    """Put a value at a dotted path."""
-    *outer, last = path.split(".")
-    for key in outer:
-        document = document.setdefault(key, {})
-    document[last] = value
+def put(document: Any, path: str, value: Any) -> None:
+    """Put a value at a dotted path; a number in it is a place, if a list lies there."""
+    name, _, rest = path.partition(".")
+    key: Any = name
+    if isinstance(document, list):
+        key = int(name)
+        document.extend({} for _ in range(len(document), key + 1))
+    if not rest:
+        document[key] = value
+        return
+    inner = document[key] if isinstance(document, list) else document.get(key)
+    is_list = isinstance(inner, list) and rest.partition(".")[0].isdecimal()
+    if not is_list and not isinstance(inner, dict):
+        inner = document[key] = {}
+    put(inner, rest, value)
 
 
 def collect(vendor: Vendor, modules: Iterable[ModuleType]) -> dict[str, Any]:

@@ -42,7 +42,6 @@ class Anthropic:
     :param requests: their requests
     :param looks: how often each was looked at
     :param loses_answers: how many of the next answers to what makes a batch are lost
-    :param loses_requests: how many of the next requests to make one are lost before they do
     :param stays: whether batches stay as they are
     """
 
@@ -50,7 +49,6 @@ class Anthropic:
     requests: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     looks: dict[str, int] = field(default_factory=dict)
     loses_answers: int = 0
-    loses_requests: int = 0
     stays: bool = False
     server: VendorServer = field(init=False)
 
@@ -79,9 +77,6 @@ class Anthropic:
         ids = [request.get("custom_id") for request in asked["requests"]]
         if not ids or len({*ids}) < len(ids) or not all("params" in request for request in asked["requests"]):
             return refusal(400, "invalid_request_error", "requests: invalid")
-        if self.loses_requests:
-            self.loses_requests -= 1
-            return Answer(502, b"<html>Bad gateway</html>")
         batch = self.add(asked["requests"])
         if self.loses_answers:
             self.loses_answers -= 1

@@ -8,16 +8,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
-from airflow_batch_provider.apis.extra import COMMON_EXTRAS
 from tests.examples.cases import CASES, EXAMPLES, ROOT, Case
-from tests.unit.test_imports import AIRFLOW, HEAVY, OWN, modules_after
+from tests.unit.test_imports import AIRFLOW, HEAVY, OWN
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
@@ -36,54 +33,44 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-def _run(python: Path, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([python, *arguments], capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "circular import" not in done.stderr
-    return done.stdout
-
-
-def test_airflow_lists_them_and_knows_their_connections(python: Path) -> None:
-    providers = _run(python, "-m", "airflow", "providers", "list", "--output", "plain")
-    hooks = _run(python, "-m", "airflow", "providers", "hooks", "--output", "plain")
-    for case in CASES.values():
-        assert f"{case.name.replace('_', '-')}-airflow-provider" in providers
-        assert f"{case.module.__name__}.{case.prefix}BatchesHook" in hooks
-
-
-FIND_KINDS = """
-import sys
-from airflow_batch_provider.waiting.kinds import hook_named, kind_named
+LOOK = f"""
+import importlib, json, sys
+{AIRFLOW}
+known = set(sys.modules)
 for name in sys.argv[1:]:
-    print(kind_named(name).name, hook_named(kind_named(name).listing.vendor.hook).__module__)
+    importlib.import_module(name.rpartition(".")[0])
+added = sorted(set(sys.modules) - known)
+from airflow_batch_provider.waiting.kinds import hook_named, kind_named
+kinds = {{name: hook_named(kind_named(name).listing.vendor.hook).__module__ for name in sys.argv[1:]}}
+from airflow.providers_manager import ProvidersManager
+manager = ProvidersManager()
+hooks = {{name: hook.hook_class_name for name, hook in manager.hooks.items() if hook}}
+print(json.dumps({{"added": added, "kinds": kinds, "providers": list(manager.providers), "hooks": hooks}}))
 """
 
 
-def test_a_triggerer_finds_their_kinds_by_import_path_alone(python: Path) -> None:
-    names = [case.module.BATCH.name for case in CASES.values()]
-    lines = _run(python, "-c", FIND_KINDS, *names).splitlines()
-    assert lines == [f"{name} {name.removesuffix('.BATCH')}" for name in names]
+@pytest.fixture(scope="module")
+def seen(python: Path) -> dict[str, Any]:
+    """What a DAG, a triggerer and Airflow's list of providers see there."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [python, "-c", LOOK, *(case.module.BATCH.name for case in CASES.values())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "circular import" not in done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def info_of(case: Case) -> dict[str, Any]:
-    from importlib import import_module
-
-    return dict(import_module(f"{case.name}.provider_info").get_provider_info())
+def test_a_triggerer_finds_their_kinds_by_import_path(case: Case, seen: dict[str, Any]) -> None:
+    assert seen["kinds"][case.module.BATCH.name] == case.module.__name__
 
 
-def test_their_metadata_is_valid_and_draws_a_form(case: Case) -> None:
-    info = info_of(case)
-    jsonschema.validate(info, json.loads(files("airflow").joinpath("provider_info.schema.json").read_text()))
-    (form,) = info["connection-types"]
-    assert form["connection-type"] == case.name
-    assert list(form["conn-fields"]) == [*COMMON_EXTRAS]
+def test_airflow_lists_them_and_knows_their_connections(case: Case, seen: dict[str, Any]) -> None:
+    assert f"{case.name.replace('_', '-')}-airflow-provider" in seen["providers"]
+    assert seen["hooks"][case.name] == f"{case.module.__name__}.{case.prefix}BatchesHook"
 
 
-def test_parsing_a_dag_with_them_imports_no_heavy_library() -> None:
-    paths = f"import sys; sys.path[:0] = {[str(EXAMPLES / case.name) for case in CASES.values()]}"
-    imports = "\n".join(f"import {case.module.__name__}" for case in CASES.values())
-    added = modules_after(f"{AIRFLOW}\n{paths}\n{imports}") - modules_after(AIRFLOW)
+def test_parsing_a_dag_with_them_imports_no_heavy_library(seen: dict[str, Any]) -> None:
+    added = set(seen["added"])
     assert "airflow_batch_provider.sensors.batch" in added
     assert not {name.partition(".")[0] for name in added} & HEAVY
     assert not added & OWN

@@ -11,10 +11,11 @@ from tests.examples.cases import CASES, EXAMPLES, ROOT
 
 GUIDE = (ROOT / "docs/add-a-vendor.md").read_text()
 QUOTED = re.findall(r"^```(\w+)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+CONTRACT = ROOT / "tests/examples/test_openai_contract.py"
 SOURCES = {
-    path.relative_to(EXAMPLES): path.read_text()
+    path.relative_to(ROOT): path.read_text()
     for case in CASES.values()
-    for path in [*(EXAMPLES / case.name / case.name).glob("*.py"), EXAMPLES / case.name / "pyproject.toml"]
+    for path in [*(EXAMPLES / case.name / case.name).glob("*.py"), EXAMPLES / case.name / "pyproject.toml", CONTRACT]
 }
 
 
@@ -30,6 +31,7 @@ def test_the_first_example_is_quoted_whole() -> None:
         for code in quoted:
             left = left.replace(code, "")
         assert not left.strip()
+    assert CONTRACT.read_text() in quoted
 
 
 def test_names_of_the_kit_are_names_of_the_kit() -> None:

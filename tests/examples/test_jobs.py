@@ -9,27 +9,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pyarrow.parquet
 import pytest
 
 from airflow_batch_provider.apis.batch_state import Outcome
 from airflow_batch_provider.exceptions import (
     AmbiguousRequestError,
-    AuthenticationError,
     BatchCancelledError,
     BatchFailedError,
     BatchUnfinishedError,
     InvalidParameterError,
     NotFoundError,
-    PaymentRequiredError,
     RequestRefusedError,
     SubmissionConflictError,
 )
-from airflow_batch_provider.export import failed_items, read_export, verify_export
+from airflow_batch_provider.export import failed_items, read_export
 from tests.examples.cases import CASES, IDS, Case
-from tests.unit.export.exported import manifest_of
 from tests.unit.operators.run_cases import Store, TaskInstance, context_of
-from tests.vendor_server import Answer
 
 OPENAI, ANTHROPIC = CASES["openai"], CASES["anthropic"]
 
@@ -44,15 +39,6 @@ def test_every_batch_is_listed_over_several_pages(case: Case, account: Any) -> N
     listed = hook.iter_listing(case.module.BATCHES, page_size=10)
     assert [row["id"] for row in listed] == ids[::-1]
     assert len(account.server.asked) == 3
-
-
-@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
-def test_the_listing_is_exported(case: Case, account: Any, tmp_path: Path, file_format: str) -> None:
-    ids = [case.add(account, "row-1") for _ in range(3)]
-    summary = case.task("ExportBatchesOperator", destination=tmp_path.as_uri(), file_format=file_format).execute({})
-    assert summary["rows"] == 3
-    verify_export(tmp_path.as_uri())
-    assert [row["id"] for row in read_export(tmp_path.as_uri())] == ids[::-1]
 
 
 OPENAI_WORDS = {
@@ -110,35 +96,11 @@ def test_a_batch_that_openai_refuses_says_why() -> None:
             OPENAI.task("BatchSensor", batch_id=batch_id, poke_interval=0.01).execute({})
 
 
-ERRORS = {
-    "openai": (429, {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}),
-    "anthropic": (403, {"type": "error", "error": {"type": "billing_error", "message": "Your credit is too low"}}),
-}
-
-
-@pytest.mark.parametrize("name", ERRORS)
-def test_a_code_says_more_than_the_status(name: str) -> None:
-    status, body = ERRORS[name]
-    with CASES[name].serving() as account:
-        account.server.script = lambda *asked: Answer(status, json.dumps(body).encode())
-        with pytest.raises(PaymentRequiredError, match=str(body["error"]["message"])):
-            CASES[name].task("BatchSensor", batch_id="b").execute({})
-
-
 def test_its_connection_is_tested_by_one_request_for_one_row(case: Case, account: Any) -> None:
     hook = getattr(case.module, f"{case.prefix}BatchesHook")()
-    assert hook.test_connection() == (True, f"{case.prefix} batches answered and took the key.")
+    assert hook.test_connection() == (True, f"{case.prefix} batches answered and accepted the API key.")
     (asked,) = account.server.asked
     assert asked.query == {"limit": "1"}
-
-
-def test_a_wrong_key_is_told_and_not_shown(case: Case, account: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    variable = f"AIRFLOW_CONN_{case.name.upper()}_DEFAULT"
-    connection = {"conn_type": case.name, "host": account.server.url, "password": "wrong-key"}
-    monkeypatch.setenv(variable, json.dumps(connection))
-    with pytest.raises(AuthenticationError) as raised:
-        case.task("BatchSensor", batch_id="b").execute({})
-    assert "wrong-key" not in str(raised.value)
 
 
 def run(case: Case, rows: Any, context: Any = None, **parameters: Any) -> Any:
@@ -155,6 +117,8 @@ def test_requests_are_submitted_as_they_are_and_waited_for(case: Case, account: 
     sent = [*account.requests(account.batches[batch_id])] if case is OPENAI else account.requests[batch_id]
     assert sent == rows
     assert case.created(account) == 1
+    if case is OPENAI:
+        assert account.batches[batch_id]["metadata"]["task"] == "Airflow: DAG d, run r, task run"
 
 
 def test_requests_come_from_a_file(case: Case, account: Any, tmp_path: Path) -> None:
@@ -186,16 +150,6 @@ def test_another_try_adopts_the_batch_that_airflow_remembers(case: Case, account
     assert (case.created(account), len(account.batches)) == (1, 1)
 
 
-def test_openai_shows_the_key_so_a_lost_answer_costs_nothing() -> None:
-    with OPENAI.serving() as account:
-        account.loses_answers = 1
-        for try_number in (1, 2):
-            run(OPENAI, OPENAI.rows("row-1"), context_of(TaskInstance(try_number=try_number)))
-        assert (OPENAI.created(account), len(account.batches)) == (1, 1)
-        (batch,) = account.batches.values()
-        assert batch["metadata"]["task"] == "Airflow: DAG d, run r, task run"
-
-
 def test_another_piece_of_work_is_another_batch(case: Case, account: Any) -> None:
     for task_id in ("one", "other"):
         run(case, case.rows("row-1"), context_of(TaskInstance(task_id=task_id)))
@@ -217,18 +171,6 @@ def test_anthropic_shows_no_key_so_a_lost_answer_is_for_people_and_never_paid_tw
         context = context_of(TaskInstance(try_number=2), dag_run=began(), task_state_store=Store())
         run(ANTHROPIC, ANTHROPIC.rows("row-1"), context, submit_key="another")
         assert len(account.batches) == 2
-
-
-def test_a_request_that_anthropic_never_saw_is_sent_by_the_next_try() -> None:
-    with ANTHROPIC.serving() as account:
-        for custom_id in ("row-1", "row-2"):  # others' batches: of before, and of another size
-            ANTHROPIC.add(account, custom_id, *["row-3"] * (custom_id == "row-2"))
-        account.batches["msgbatch_0000"]["created_at"] = "2026-01-01T00:00:00Z"
-        account.loses_requests = 1
-        with pytest.raises(AmbiguousRequestError, match="The next try looks for it first"):
-            run(ANTHROPIC, ANTHROPIC.rows("row-1"), context_of(dag_run=began()))
-        run(ANTHROPIC, ANTHROPIC.rows("row-1"), context_of(TaskInstance(try_number=2), dag_run=began()))
-        assert len(account.batches) == 3
 
 
 def ended(case: Case, account: Any, *ids: str) -> str:
@@ -272,13 +214,6 @@ def test_failed_requests_of_openai_can_be_submitted_again(tmp_path: Path) -> Non
         export(OPENAI, tmp_path, ended(OPENAI, account))
         again = failed_items(tmp_path.as_uri(), results=OPENAI.module.RESULTS)
     assert again == OPENAI.rows("bad-2", "late-3")
-
-
-def test_results_in_parquet_have_typed_columns(case: Case, account: Any, tmp_path: Path) -> None:
-    export(case, tmp_path, ended(case, account), file_format="parquet")
-    (part,) = manifest_of(tmp_path)["parts"]
-    table = pyarrow.parquet.read_table(tmp_path / part["path"])
-    assert {row["custom_id"] for row in table["item"].to_pylist()} == {*IDS}
 
 
 def test_results_of_a_batch_that_is_running_are_not_exported(case: Case, account: Any, tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         r"query key 'status' is declared twice",
     ),
     "no body": (lambda: listing(bodies=()), r"bodies is empty"),
+    "a cursor that no body has": (lambda: listing(paging=kit.CursorPaging("after")), r"set next_token in bodies"),
     "paging by an unknown key": (
         lambda: listing(paging=kit.OffsetPaging("offset", "limit")),
         r"unknown query key of the paging 'offset'; declared are status",

@@ -86,6 +86,22 @@ def test_overlapping_numbers_cost_14_percent_more_requests() -> None:
     assert len(walk(NUMBER, number_step(), 100_000, "size")) == pytest.approx(1140, abs=10)
 
 
+@pytest.mark.parametrize("rows", [0, 99, 1000])
+def test_numbers_from_zero_ask_for_the_same_pages(rows: int) -> None:
+    queries, paging = [], NumberPaging("page", "size", first_number=0)
+    step: Step | None = paging.first(Request("/things", {"page": "0", "size": "100", "status": "done"}))
+    for expected in walk(NUMBER, number_step(), rows, "size"):
+        query = asked(step)
+        queries.append({**query, "page": query["page"] + 1})
+        came = max(0, min(query["size"], rows - query["page"] * query["size"]))
+        assert step is not None
+        assert paging.back(step).request.query["page"] in {"0", *map(str, range(query["page"] + 1))}
+        facts = Page(Rows(), total=rows)
+        step = paging.following(step, taken(came, query["page"] * query["size"] + came, page=facts))
+        assert queries[-1] == expected
+    assert step is None
+
+
 @given(size=st.integers(1, 100), rows=st.integers(0, 600))
 def test_windows_of_any_size_leave_nothing_out_and_go_on(size: int, rows: int) -> None:
     queries = walk(NUMBER, number_step(size=size), rows, "size")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
+from msgspec.structs import replace
 
 from airflow_batch_provider import vendor_kit as kit
 from airflow_batch_provider.exceptions import TransientError
@@ -122,8 +123,34 @@ def test_a_subclass_takes_the_same_and_an_own_init_is_left_alone() -> None:
 
 def test_an_own_init_that_lacks_a_parameter_is_not_replaced() -> None:
     names = {"kind": JOB, "id_field": "job_id", "hook_class": Hook, "__init__": lambda self, **kwargs: None}
-    with pytest.raises(TypeError, match="'job_id' is declared, so it must be a template field"):
+    with pytest.raises(TypeError, match=r"so it must be a template field; add .* or put kit\.Declared before"):
         type("Lacking", (kit.Declared, kit.BatchSensor), names)
+
+
+WRONG = {
+    "hook": (kit.BatchSensor, {"kind": JOB, "id_field": "job_id"}, "Wrong: set hook_class"),
+    "declaration": (kit.ListingExportOperator, {"hook_class": Hook}, "Wrong: set kind, listing, results or submission"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_class_that_lacks_a_declaration_says_which(case: str) -> None:
+    base, names, message = WRONG[case]
+    with pytest.raises(TypeError, match=message):
+        type("Wrong", (kit.Declared, base), names)
+
+
+@pytest.mark.parametrize("paging", [kit.NumberPaging("at", "size"), kit.OffsetPaging("at", "size")])
+def test_the_position_of_a_page_is_no_parameter(paging: Any) -> None:
+    numbers = (
+        kit.Parameter("at", kit.Integer(0), "at", default=0),
+        kit.Parameter("size", kit.Integer(1), "size", default=9),
+    )
+    listing = replace(JOBS, parameters=(*JOBS.parameters, *numbers), paging=paging)
+    names = {"listing": listing, "hook_class": Hook}
+    task_class: Any = type("Export", (kit.Declared, kit.ListingExportOperator), names)
+    assert "at" not in task_class.template_fields
+    assert task_class(task_id="t", destination="/x", size=3).size == 3
 
 
 def test_a_hook_is_named_after_its_vendor() -> None:

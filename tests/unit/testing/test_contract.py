@@ -61,6 +61,13 @@ class Eager(kit.CursorPaging, frozen=True):
         return super().following(step, taken) if taken.rows else None
 
 
+class Blind(kit.CursorPaging, frozen=True):
+    """Sees no cursor."""
+
+    def token(self, page: Any) -> str:
+        return ""
+
+
 def of_listing(**changes: Any) -> Case:
     return declared(), replace(JOBS, **changes)
 
@@ -368,8 +375,14 @@ BROKEN: dict[str, dict[str, tuple[Callable[[], Case], str]]] = {
         "misspelt": (lambda: (declared(answers=answering("acme.job_list", PAGE)),), "'acme.job_list', which is no"),
     },
     "sample_pages_are_read": {
-        "rows": (lambda: of_page(PAGE, bodies=(kit.Body(rows="data.jobs"),)), "the sample answer cannot be read"),
-        "id": (lambda: of_page(PAGE, bodies=(kit.Body(rows="jobs", id="uuid"),)), "the sample answer cannot be read"),
+        "rows": (
+            lambda: of_page(PAGE, bodies=(kit.Body(rows="data.jobs", next_token="after"),)),
+            "the sample answer cannot be read",
+        ),
+        "id": (
+            lambda: of_page(PAGE, bodies=(kit.Body(rows="jobs", id="uuid", next_token="after"),)),
+            "the sample answer cannot be read",
+        ),
         "empty": (lambda: of_page({"jobs": [], "after": "x"}), "no sample answer has a row"),
         "clock": (
             lambda: of_page(PAGE, created_field="uploaded_at", created_clock=kit.Clock.UNIX_SECONDS),
@@ -403,13 +416,13 @@ BROKEN: dict[str, dict[str, tuple[Callable[[], Case], str]]] = {
         ),
     },
     "a_listing_is_read_to_its_end": {
-        "no cursor": (lambda: of_listing(bodies=(kit.Body(rows="jobs"),)), "of 4 rows in pages of 3 it reads 3"),
+        "no cursor": (lambda: of_listing(paging=Blind("after")), "of 4 rows in pages of 3 it reads 3"),
         "page zero": (
             lambda: of_listing(parameters=(TEAM, *NUMBERS), paging=kit.NumberPaging("page", "size")),
             "of 1 rows in pages of 3 it reads 0",
         ),
         "unreadable": (
-            lambda: of_listing(bodies=(kit.Body(rows="jobs", more="more"),), paging=kit.CursorPaging("after")),
+            lambda: of_listing(bodies=(kit.Body(rows="jobs", more="more"),), paging=Blind("after")),
             "a page of its own declaration cannot be read",
         ),
     },
@@ -417,7 +430,7 @@ BROKEN: dict[str, dict[str, tuple[Callable[[], Case], str]]] = {
         "ends": (lambda: of_listing(paging=Eager("after")), "ends with an empty page"),
     },
     "a_cursor_that_repeats_is_an_error": {
-        "unread": (lambda: of_listing(bodies=(kit.Body(rows="jobs"),)), "is read as a listing of 3 rows"),
+        "unread": (lambda: of_listing(paging=Blind("after")), "is read as a listing of 3 rows"),
     },
     "no_error_has_the_key": {"echoed": (lambda: (declared(),), "the API key is in the message")},
     "the_hook_is_that_of_the_vendor": {
@@ -540,6 +553,10 @@ RIGHT: dict[str, dict[str, Any]] = {
         "total_is_exact": True,
     },
     "page number": {"paging": kit.NumberPaging("page", "size"), "parameters": (TEAM, NUMBER, SIZE)},
+    "page number from 0": {
+        "paging": kit.NumberPaging("page", "size", first_number=0),
+        "parameters": (TEAM, *NUMBERS),
+    },
     "in a POST": {"method": "POST"},
 }
 
@@ -552,6 +569,14 @@ def test_a_right_listing_passes(case: str) -> None:
     if isinstance(listing.paging, (kit.CursorPaging, kit.LinkPaging)):
         RUN["an_empty_page_is_not_the_end"](declared(), listing)
         RUN["a_cursor_that_repeats_is_an_error"](declared(), listing)
+
+
+@pytest.mark.parametrize("errors", [[], None, [{"message": "It was refused"}], {"0": {"message": "It was refused"}}])
+@pytest.mark.parametrize("check", ["odd_values_do_no_harm", "hostile_text_is_shown_harmless"])
+def test_a_reason_in_a_list_passes(check: str, errors: Any) -> None:
+    page = {"jobs": [{**job(1, "typing"), "errors": errors}], "after": "x"}
+    kind = replace(JOB, state=kit.StateFields({"typing": kit.RUNNING}, reason="errors.0.message"))
+    RUN[check](declared(answers=answering(JOBS.name, page)), kind)
 
 
 NOT_CHECKED: dict[str, tuple[str, Callable[[], Case], str]] = {
