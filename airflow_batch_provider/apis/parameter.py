@@ -27,13 +27,13 @@ class Domain(Protocol):
 
 
 class Identifier(msgspec.Struct, frozen=True):
-    """An opaque id. The vendors mix forms and prefixes, so nothing but emptiness is refused.
+    """An opaque id. The vendors mix forms and prefixes, so only what cannot be an id is refused.
 
     :param may_contain_slashes: whether the vendor's ids are paths, whose slashes are sent as they are
     """
 
     may_contain_slashes: bool = False
-    allowed: str = "a text that is not blank, nor '.' or '..'"
+    allowed: str = "a text that is not blank, '.' or '..', nor 'None', to which a template without a value renders"
 
     def encode(self, value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
@@ -43,7 +43,7 @@ class Identifier(msgspec.Struct, frozen=True):
             return None  # a lone surrogate, which has no place in a URL
         # A path segment of dots would be resolved by clients and proxies into another resource's path.
         segments = text.split("/") if self.may_contain_slashes else [text]
-        return None if not text.strip() or not {"", ".", ".."}.isdisjoint(segments) else text
+        return None if not text.strip() or text == "None" or not {"", ".", ".."}.isdisjoint(segments) else text
 
 
 class Choice(msgspec.Struct, frozen=True):

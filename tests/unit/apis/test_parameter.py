@@ -26,7 +26,7 @@ def test_identifier_takes_any_opaque_text(value: object) -> None:
     assert Identifier().encode(value) == str(value)
 
 
-@pytest.mark.parametrize("value", ["", " ", "\n\t", ".", "..", True, 1.5, None, ["a"], b"a"])
+@pytest.mark.parametrize("value", ["", " ", "\n\t", ".", "..", "None", True, 1.5, None, ["a"], b"a"])
 def test_identifier_refuses_what_would_ask_for_another_resource(value: object) -> None:
     assert Identifier().encode(value) is None
 
