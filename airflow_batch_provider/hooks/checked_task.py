@@ -20,7 +20,7 @@ from airflow_batch_provider.stores.role import Role
 
 @contextmanager
 def _naming_the_task(task_id: object) -> Iterator[None]:
-    """Add the task to an error: Airflow keeps only the last lines of an import error, and a file may have many tasks."""
+    """Add the task to an error: Airflow shows the last lines of an import error, and a file may have many tasks."""
     try:
         yield
     except FatalError as error:
