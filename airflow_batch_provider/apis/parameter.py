@@ -33,7 +33,7 @@ class Identifier(msgspec.Struct, frozen=True):
     """
 
     may_contain_slashes: bool = False
-    allowed: str = "a text that is not blank, '.' or '..', nor 'None', to which a template without a value renders"
+    allowed: str = "a text that is not blank, '.', '..' or 'None'"
 
     def encode(self, value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
@@ -250,7 +250,8 @@ class Violation(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.value is None:
             return f"{self.parameter} is missing; allowed is {self.allowed}"
-        return f"{self.parameter}={self.value!r} is not allowed; allowed is {self.allowed}"
+        hint = "; a template renders to 'None' if its value is missing" if self.value == "None" else ""
+        return f"{self.parameter}={self.value!r} is not allowed; allowed is {self.allowed}{hint}"
 
 
 def first_violation(parameters: tuple[Parameter, ...], values: Mapping[str, Any]) -> Violation | None:

@@ -109,6 +109,13 @@ def test_first_complaint_names_parameter_value_and_what_is_allowed() -> None:
     assert str(violation) == "status='DONE' is not allowed; allowed is one of 'done'"
 
 
+def test_what_a_template_without_a_value_renders_to_is_explained() -> None:
+    assert str(first_violation(PARAMETERS, {"batch_id": "None"})) == (
+        "batch_id='None' is not allowed; allowed is a text that is not blank, '.', '..' or 'None'; "
+        "a template renders to 'None' if its value is missing"
+    )
+
+
 def test_none_counts_as_not_given() -> None:
     assert first_violation(PARAMETERS, {"batch_id": None, "status": None}) is None
     assert first_missing(PARAMETERS, {"batch_id": None}) is not None
