@@ -250,8 +250,16 @@ class Violation(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.value is None:
             return f"{self.parameter} is missing; allowed is {self.allowed}"
-        hint = "; a template renders to 'None' if its value is missing" if self.value == "None" else ""
-        return f"{self.parameter}={self.value!r} is not allowed; allowed is {self.allowed}{hint}"
+        return f"{self.parameter}={self.value!r} is not allowed; allowed is {self.allowed}{self._hint}"
+
+    @property
+    def _hint(self) -> str:
+        """What a task was probably given instead of a value."""
+        if self.value == "None":
+            return "; a template renders to 'None' if its value is missing"
+        if isinstance(self.value, Mapping) and self.parameter.endswith("_id"):
+            return "; a Run operator's batch is its .output['batch_id']"
+        return ""
 
 
 def first_violation(parameters: tuple[Parameter, ...], values: Mapping[str, Any]) -> Violation | None:

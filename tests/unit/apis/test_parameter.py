@@ -109,10 +109,16 @@ def test_first_complaint_names_parameter_value_and_what_is_allowed() -> None:
     assert str(violation) == "status='DONE' is not allowed; allowed is one of 'done'"
 
 
-def test_what_a_template_without_a_value_renders_to_is_explained() -> None:
-    assert str(first_violation(PARAMETERS, {"batch_id": "None"})) == (
-        "batch_id='None' is not allowed; allowed is a text that is not blank, '.', '..' or 'None'; "
-        "a template renders to 'None' if its value is missing"
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("None", "a template renders to 'None' if its value is missing"),
+        ({"id": "b"}, "a Run operator's batch is its .output['batch_id']"),
+    ],
+)
+def test_what_a_task_was_probably_given_instead_is_explained(value: object, hint: str) -> None:
+    assert str(first_violation(PARAMETERS, {"batch_id": value})) == (
+        f"batch_id={value!r} is not allowed; allowed is a text that is not blank, '.', '..' or 'None'; {hint}"
     )
 
 
