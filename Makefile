@@ -59,9 +59,10 @@ up: $(VENV)/.demo ## Start Airflow with its UI, the sandbox and the example DAGs
 down: ## Stop what make up started
 	@test ! -x $(BIN)/python || $(BIN)/python -m dev.local down
 
+# Another port, and more: SANDBOX='--port 8899 --run-seconds 5'
 .PHONY: sandbox
 sandbox: $(VENV)/.demo ## Serve the three vendors' APIs locally (port 8800) until interrupted
-	@$(BIN)/python -m airflow_batch_provider.sandbox --port 8800
+	@$(BIN)/python -m airflow_batch_provider.sandbox --port 8800 $(SANDBOX)
 
 .PHONY: test
 test: $(VENV)/.azurite ## Run all tests

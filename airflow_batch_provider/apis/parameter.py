@@ -27,13 +27,13 @@ class Domain(Protocol):
 
 
 class Identifier(msgspec.Struct, frozen=True):
-    """An opaque id. The vendors mix forms and prefixes, so nothing but emptiness is refused.
+    """An opaque id. The vendors mix forms and prefixes, so only what cannot be an id is refused.
 
     :param may_contain_slashes: whether the vendor's ids are paths, whose slashes are sent as they are
     """
 
     may_contain_slashes: bool = False
-    allowed: str = "a text that is not blank, nor '.' or '..'"
+    allowed: str = "a text that is not blank, '.', '..' or 'None'"
 
     def encode(self, value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
@@ -43,7 +43,7 @@ class Identifier(msgspec.Struct, frozen=True):
             return None  # a lone surrogate, which has no place in a URL
         # A path segment of dots would be resolved by clients and proxies into another resource's path.
         segments = text.split("/") if self.may_contain_slashes else [text]
-        return None if not text.strip() or not {"", ".", ".."}.isdisjoint(segments) else text
+        return None if not text.strip() or text == "None" or not {"", ".", ".."}.isdisjoint(segments) else text
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -250,7 +250,16 @@ class Violation(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.value is None:
             return f"{self.parameter} is missing; allowed is {self.allowed}"
-        return f"{self.parameter}={self.value!r} is not allowed; allowed is {self.allowed}"
+        return f"{self.parameter}={self.value!r} is not allowed; allowed is {self.allowed}{self._hint}"
+
+    @property
+    def _hint(self) -> str:
+        """What a task was probably given instead of a value."""
+        if self.value == "None":
+            return "; a template renders to 'None' if its value is missing"
+        if isinstance(self.value, Mapping) and self.parameter.endswith("_id"):
+            return "; a Run operator's batch is its .output['batch_id']"
+        return ""
 
 
 def first_violation(parameters: tuple[Parameter, ...], values: Mapping[str, Any]) -> Violation | None:

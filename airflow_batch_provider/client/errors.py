@@ -54,6 +54,9 @@ CLASSES: dict[ProblemKind, tuple[type[BatchProviderError], str]] = {
 
 _PROXY_LOGIN = "Put login and password of the proxy into HTTPS_PROXY or HTTP_PROXY, or exempt {base_url} by NO_PROXY"
 _PROXY_RULES = "Let the proxy allow {base_url}, or exempt it by NO_PROXY"
+_PLAIN_HTTP = (
+    "That server speaks no TLS: if this is intended, begin host of connection {connection!r} ({base_url}) with http://"
+)
 _PROXY_AWAY = "Check HTTPS_PROXY or HTTP_PROXY, or try again later"
 PROXY_LOGIN_NEEDED = 407
 
@@ -62,6 +65,8 @@ _TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 _OUR_WORDS = frozenset({ProblemKind.NOT_JSON, ProblemKind.WRONG_SHAPE})
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
+"""How OpenSSL names an answer that is not TLS, depending on its version."""
 _CODE = re.compile(r"[A-Za-z_]{1,40}")
 
 
@@ -138,6 +143,8 @@ class ErrorMapping:
             return self._error(ConnectionSettingsError, happened, hint, request)
         else:
             hint = "Check host of connection {connection!r} ({base_url}) and the network, or try again later"
+            if getattr(cause, "reason", None) in _NO_TLS:
+                hint = _PLAIN_HTTP
             happened = f"did not answer: {self._clean(_describe(cause))}"
             error = self._error(TransientError, happened, hint, request)
         return error if request.is_repeatable or _was_not_sent(exception) else self.ambiguous(error, request)

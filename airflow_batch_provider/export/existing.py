@@ -44,7 +44,7 @@ def stays(store: Store, there: Manifest, spec: ExportSpec, if_exists: IfExists, 
         return not _is_later(spec.task_run, there)
     if if_exists is IfExists.ERROR and not is_own:
         raise ExportExistsError(
-            f"{store.uri} holds an export of {there.finished_at} already; choose another destination "
+            f"{store.uri} contains an export of {there.finished_at} already; choose another destination "
             "or if_exists='replace'."
         )
     if if_exists is IfExists.REFRESH:
@@ -67,8 +67,8 @@ def _refuse_sharing(store: Store, there: Manifest, ours: TaskRun) -> None:
         return
     index = f" with map index {there.map_index}" if isinstance(there.map_index, int) and there.map_index >= 0 else ""
     raise ExportExistsError(
-        f"{store.uri} holds the export of task {there.task_id!r}{index} of this same DAG run; give each task and each "
-        "map index a destination of its own."
+        f"{store.uri} contains the export of task {there.task_id!r}{index} of this same DAG run; give each task and "
+        "each map index a destination of its own."
     )
 
 

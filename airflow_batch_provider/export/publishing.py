@@ -250,11 +250,15 @@ def _finish(store: Store, staging: Staging, manifest: Manifest, names: Mapping[s
             gone |= _at(store.names_below(), manifest.files.folders)
     _clean(store, staging, names, gone, current)
     rows, parts, size = manifest.rows, len(manifest.parts), manifest.bytes
-    log.info("Published %d rows in %d parts, %d bytes, at %s", rows, parts, size, store.uri)
+    log.info("Published %s in %s, %d bytes, at %s", _counted(rows, "row"), _counted(parts, "part"), size, store.uri)
     if manifest.outcomes:
         files, outcomes = manifest.files, ", ".join(f"{count} {word}" for word, count in manifest.outcomes.items())
         log.info("Items: %s; %d files, %d bytes; %s requests", outcomes, files.count, files.bytes, manifest.requests)
     return manifest
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _leave(store: Store, staging: Staging, current: Manifest) -> Manifest:

@@ -219,7 +219,7 @@ class PublishedExport:
             rows = count_rows(file, self.manifest.format, self.manifest.compression)
         except Exception as error:  # noqa: BLE001 - each format's library has errors of its own
             return [f"{part.path} cannot be read as {self.manifest.format}: {type(error).__name__}"]
-        return [] if rows == part.rows else [f"{part.path} holds {rows} rows instead of {part.rows}"]
+        return [] if rows == part.rows else [f"{part.path} contains {rows} rows instead of {part.rows}"]
 
     def _foreign(self, files: Iterable[str]) -> list[str]:
         """Return the files that look like those of an export, but are not of this one nor of one that is published now.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -12,17 +13,28 @@ from airflow.sdk.definitions.mappedoperator import OperatorPartial
 from airflow_batch_provider.apis.literals import LATER, OrNone, Values, literal_of, violation_of
 from airflow_batch_provider.apis.parameter import Parameter
 from airflow_batch_provider.apis.vendor import Vendor
-from airflow_batch_provider.exceptions import InvalidParameterError
+from airflow_batch_provider.exceptions import FatalError, InvalidParameterError
 from airflow_batch_provider.stores.places import check_place
 from airflow_batch_provider.stores.role import Role
+
+
+@contextmanager
+def _naming_the_task(task_id: object) -> Iterator[None]:
+    """Add the task to an error: Airflow shows the last lines of an import error, and a file may have many tasks."""
+    try:
+        yield
+    except FatalError as error:
+        error.add_note(f"The task is {task_id!r}.")
+        raise
 
 
 class _CheckedTaskType(BaseOperatorMeta):
     """Checks a task once it is made, after the ``__init__`` of all its classes."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - of a metaclass
-        task: CheckedTask = super().__call__(*args, **kwargs)
-        task.check_literals({name: getattr(task, name) for name in task.checked() if hasattr(task, name)})
+        with _naming_the_task(kwargs.get("task_id")):
+            task: CheckedTask = super().__call__(*args, **kwargs)
+            task.check_literals({name: getattr(task, name) for name in task.checked() if hasattr(task, name)})
         return task
 
 
@@ -41,8 +53,9 @@ class _CheckedPartial(OperatorPartial):
         return mapped
 
     def _check(self, cases: Iterable[Mapping[str, Any]]) -> None:
-        for values in cases:
-            self.operator_class.check_literals(values)  # type: ignore[attr-defined]
+        with _naming_the_task(self.kwargs["task_id"]):
+            for values in cases:
+                self.operator_class.check_literals(values)  # type: ignore[attr-defined]
 
 
 class CheckedTask(BaseOperator, metaclass=_CheckedTaskType):
@@ -110,7 +123,8 @@ class CheckedTask(BaseOperator, metaclass=_CheckedTaskType):
         """Return the task with the parameters that do not differ when it is mapped, as Airflow's operators do."""
         made: OperatorPartial = super().partial(**kwargs)
         made._expand_called = True  # it is replaced, not forgotten
-        cls.check_literals(made.kwargs)
+        with _naming_the_task(made.kwargs["task_id"]):
+            cls.check_literals(made.kwargs)
         return _CheckedPartial(operator_class=made.operator_class, kwargs=made.kwargs, params=made.params)
 
 

@@ -88,7 +88,7 @@ def read_extras(vendor: Vendor, connection_id: str, extras: Mapping[str, Any]) -
     if unknown:
         raise ConnectionSettingsError(
             f"Connection {connection_id!r} has an unknown extra {unknown[0]!r}; "
-            f"one of {vendor.title} knows {', '.join(sorted(known))}.",
+            f"a connection of type {vendor.title} takes {', '.join(sorted(known))}.",
             vendor=vendor.name,
         )
     return {

@@ -255,8 +255,8 @@ class LlamaCloudRunBatchOperator(_LlamaCloudRunOperator):
 
     :param job_type: ``parse_v2`` or ``extract_v2``
     :param configuration_id: the id of a saved configuration, or a preset of the vendor such as ``cfg-PARSE_AGENTIC``
-    :param files: the files: a list of paths, URIs or path objects, or one folder; at most 1,000 files of 512 MB (100 MB
-        to extract from)
+    :param files: the files: a list of paths, URIs or path objects, or one folder with its sub-folders; at most 1,000
+        files of 512 MB (100 MB to extract from)
     :param source_directory_id: the id of an existing directory, instead of files. If several tasks of one run use the
         same directory, the operator cannot find out which batch belongs to which task.
     :param project_id: the id of the project; default: that of the connection, otherwise that of the API key
@@ -295,7 +295,8 @@ class LlamaCloudRunBatchProcessingJobOperator(_LlamaCloudRunOperator):
 
     :param job_config: the configuration of the job in the vendor's form:
         ``{"job_name": "parse_raw_file_job", "partitions": {}, "parameters": {"type": "parse"}}``
-    :param files: the files: a list of paths, URIs or path objects, or one folder; at most 1,000 files of 512 MB
+    :param files: the files: a list of paths, URIs or path objects, or one folder with its sub-folders; at most 1,000
+        files of 512 MB
     :param directory_id: the id of an existing directory, instead of files; as for batches (v2), use it in one task of a
         run only
     :param project_id: the id of the project; default: that of the connection, otherwise that of the API key

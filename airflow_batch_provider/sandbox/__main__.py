@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(
         prog="python -m airflow_batch_provider.sandbox",
         description="Serves the batch APIs of Playment, LlamaCloud and TalkifAI with made-up data, to try"
-        " DAGs without an account. GET / tells the API keys and ids, GET /journal what was written. Prints one line"
+        " DAGs without an account. GET / shows the API keys and ids, GET /journal what was submitted. Prints one line"
         " once it listens; ends"
         " at SIGTERM or SIGINT.",
     )
@@ -116,7 +116,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         server = Server(app, host, port, _tell, files_port)
     except OSError as error:
-        sys.exit(f"cannot listen on {host} {error.__notes__[0]}: {error.strerror or error}")
+        sys.exit(
+            f"cannot listen on {host} {error.__notes__[0]}: {error.strerror or error}; choose another by --port, or by"
+            " make sandbox SANDBOX='--port 8899' in a clone"
+        )
     server.run()
 
 

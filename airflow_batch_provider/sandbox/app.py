@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -73,7 +74,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     how_to = landing.how_to(world, playment, llamacloud, talkifai, submitted.configuration_ids)
 
     async def landing_page(request: Request) -> Response:
-        return JSONResponse(how_to)
+        return Response(json.dumps(how_to, indent=2), media_type="application/json")  # to be read in a terminal
 
     async def journal(request: Request) -> Response:
         return JSONResponse(recorder.view().as_json())

@@ -34,6 +34,8 @@ def destination_uri(destination: str | ObjectStoragePath, role: Role = DESTINATI
     host = bucket.rpartition("@")[2]
     segments = [segment for segment in folder.split("/") if segment]
     uri = "/".join([f"{scheme}://{bucket}", *segments])
+    if role.thing == DESTINATION.thing and "None" in segments:
+        raise role.error(f"{role}={uri!r} has a folder 'None': a template renders to that if its value is missing.")
     if scheme in LOCAL and (host or not segments):
         raise role.error(f"{role}={uri!r} must name a {role.thing} by three slashes: 'file:///data/exports'.")
     if scheme not in LOCAL:

@@ -49,7 +49,7 @@ def inspect_files(
 
     It reads each file once, and sends no request. LlamaCloud charges by page; pages are not counted.
 
-    :param files: a list of paths, URIs or path objects, or one folder
+    :param files: a list of paths, URIs or path objects, or one folder with its sub-folders
     :param conn_id: the id of the Airflow connection for URIs that contain none
     :param job_type: ``parse_v2`` or ``extract_v2``, which have different limits
     :raises InvalidParameterError: files are missing, empty, too large, duplicates or too many

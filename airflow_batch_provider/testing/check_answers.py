@@ -20,6 +20,7 @@ from airflow_batch_provider.formats.fields import EXTRA
 from airflow_batch_provider.formats.format import Format
 from airflow_batch_provider.formats.reader import iter_rows, read_table
 from airflow_batch_provider.formats.registry import FORMATS
+from airflow_batch_provider.libraries import is_installed
 from airflow_batch_provider.testing.declared import Declared, NotCheckedError, fail
 
 _HOSTILE = {"id": "=1+1\r\n\"',;\ud800\0\x1b[31m", "status": "\u2028", "next": {"id": [10**40, 1.10, -0.0, {}]}}
@@ -86,6 +87,8 @@ def rows_come_back_from_files(declared: Declared, listing: Listing) -> None:
             if back != [json.dumps(json.loads(line)) for line in lines]:
                 fail(f"{listing.name}: a row is not the same in {name}.")
             continue
+        if not is_installed("pyarrow"):
+            raise NotCheckedError("CSV and Parquet are read by pyarrow; pip install 'airflow-batch-provider[parquet]'")
         table = read_table(io.BytesIO(content), name, file_format.compression, listing.columns).to_pylist()
         for line, row in zip(lines, table, strict=True):
             document, rest = json.loads(line), json.loads(row[EXTRA] or "{}")

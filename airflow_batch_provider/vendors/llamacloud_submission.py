@@ -240,8 +240,8 @@ def _fill_directory(work: Work, place: Copy | None) -> Plan[tuple[Copy, bool] | 
         )
     missing, uploaded = [name for name in expected if name not in there], set[str]()
     yield Standing(
-        f"Directory {place.id} is there for the files, which cost nothing yet; another try of this task continues with "
-        "it."
+        f"Directory {place.id} was created for the files, which cost nothing yet; another try of this task continues "
+        "with it."
     )
     if missing:
         yield Tell(f"LlamaCloud: uploading {len(missing)} of {len(expected)} files to directory {place.id}")

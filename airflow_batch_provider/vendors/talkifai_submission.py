@@ -92,6 +92,8 @@ def problem_with(contacts: Sequence[tuple[int, Mapping[str, Any]]]) -> str | Non
     if not 1 <= len(contacts) <= talkifai.MOST_CONTACTS:
         count = "no" if not contacts else f"more than {talkifai.MOST_CONTACTS}"
         return f"There are {count} contacts; allowed is 1 to {talkifai.MOST_CONTACTS}."
+    if not any(_is_phone(name) for _, contact in contacts for name in contact):
+        return f"None of {len(contacts)} contacts has a phone; name the column with the numbers 'phone'."
     wrong = [number for number, contact in contacts if not _E164.fullmatch(str(phone_of(contact)))]
     if wrong:
         return (

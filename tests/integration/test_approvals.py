@@ -15,13 +15,12 @@ from tests.integration.test_guides import (
     EXPORTS,
     INBOX,
     PYTHON,
-    dags_folder,
     finished_vendors,
     inbox,
     the_dag_in,
 )
 
-__all__ = ["dags_folder", "finished_vendors", "inbox"]  # fixtures
+__all__ = ["finished_vendors", "inbox"]  # fixtures
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 

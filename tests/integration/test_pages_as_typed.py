@@ -37,7 +37,9 @@ def run(command: list[str], folder: Path, variables: Mapping[str, str]) -> str:
 @pytest.mark.usefixtures("airflow_database")
 def test_the_tests_of_the_page_on_testing_pass_as_they_are_printed(tmp_path: Path) -> None:
     page = (ROOT / "docs/testing.md").read_text()
-    files = dict(re.findall(r"as `((?:dags|tests)/\w+\.py)`:\n\n```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    files = dict(
+        re.findall(r"as\s`((?:dags|tests)/\w+\.py)`:\n\n```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    )
     assert page.count("```python") == len(files) == 4
     for name, code in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -51,7 +51,7 @@ def test_an_airflow_in_which_nothing_ran_says_what_would_be_here(frame: FrameLoc
     """The first test of the folder, so that nothing has run yet."""
     assert api.call("GET", "/api/v2/assets/events?limit=1")["total_entries"] == 0
     for section, words in (
-        ("waits", "No task waits for a batch"),
+        ("waits", "No task is waiting for a batch"),
         ("failures", "has failed"),
         ("chart", "once there are exports"),
         ("exports", "Nothing has been exported yet"),

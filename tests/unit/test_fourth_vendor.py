@@ -105,7 +105,9 @@ def test_a_team_that_nobody_names_is_asked_for(acme: Acme, monkeypatch: pytest.M
 
 def test_its_connections_know_its_extras_and_those_of_all(acme: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ACME_DEFAULT", connection(acme.server.url, project_id="p"))
-    with pytest.raises(ConnectionSettingsError, match=r"'project_id'; one of Acme.* knows .*read_timeout.*team_id"):
+    with pytest.raises(
+        ConnectionSettingsError, match=r"'project_id'; a connection of type Acme.* takes .*read_timeout.*team_id"
+    ):
         AcmeHook().iter_jobs()
 
 

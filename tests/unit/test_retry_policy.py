@@ -25,6 +25,7 @@ RETRIED = {
     exceptions.TransientError,
     exceptions.RateLimitedError,
     exceptions.AmbiguousRequestError,
+    exceptions.ConnectionNotFoundError,
     exceptions.SubmissionUnclearError,
     exceptions.IncompleteListingError,
     exceptions.BatchUnfinishedError,

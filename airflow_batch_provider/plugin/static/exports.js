@@ -81,5 +81,6 @@ function files(extra) {
   const parts = Number(extra.parts) || 0;
   const beside = Number(extra.files?.count) || 0;
   const bytes = (Number(extra.bytes) || 0) + (Number(extra.files?.bytes) || 0);
-  return el("span", { title: `${number(bytes)} bytes` }, number(parts + beside));
+  const title = `parts: ${number(parts)}, files of items: ${number(beside)}, bytes: ${number(bytes)}`;
+  return el("span", { title }, number(parts + beside));
 }

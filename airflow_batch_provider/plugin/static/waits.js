@@ -57,7 +57,7 @@ function said(value) {
 
 function contents(shown, total) {
   if (total === 0) {
-    return [note("No task waits for a batch. A sensor or a Run operator that does is listed here until it ends; see docs/waiting.md of airflow-batch-provider.")];
+    return [note("No task is waiting for a batch. Sensors and Run operators are listed here while they wait; see docs/waiting.md of airflow-batch-provider.")];
   }
   const problems = new Set(shown.map((task) => known.get(key(task)).problem).filter(Boolean));
   return [

@@ -26,7 +26,7 @@ def test_identifier_takes_any_opaque_text(value: object) -> None:
     assert Identifier().encode(value) == str(value)
 
 
-@pytest.mark.parametrize("value", ["", " ", "\n\t", ".", "..", True, 1.5, None, ["a"], b"a"])
+@pytest.mark.parametrize("value", ["", " ", "\n\t", ".", "..", "None", True, 1.5, None, ["a"], b"a"])
 def test_identifier_refuses_what_would_ask_for_another_resource(value: object) -> None:
     assert Identifier().encode(value) is None
 
@@ -107,6 +107,19 @@ def test_first_complaint_names_parameter_value_and_what_is_allowed() -> None:
     violation = first_violation(PARAMETERS, {"batch_id": "b", "status": "DONE", "limit": 9})
     assert violation == Violation("status", "DONE", "one of 'done'")
     assert str(violation) == "status='DONE' is not allowed; allowed is one of 'done'"
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("None", "a template renders to 'None' if its value is missing"),
+        ({"id": "b"}, "a Run operator's batch is its .output['batch_id']"),
+    ],
+)
+def test_what_a_task_was_probably_given_instead_is_explained(value: object, hint: str) -> None:
+    assert str(first_violation(PARAMETERS, {"batch_id": value})) == (
+        f"batch_id={value!r} is not allowed; allowed is a text that is not blank, '.', '..' or 'None'; {hint}"
+    )
 
 
 def test_none_counts_as_not_given() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import socketserver
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from airflow_batch_provider.client.client import Client
-from airflow_batch_provider.exceptions import ConnectionSettingsError, UnexpectedResponseError
+from airflow_batch_provider.exceptions import ConnectionSettingsError, TransientError, UnexpectedResponseError
 from airflow_batch_provider.vendors import llamacloud
 from tests.certificates import make_certificate, server_context
 from tests.hostile_server import HostileServer, answer, attack, say
@@ -72,6 +74,20 @@ def test_whoever_turns_verification_off_is_warned_once_per_client(
 def test_nobody_is_warned_where_certificates_are_verified(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     connect(llamacloud.VENDOR, "https://api.invalid")
     assert not caplog.records
+
+
+class _Plain(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(65536)
+        self.request.sendall(answer(status=400))
+
+
+def test_a_server_without_tls_is_named_as_one(connect: Connect, pauses: list[float]) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Plain) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        with pytest.raises(TransientError, match=r"speaks no TLS: if this is intended, begin host .* with http://"):
+            ask(connect(llamacloud.VENDOR, f"https://127.0.0.1:{server.server_address[1]}"))
+        server.shutdown()
 
 
 def test_a_redirect_from_https_to_http_is_not_followed(server: HostileServer, connect: Connect) -> None:

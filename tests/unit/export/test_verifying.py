@@ -120,7 +120,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "too long": (lambda folder: parts_of(folder)[0].open("ab").write(b"x"), " bytes instead of "),
     "too short": (lambda folder: parts_of(folder)[0].write_bytes(b""), "has 0 bytes instead of "),
     "missing": (lambda folder: parts_of(folder)[1].unlink(), " is missing"),
-    "wrong number of rows": (lambda folder: change_manifest(folder, miscount), "holds 2 rows instead of 3"),
+    "wrong number of rows": (lambda folder: change_manifest(folder, miscount), "contains 2 rows instead of 3"),
     "wrong sum of rows": (
         lambda folder: change_manifest(folder, lambda m: m.update(rows=9)),
         "says 9 rows, but its parts have 3",

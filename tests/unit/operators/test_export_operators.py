@@ -233,7 +233,7 @@ def test_skip_leaves_an_export_as_it_is_and_asks_nobody(vendors: Sandbox, tmp_pa
 def test_error_fails_where_there_is_an_export_and_asks_nobody(vendors: Sandbox, tmp_path: Path) -> None:
     talkifai(tmp_path, if_exists="error").execute({})
     before = len(vendors.requests)
-    with pytest.raises(ExportExistsError, match="holds an export of"):
+    with pytest.raises(ExportExistsError, match="contains an export of"):
         talkifai(tmp_path, if_exists="error").execute({})
     assert len(vendors.requests) == before
 

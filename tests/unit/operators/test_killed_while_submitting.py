@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,7 +128,11 @@ class Handled:
     operator: RunBatchOperator
 
     def end(self) -> None:
-        """Send the signal."""
-        os.kill(os.getpid(), SIGNAL)
+        """Send the signal, again until it is handled: a thread that is about to block would not see the first one."""
         while not self.operator._is_killed:
-            os.sched_yield()
+            os.kill(os.getpid(), SIGNAL)
+            HANDLED.wait(0.05)
+
+
+HANDLED = threading.Event()
+"""Never set: waiting for it lets the main thread run."""

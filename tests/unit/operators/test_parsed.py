@@ -106,6 +106,7 @@ def test_a_wrong_literal_fails_when_the_dag_is_parsed(made: Any) -> None:
             with pytest.raises(InvalidParameterError) as raised:
                 way(name, value)
             assert f"{made.__name__}: {name}={value!r} is not allowed; allowed is " in str(raised.value)
+            assert raised.value.__notes__ == ["The task is 't'."]
 
 
 @pytest.mark.parametrize("made", TASKS.values(), ids=TASKS)

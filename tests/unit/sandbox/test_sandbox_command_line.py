@@ -76,6 +76,7 @@ def test_a_port_in_use_is_told_in_one_line(option: str) -> None:
         done = subprocess.run([*COMMAND, "--port", "0", option, port], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith(f"cannot listen on 127.0.0.1 port {port}: ")
+    assert "choose another by --port" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -130,6 +130,12 @@ def test_any_spelling_with_slashes_is_one_folder(pieces: list[str]) -> None:
     assert destination_uri(f"s3://raw/{folder}/x") == f"s3://raw/{single}/x".replace("raw//", "raw/")
 
 
+@pytest.mark.parametrize("destination", ["file:///data/None", "/data/None/jobs", "s3://raw/None/jobs"])
+def test_a_folder_of_a_template_without_a_value_is_refused(destination: str) -> None:
+    with pytest.raises(DestinationError, match="has a folder 'None': a template renders to that"):
+        open_store(destination)
+
+
 @pytest.mark.parametrize("folder", ["a/../b", "..", "a/.", "./a"])
 def test_dots_that_some_object_stores_resolve_are_refused(folder: str) -> None:
     with pytest.raises(DestinationError, match=r"has '\.' or '\.\.' as a folder"):

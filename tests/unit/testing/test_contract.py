@@ -598,6 +598,12 @@ def test_what_was_not_given_is_named(case: str) -> None:
         RUN[name](*make())
 
 
+def test_what_reads_tables_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_answers, "is_installed", lambda name: False)
+    with pytest.raises(NotCheckedError, match=r"pip install 'airflow-batch-provider\[parquet\]'"):
+        RUN["rows_come_back_from_files"](declared(), JOBS)
+
+
 def test_a_value_that_a_parameter_does_not_take_is_asked_for() -> None:
     class Even(kit.Text, frozen=True):
         def encode(self, value: object) -> str | None:

@@ -157,7 +157,7 @@ def test_a_directory_is_made_filled_and_checked_and_a_batch_is_made_of_it(api: A
     assert ran.sent[-1].values == {api.directory: "d1"}
     assert [step.is_paid for step in ran.sent] == [False, False, False, True]
     assert ran.standing == (
-        "Directory d1 is there for the files, which cost nothing yet; another try of this task continues with it."
+        "Directory d1 was created for the files, which cost nothing yet; another try of this task continues with it."
     )
 
 

@@ -363,7 +363,11 @@ WRONG: dict[str, tuple[list[tuple[int, dict[str, Any]]], str]] = {
             *("", None, 14155550199, "+14155550199\n", "tel:+14155550199"),
         )
     },
-    "no phone": ([(5, {"name": "+14155550199"})], "1 of 1 contacts have no phone"),
+    "no column of phones": (
+        [(1, {"name": "Ada", "tel": "+14155550199"}), (2, {"name": "Bo"})],
+        "None of 2 contacts has a phone; name the column with the numbers 'phone'.",
+    ),
+    "a contact without phone": ([*many(1), (5, {"name": "+14155550199"})], "1 of 2 contacts have no phone in the form"),
     "twice": ([*many(2), (7, {"Phone": "+14150000001"})], "1 of 3 contacts have the phone of one before them: rows 7."),
     "many wrong": (
         [(number, {"phone": "0199"}) for number in range(1, 15)],
