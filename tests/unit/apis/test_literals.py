@@ -32,7 +32,6 @@ TEMPLATE = "{{ params.x }}"
         ({"a": TEMPLATE}, {"a": None}),
         ({"a": {"b": [Output(), 1]}}, {"a": {"b": [1]}}),
     ],
-    ids=repr,
 )
 def test_a_literal_is_what_no_template_can_change(value: Any, known: Any) -> None:
     assert literal_of(value) is LATER if known is LATER else literal_of(value) == known
