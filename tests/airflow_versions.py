@@ -14,6 +14,9 @@ forms_from_metadata = pytest.mark.skipif(
 hooks_from_the_task_sdk = pytest.mark.skipif(
     AIRFLOW < (3, 2), reason="connections find their hooks by the task SDK from Airflow 3.2 on"
 )
+extras_are_not_checked = pytest.mark.skipif(
+    AIRFLOW < (3, 2), reason="before 3.2, Airflow finds no connection if its extra is no JSON object"
+)
 providers_may_be_broken = pytest.mark.skipif(
     AIRFLOW < (3, 2), reason="before 3.2, opening a path imports every provider that pip lists, whole or not"
 )

@@ -118,6 +118,8 @@ class BatchSensor(CheckedTask, BaseSensorOperator):
         max_poll_failures: int | str = MAX_POLL_FAILURES,
         **kwargs: Any,
     ) -> None:
+        if "timeout" in kwargs and kwargs["timeout"] is None:  # which the sensors of Airflow 3.1 do not take
+            kwargs["timeout"] = conf.getfloat("sensors", "default_timeout")
         super().__init__(**kwargs)
         if deferrable and self.exponential_backoff:
             raise InvalidParameterError(

@@ -41,6 +41,6 @@ def test_constraints_are_names_and_versions_alone(name: str) -> None:
 @pytest.mark.parametrize("extra", sorted(EXTRAS.keys() - {"all"}))
 def test_what_an_extra_needs_is_pinned(extra: str) -> None:
     """``make package`` checks that pip can install it all together; this needs no network."""
-    names = [match[0].lower() for need in EXTRAS[extra] if (match := re.match(r"[\w.-]+", need))]
-    pinned = {name.lower().replace("_", "-") for name in pins("constraints.txt")}
-    assert set(names) - pinned - {"airflow-batch-provider"} == set()
+    names = {match[0] for need in EXTRAS[extra] if (match := re.match(r"[\w.-]+", need))}
+    needed, pinned = ({name.lower().replace("_", "-") for name in each} for each in (names, pins("constraints.txt")))
+    assert needed - pinned - {"airflow-batch-provider"} == set()

@@ -7,7 +7,6 @@ import asyncio
 import base64
 import json
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ from airflow.jobs.triggerer_job_runner import messages
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from airflow.sdk.bases.sensor import AirflowRescheduleException
 from airflow.sdk.execution_time.comms import SetXCom, _RequestFrame
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from airflow.triggers.base import TriggerEvent
 
 import airflow_batch_provider
@@ -31,6 +31,7 @@ from airflow_batch_provider.operators.llamacloud import (
 from airflow_batch_provider.sensors.batch import BatchSensor
 from airflow_batch_provider.testing import no_backoff
 from airflow_batch_provider.triggers.batch import BatchFinishedEventTrigger, BatchStatusTrigger
+from tests.airflow_versions import AIRFLOW
 from tests.unit.sensors.cases import CASES, TaskInstance, _Store
 from tests.unit.waiting.fake_vendor import (
     PROCESSING_JOB,
@@ -157,12 +158,12 @@ def _connection_test(text: str, vendor: FakeVendor, folder: Path) -> Left:
 def _summary_of_an_export(text: str, vendor: FakeVendor, folder: Path) -> Left:
     vendor.batches["a"] |= {"status": text}
     vendor.add(*map(str, range(5)))
-    events: Any = defaultdict(lambda: SimpleNamespace(extra={}, add=lambda asset, extra: announced.append(extra)))
-    announced: list[Any] = []
+    events = OutletEventAccessors()
     ti = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1, xcom_push=lambda **kwargs: None)
     task = LlamaCloudExportBatchProcessingJobsOperator(task_id="t", destination=folder.as_uri(), rows_per_part=2)
     yield task.execute({"ti": ti, "outlet_events": events})  # type: ignore[typeddict-item]
-    yield announced
+    ((announced,),) = [accessor.asset_alias_events for accessor in events.values()]
+    yield announced.extra
     yield json.loads((folder / "_MANIFEST.json").read_bytes())
 
 
@@ -223,7 +224,8 @@ EXITS: dict[str, Callable[[str, FakeVendor], Left]] = {
 def assert_harmless(left: Any) -> None:
     """Check that something can be sent, stored and shown as Airflow does it."""
     event = TriggerEvent(left)  # type: ignore[no-untyped-call]
-    sent = messages.TriggerStateChanges(events=[(1, event, None)])  # type: ignore[list-item]
+    entry: Any = (1, event) if AIRFLOW < (3, 3) else (1, event, None)
+    sent = messages.TriggerStateChanges(events=[entry])
     _RequestFrame(id=1, body=sent.model_dump()).as_bytes()
     xcom = SetXCom(key="k", value=left, dag_id="d", run_id="r", task_id="t", map_index=-1)
     _RequestFrame(id=1, body=xcom.model_dump()).as_bytes()

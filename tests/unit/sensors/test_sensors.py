@@ -138,6 +138,10 @@ def test_a_timeout_is_the_documented_exception_and_tells_what_was_last_seen(mode
         wait(mode, case, timeout=1)
 
 
+def test_a_timeout_of_none_is_that_of_airflows_configuration() -> None:
+    assert CASES["TalkifAIBatchJobSensor"].make(timeout=None).timeout == 7 * 24 * 3600
+
+
 @each_mode
 def test_a_poke_interval_of_zero_is_taken_in_each_mode(mode: str) -> None:
     with serving(TALKIFAI, "a") as vendor:

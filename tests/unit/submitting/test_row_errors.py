@@ -136,11 +136,15 @@ def test_a_rendered_list_gets_the_advice_that_helps(source: str) -> None:
         ("s3://missing@raw/rows.csv", "There is no connection 'missing' for contacts 's3://missing@raw'."),
         ("s3://key:sesame@raw/rows.csv", "contacts contains credentials"),
         ("rows.csv", "contacts='rows.csv' is neither a URI such as"),
-        ("nowhere://raw/rows.csv", "Cannot open contacts 'nowhere://raw': "),
+        # Airflow 3.1 notices an unknown scheme only when it opens the store.
+        (
+            "nowhere://raw/rows.csv",
+            ("Cannot open contacts 'nowhere://raw': ", "Cannot log in at contacts 'nowhere://raw': "),
+        ),
         ("/data/ro\nws.csv", "contacts has the control character"),
     ],
 )
-def test_a_file_that_cannot_be_found_is_named_as_the_parameter(source: str, expected: str) -> None:
+def test_a_file_that_cannot_be_found_is_named_as_the_parameter(source: str, expected: str | tuple[str, str]) -> None:
     said = error_of(source)
     assert said.startswith(expected)
     assert "destination" not in said
