@@ -88,7 +88,8 @@ def _parse(url: object, base: SignedUrl | None) -> SignedUrl | str:
         query = quote(parts.query, safe=_LEGAL)
     except (ValueError, HTTPError):  # those of requests about URLs are ValueErrors
         return "its URL is no URL"
-    if not host or port == 0 or origin.path != "/" or origin.query:
+    is_quoted = "%" in host and ":" not in host  # what older requests make of a blank; an IPv6 zone has it rightly
+    if not host or is_quoted or port == 0 or origin.path != "/" or origin.query:
         return "its URL is no URL"
     target = f"{path}?{query}" if query else path
     bracketed = f"[{host}]" if ":" in host else host

@@ -63,6 +63,7 @@ REFUSED_URLS = {
     "https://[::1/": "is no URL",
     "https://[files.example]/": "is no URL",
     "https://a b/": "is no URL",
+    "https://a%20b/": "is no URL",
     "https://*.example/": "is no URL",
     f"https://{'a' * 64}.example/": "is no URL",
     "https://files.example/\ud800": "is no URL",
