@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from airflow_batch_provider.sandbox import Sandbox
 from airflow_batch_provider.testing import connections
+
+ROOT = Path(__file__).parents[2]
 
 # The DAG to run, and whether with the right key.
 RUNS = {
@@ -25,12 +28,20 @@ RUNS = {
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An Airflow of its own: whoever reads a SQLite file that its own process has open breaks SQLite's locks on it."""
     home = tmp_path_factory.mktemp("airflow-home")
+    (home / "dags").mkdir()
+    for dag_id, _ in RUNS.values():  # no others: `dags test` parses and stores all that there are
+        shutil.copy(ROOT / "dags" / f"{dag_id}.py", home / "dags")
     airflow(home, {}, "db", "migrate").check_returncode()
     return home
 
 
 def airflow(home: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **environment, "AIRFLOW_HOME": str(home)}
+    environment = {
+        **os.environ,
+        **environment,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+    }
     command = [sys.executable, "-m", "airflow", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
