@@ -78,10 +78,12 @@ class Splitter:
                 if value == NULL:
                     rest.pop(name, None)
                     continue
+                counted = len(self._mismatches)
                 try:
                     values[name], left = split_value(value)
                 except TypeMismatchError:
-                    self._mismatches.append(field)
+                    # The value is left out whole, so what was found inside it before counts no more.
+                    self._mismatches[counted:] = [field]
                     continue
                 if left is None:
                     del rest[name]
