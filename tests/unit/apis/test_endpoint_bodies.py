@@ -225,7 +225,7 @@ def test_a_wrong_declaration_fails_when_it_is_made(make: Any, message: str) -> N
 
 
 def kind_with_cancel(kind: BatchKind, cancel: Any) -> BatchKind:
-    # Made anew: the oldest msgspec does not check what structs.replace returns.
+    # Created again: the oldest msgspec does not check what structs.replace returns.
     return BatchKind(**{**msgspec.structs.asdict(kind), "cancel": cancel})
 
 
